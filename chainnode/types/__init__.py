@@ -1,0 +1,1 @@
+"""The words: values that every floor speaks about. Nothing here computes."""

@@ -1,0 +1,69 @@
+"""The table of stable error codes. Numbers and names never change and are never reused.
+
+1-99 bytes and admission, 100-199 execution in general, then one hundred per contract;
+900-999 node, disk and network (never inside a block).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A stable code: `number` enters result hashes, `name` is what users match on, `meaning` is one sentence."""
+
+    number: int
+    name: str
+    meaning: str
+
+
+OK = Code(0, "ok", "The call was applied.")
+
+# 1-99: bytes and admission
+MALFORMED = Code(1, "malformed", "The bytes do not decode to what was expected.")
+TOO_LARGE = Code(2, "too-large", "The message is larger than the limit.")
+WRONG_CHAIN = Code(3, "wrong-chain", "The transaction or message names another chain.")
+EXPIRED = Code(4, "expired", "The transaction's valid_until_ms has passed.")
+TOO_FAR_AHEAD = Code(5, "too-far-ahead", "valid_until_ms is further ahead than the chain allows.")
+REPLAYED = Code(6, "replayed", "A transaction with this id was applied before.")
+BAD_SIGNATURE = Code(7, "bad-signature", "A signature does not verify.")
+BAD_KEY = Code(8, "bad-key", "A key or key string is not valid.")
+BAD_DID = Code(9, "bad-did", "The string is not a did:bid identifier.")
+SUITE_MISSING = Code(10, "suite-missing", "The signature suite needs a library that is not installed.")
+BAD_PROOF = Code(11, "bad-proof", "A proof does not verify.")
+NOT_ENOUGH_TRUST = Code(12, "not-enough-trust", "Less than a third of the trusted validators signed the header.")
+TRUST_EXPIRED = Code(13, "trust-expired", "The trusted header is older than the trusting period.")
+BAD_COMMIT = Code(14, "bad-commit", "The commit does not carry more than two thirds of the voting power.")
+BAD_HEADER = Code(15, "bad-header", "A header field breaks a rule.")
+BAD_GENESIS = Code(16, "bad-genesis", "The genesis file is not valid.")
+BAD_PASSPHRASE = Code(17, "bad-passphrase", "The passphrase does not open this key.")
+BAD_BUNDLE = Code(18, "bad-bundle", "The proof bundle is not valid.")
+
+# 100-199: execution in general
+UNKNOWN_CONTRACT = Code(100, "unknown-contract", "No contract has this name.")
+UNKNOWN_METHOD = Code(101, "unknown-method", "The contract has no method with this name.")
+BAD_ARGUMENTS = Code(102, "bad-arguments", "The arguments do not fit the method.")
+KEY_NOT_AUTHORISED = Code(103, "key-not-authorised", "The signing key does not speak for the signer at this height.")
+NOT_MEMBER = Code(104, "not-member", "The sender holds no role that may write to this chain.")
+ROLE_MISSING = Code(105, "role-missing", "The sender lacks the role that this call needs.")
+SIGNER_MISSING = Code(106, "signer-missing", "A party that must sign this transaction has not signed it.")
+TOO_MANY = Code(107, "too-many", "A list in the call is longer than the limit.")
+NOT_FOUND = Code(108, "not-found", "The object that the call names does not exist.")
+ALREADY_EXISTS = Code(109, "already-exists", "An object with this identifier exists already.")
+
+# 200-299: governance
+
+# 300-399: roles
+
+# 400-499: validators
+
+# 500-599: identity
+
+# 600-699: evidence
+
+# 700-799: goods
+
+# 800-899: receipts
+
+# 900-999: the node, its disk and its network (never inside a block)
+
+CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

@@ -1,0 +1,43 @@
+"""Limits that each node keeps for itself. Limits that all nodes must agree on are in `ChainParams`.
+
+Everything that can grow has a maximum here; full means drop and count, never grow (HANDBOOK, section 7).
+"""
+
+# Bytes
+CODEC_DEPTH_MAX = 16  # nesting of canonical msgpack
+TX_BYTES_MAX = 512 * 1024  # one signed transaction
+TX_SIGNERS_MAX = 16
+TX_CALLS_MAX = 64
+TX_MEMO_BYTES_MAX = 256
+BATCH_BYTES_MAX = 1024 * 1024
+BATCH_TXS_MAX = 1000
+BLOCK_PART_BYTES = 64 * 1024  # CometBFT part size
+CHAIN_ID_BYTES_MAX = 50
+STATE_KEY_BYTES_MAX = 64  # keys of the state tree; longer user parts are hashed
+STATE_VALUE_BYTES_MAX = 64 * 1024
+VALIDATORS_MAX = 100
+
+# Peers
+PEERS_MAX = 128
+FRAME_BYTES_MAX = 8 * 1024 * 1024
+PEER_QUEUE_MESSAGES_MAX = 4096
+PEER_QUEUE_BYTES_MAX = 64 * 1024 * 1024
+HANDSHAKE_MS = 5_000
+DIAL_RETRY_MS_MAX = 5_000
+
+# Mempool
+MEMPOOL_BYTES_MAX = 64 * 1024 * 1024
+MEMPOOL_TXS_MAX = 100_000
+MEMPOOL_PEER_BYTES_MAX = 48 * 1024 * 1024  # of one maker
+
+# Consensus
+ROUNDS_AHEAD_MAX = 4  # votes kept for rounds beyond ours, per validator
+EQUIVOCATION_BLOCK_IDS_MAX = 3  # block ids counted per validator, round and step
+
+# Sync
+SYNC_BLOCKS_IN_FLIGHT_MAX = 16
+SYNC_REPLY_BYTES_MAX = 4 * 1024 * 1024
+SYNC_REQUEST_MS = 5_000
+
+# State
+STATE_ROOTS_KEPT = 100  # heights at which state proofs can be made
