@@ -26,13 +26,16 @@ class ChainParams:
 
 @dataclass(frozen=True, slots=True)
 class GenesisValidator:
-    """A validator at genesis. `operator` is the DID of the organisation, `node_id` that of the node's network key."""
+    """A validator at genesis. `operator` is the DID of the organisation.
+
+    `node_key` is the node's raw Ed25519 network key (32 bytes); its node id is `bid.did_of("e", node_key)`.
+    """
 
     operator: str
     name: str
     public_key: PublicKey
     power: int
-    node_id: str
+    node_key: bytes
     peer_address: str  # host:port
 
 
