@@ -1,0 +1,1 @@
+"""Signature suites, keys and their sealing: pure functions over bytes."""

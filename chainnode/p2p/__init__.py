@@ -1,0 +1,1 @@
+"""Peers over mutual TLS 1.3: who is let in, frames, queues, redialling."""
