@@ -65,5 +65,28 @@ ALREADY_EXISTS = Code(109, "already-exists", "An object with this identifier exi
 # 800-899: receipts
 
 # 900-999: the node, its disk and its network (never inside a block)
+BAD_CONFIG = Code(900, "bad-config", "A setting of the node is not valid.")
+CLOCK_WRONG = Code(901, "clock-wrong", "This machine's clock disagrees with the network's by more than the chain allows.")
+OVERLOADED = Code(902, "overloaded", "The node has more work than it can take; try again.")
+NOT_READY = Code(903, "not-ready", "The node is starting or catching up.")
+STATE_PRUNED = Code(904, "state-pruned", "The state at this height is no longer kept.")
+HEIGHT_UNKNOWN = Code(905, "height-unknown", "The chain has not reached this height, or its block was pruned.")
+TX_UNKNOWN = Code(906, "tx-unknown", "No committed transaction has this id.")
+WAIT_TIMEOUT = Code(907, "wait-timeout", "The transaction was taken but not committed in time; it may still be.")
+OPTIMISED = Code(908, "optimised", "The node refuses to run under python -O, which removes its assertions.")
+
+# 920-939: peers
+NOT_ADMITTED = Code(920, "not-admitted", "The ledger does not admit this node's key to the network, or not yet.")
+WRONG_GENESIS = Code(921, "wrong-genesis", "The peer has another genesis file: another chain, or another beginning of it.")
+WRONG_PROTOCOL = Code(922, "wrong-protocol", "The peer speaks another version of the peer protocol.")
+WRONG_PEER = Code(923, "wrong-peer", "The node at this address does not hold the expected node key.")
+BAD_HELLO = Code(924, "bad-hello", "The peer's first message is not what the protocol asks for.")
+FRAME_TOO_LARGE = Code(925, "frame-too-large", "A peer announced a frame above the limit.")
+PEER_BANNED = Code(926, "peer-banned", "The peer misbehaved and is kept out for a while.")
+PEER_SILENT = Code(927, "peer-silent", "The peer took longer than the limit to connect, to read or to say anything.")
+PEER_UNREACHABLE = Code(928, "peer-unreachable", "No connection to the peer's address could be made.")
+PEER_CLOSED = Code(929, "peer-closed", "The peer closed the connection.")
+PEER_DUPLICATE = Code(930, "peer-duplicate", "Another connection with this peer takes the place of this one.")
+TOO_MANY_PEERS = Code(931, "too-many-peers", "The node has as many peers as it takes.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

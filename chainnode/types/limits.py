@@ -24,6 +24,14 @@ PEER_QUEUE_MESSAGES_MAX = 4096
 PEER_QUEUE_BYTES_MAX = 64 * 1024 * 1024
 HANDSHAKE_MS = 5_000
 DIAL_RETRY_MS_MAX = 5_000
+DIAL_RETRY_MS_MIN = 100  # doubled after each failure
+PEER_STABLE_MS = 1_000  # a connection that lasted this long counts as a success of its dial
+HELLO_BYTES_MAX = 4096  # each frame of the opening
+PEER_KEEPALIVE_MS = 5_000  # an empty frame this often
+PEER_SILENT_MS_MAX = 30_000  # nothing read, or nothing written away, for this long ends the connection
+PEER_WRITE_BYTES = 256 * 1024  # queued frames joined into one write
+PEER_PENALTY_MAX = 100  # points; one of them fades per second
+PEER_BAN_MS = 60_000
 
 # Mempool
 MEMPOOL_BYTES_MAX = 64 * 1024 * 1024
