@@ -49,3 +49,4 @@ SYNC_REQUEST_MS = 5_000
 
 # State
 STATE_ROOTS_KEPT = 100  # heights at which state proofs can be made
+PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 steps of about 70 bytes, and two values
