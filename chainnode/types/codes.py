@@ -89,4 +89,17 @@ PEER_CLOSED = Code(929, "peer-closed", "The peer closed the connection.")
 PEER_DUPLICATE = Code(930, "peer-duplicate", "Another connection with this peer takes the place of this one.")
 TOO_MANY_PEERS = Code(931, "too-many-peers", "The node has as many peers as it takes.")
 
+# 940-959: the node's own files
+DATA_IN_USE = Code(940, "data-in-use", "Another process has the node's data open.")
+CORRUPT_STORE = Code(941, "corrupt-store", "The node's data is damaged; restore it or let the node sync again.")
+DISK_FULL = Code(942, "disk-full", "The disk has no room; nothing of the height was written.")
+DISK_FAILED = Code(943, "disk-failed", "The disk refused to read or write.")
+WRONG_GENESIS_DATA = Code(944, "wrong-genesis-data", "The data folder belongs to another chain or another genesis file.")
+WRONG_KEY_DATA = Code(945, "wrong-key-data", "The file or data folder belongs to another key.")
+WRONG_DATA_VERSION = Code(946, "wrong-data-version", "The data folder was written by another version of the layout.")
+DOUBLE_SIGN = Code(947, "double-sign", "The key has signed something else for this height, round and step.")
+SIGN_BEHIND = Code(948, "sign-behind", "The key has signed for a later height, round or step.")
+KEY_FILE_EXISTS = Code(949, "key-file-exists", "A key file is there already; it is never overwritten.")
+BAD_KEY_FILE = Code(950, "bad-key-file", "The key file cannot be read, or others may read it.")
+
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

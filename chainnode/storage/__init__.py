@@ -1,0 +1,1 @@
+"""What must survive a restart: the ledger, the consensus journal, the sign guard and key files."""

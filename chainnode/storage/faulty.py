@@ -1,0 +1,106 @@
+"""A KV that fails on purpose, for tests: crashes, losses of unsynced writes, full disks. Deterministic by seed."""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from random import Random
+
+from chainnode.errors import Corrupt, Unavailable
+from chainnode.storage.kv import Change, MemoryKV
+from chainnode.types.codes import DISK_FAILED, DISK_FULL
+
+
+class Fault(Enum):
+    """What happens at a chosen write."""
+
+    CRASH_BEFORE = "the process ends before the write reaches the store"
+    CRASH_AFTER = "the process ends after the write, before it returns"
+    TORN = "power fails in the middle of the write: as the store is atomic, it leaves nothing of it"
+    DISK_FULL = "there is no room: the write raises and leaves nothing"
+    DISK_FAILED = "the disk refuses: the write raises, and may or may not be there after a restart"
+
+
+class Crashed(BaseException):
+    """The simulated end of the process. Not an Exception, so that no handler can survive it."""
+
+
+class FaultyKV:
+    """A MemoryKV whose unsynced writes may be lost at a crash, and which fails at the write told in `faults`.
+
+    `faults` maps the number of a write, counted from 0 over all restarts, to its fault.
+    After `Crashed`, `restarted()` is the store as the next process finds it.
+    """
+
+    def __init__(self, *, seed: int = 0, faults: dict[int, Fault] | None = None) -> None:
+        self.faults = faults or {}
+        self.writes = 0
+        self._random = Random(seed)
+        self._durable: dict[bytes, bytes] = {}
+        self._unsynced: list[tuple[Change, ...]] = []
+        self._now = MemoryKV()
+        self._ended = False
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`."""
+        self._check_running()
+        return self._now.get(key)
+
+    def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Entries of the range."""
+        self._check_running()
+        return self._now.iterate(start, stop, reverse=reverse)
+
+    def write(self, changes: Sequence[Change], *, sync: bool) -> None:
+        """Apply all changes, unless a fault is due."""
+        self._check_running()
+        fault = self.faults.get(self.writes)
+        self.writes += 1
+        if fault in (Fault.CRASH_BEFORE, Fault.TORN):
+            self.end()
+            raise Crashed
+        if fault is Fault.DISK_FULL:
+            raise Unavailable(DISK_FULL)
+        if fault is Fault.DISK_FAILED:
+            self._unsynced.append(tuple(changes))
+            raise Corrupt(DISK_FAILED)
+        self._now.write(changes, sync=sync)
+        self._unsynced.append(tuple(changes))
+        if sync:
+            self._keep(len(self._unsynced))
+        if fault is Fault.CRASH_AFTER:
+            self.end()
+            raise Crashed
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Nothing to do."""
+        self._check_running()
+
+    def close(self) -> None:
+        """An orderly end: the operating system still has every write."""
+        self._keep(len(self._unsynced))
+        self._ended = True
+
+    def end(self) -> None:
+        """A loss of power: of the unsynced writes an unforeseeable number of the first ones stays."""
+        self._keep(self._random.randint(0, len(self._unsynced)))
+        self._unsynced.clear()
+        self._ended = True
+
+    def restarted(self) -> "FaultyKV":
+        """The store for the next process; faults and the count of writes go on."""
+        if not self._ended:
+            self.end()
+        following = FaultyKV(faults=self.faults)
+        following.writes = self.writes
+        following._random = self._random
+        following._durable = dict(self._durable)
+        following._now = MemoryKV(dict(self._durable))
+        return following
+
+    def _check_running(self) -> None:
+        assert not self._ended, "the process that held this store has ended"
+
+    def _keep(self, count: int) -> None:
+        durable = MemoryKV(self._durable)
+        for changes in self._unsynced[:count]:
+            durable.write(changes, sync=True)
+        del self._unsynced[:count]

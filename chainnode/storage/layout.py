@@ -1,0 +1,174 @@
+"""Keys of the ledger's store. Every part is of fixed length and big-endian, so that key order is the order of heights.
+
+| key | value |
+|---|---|
+| `M` name | what the folder is and how far it got |
+| `H` height | header bytes |
+| `C` height | commit of that height: the next block's when there is one, else the one seen |
+| `B` height | block bytes |
+| `T` height, position | batch bytes |
+| `R` height | results, each with its length in front |
+| `A` height | `HeightSummary` |
+| `V` height | validator set in force from this height on; only where it changes |
+| `S` store, key | state value |
+| `U` height | how to go back from this height's state to the one before, for the newest heights |
+| `X` space, key | index value |
+| `E` level, index | tile of the evidence log |
+| `D` first index | evidence records that one height appended, each with its length in front |
+"""
+
+from dataclasses import dataclass
+from struct import Struct
+
+from chainnode.errors import Corrupt
+from chainnode.types.block import BlockId, PartSetHeader
+from chainnode.types.codes import CORRUPT_STORE
+
+LAYOUT_VERSION = 1
+NAME_BYTES = 16  # store and space names, padded with zeros
+
+META = b"M"
+HEADER = b"H"
+COMMIT = b"C"
+BLOCK = b"B"
+BATCH = b"T"
+RESULTS = b"R"
+SUMMARY = b"A"
+VALIDATORS = b"V"
+STATE = b"S"
+UNDO = b"U"
+INDEX = b"X"
+TILE = b"E"
+RECORDS = b"D"
+
+META_VERSION = META + b"version"
+META_CHAIN = META + b"chain"
+META_GENESIS = META + b"genesis"
+META_NODE = META + b"node"
+META_LAST = META + b"last"  # height, 8 bytes
+META_FIRST_BODY = META + b"first_body"  # lowest height whose body is kept, 8 bytes
+META_ROOTS = META + b"roots"  # state root of each store after the last height
+
+_HEIGHT = Struct(">Q")
+_POSITION = Struct(">QI")
+_TILE = Struct(">BQ")
+_LENGTH = Struct(">I")
+_SUMMARY = Struct(">QqI32s32s32s32sQQ")
+_NO_HASH = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class HeightSummary:
+    """What the next height needs to know of this one. At height 0, the genesis, there is no block.
+
+    `app_hash` and `log_size` are after the height; `results_hash` is the next header's last_results_hash.
+    `first_record` is the log size before the height.
+    """
+
+    height: int
+    time_ns: int
+    block_id: BlockId
+    app_hash: bytes
+    results_hash: bytes
+    first_record: int
+    log_size: int
+
+
+def encode_summary(summary: HeightSummary) -> bytes:
+    """Fixed length; an empty hash is written as zeros."""
+    block_id = summary.block_id
+    return _SUMMARY.pack(
+        summary.height,
+        summary.time_ns,
+        block_id.parts.total,
+        block_id.hash,
+        block_id.parts.hash,
+        summary.app_hash,
+        summary.results_hash,
+        summary.first_record,
+        summary.log_size,
+    )
+
+
+def decode_summary(data: bytes) -> HeightSummary:
+    """The summary in stored bytes."""
+    if len(data) != _SUMMARY.size:
+        raise Corrupt(CORRUPT_STORE, "a height's summary has the wrong length")
+    height, time_ns, total, block_hash, parts_hash, app_hash, results_hash, first_record, log_size = _SUMMARY.unpack(data)
+    block_id = BlockId(_hash_or_empty(block_hash), PartSetHeader(total, _hash_or_empty(parts_hash)))
+    return HeightSummary(height, time_ns, block_id, app_hash, _hash_or_empty(results_hash), first_record, log_size)
+
+
+def height_key(kind: bytes, height: int) -> bytes:
+    """Key of what there is one of per height, or per log index (`RECORDS`)."""
+    return kind + _HEIGHT.pack(height)
+
+
+def height_of_key(key: bytes) -> int:
+    """The height, or log index, right behind the kind."""
+    height: int = _HEIGHT.unpack_from(key, 1)[0]
+    return height
+
+
+def batch_key(height: int, position: int) -> bytes:
+    """Key of a batch of a block."""
+    return BATCH + _POSITION.pack(height, position)
+
+
+def tile_key(level: int, index: int) -> bytes:
+    """Key of a tile of the evidence log."""
+    return TILE + _TILE.pack(level, index)
+
+
+def name_prefix(kind: bytes, name: str) -> bytes:
+    """Beginning of all keys of a state store or index space."""
+    encoded = name.encode()
+    assert 0 < len(encoded) <= NAME_BYTES, "store and space names have 1 to 16 bytes"
+    assert b"\x00" not in encoded
+    return kind + encoded.ljust(NAME_BYTES, b"\x00")
+
+
+def after_prefix(prefix: bytes) -> bytes:
+    """The least key above all keys that begin with `prefix`, which must not be all ff."""
+    stripped = prefix.rstrip(b"\xff")
+    assert stripped, "every kind of key begins with a letter"
+    return stripped[:-1] + bytes((stripped[-1] + 1,))
+
+
+def encode_height(height: int) -> bytes:
+    """A height as a value."""
+    return _HEIGHT.pack(height)
+
+
+def decode_height(data: bytes) -> int:
+    """A height that is a value."""
+    if len(data) != _HEIGHT.size:
+        raise Corrupt(CORRUPT_STORE, "a height has the wrong length")
+    height: int = _HEIGHT.unpack(data)[0]
+    return height
+
+
+def join_parts(parts: tuple[bytes, ...] | list[bytes]) -> bytes:
+    """Parts in one value, each with its length in front."""
+    pack = _LENGTH.pack
+    return b"".join([piece for part in parts for piece in (pack(len(part)), part)])
+
+
+def split_parts(data: bytes) -> tuple[bytes, ...]:
+    """The parts that `join_parts` joined."""
+    parts: list[bytes] = []
+    offset, size = 0, len(data)
+    while offset < size:
+        if size - offset < _LENGTH.size:
+            raise Corrupt(CORRUPT_STORE, "a list of parts is cut off")
+        length = _LENGTH.unpack_from(data, offset)[0]
+        offset += _LENGTH.size
+        if length > size - offset:
+            raise Corrupt(CORRUPT_STORE, "a list of parts is cut off")
+        parts.append(data[offset : offset + length])
+        offset += length
+    return tuple(parts)
+
+
+def _hash_or_empty(data: bytes) -> bytes:
+    return b"" if data == _NO_HASH else data

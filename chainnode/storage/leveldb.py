@@ -1,0 +1,111 @@
+"""The KV on disk: LevelDB through plyvel. Calls release the GIL; one process may hold a folder at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import plyvel
+
+from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.storage.kv import Change
+from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DISK_FULL
+
+BLOOM_BITS = 10  # about 1 % of misses still read a block
+LOCK_FILE = "IN_USE"
+# What LevelDB says, in the words of strerror.
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
+class LevelKV:
+    """A KV in a folder of its own. `Unavailable(DATA_IN_USE)` while another process holds it.
+
+    Checksums are verified on every read from disk: damage is `Corrupt(CORRUPT_STORE)`, never a missing entry.
+    After a failed write LevelDB refuses further ones until it is opened anew; so must the node.
+    """
+
+    def __init__(self, folder: Path, *, write_buffer_bytes: int = 16 * 1024 * 1024, cache_bytes: int = 16 * 1024 * 1024) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder / LOCK_FILE)
+        except OSError as error:
+            raise self._explained(error) from error
+        try:
+            self._db = plyvel.DB(
+                str(folder),
+                create_if_missing=True,
+                paranoid_checks=True,
+                compression="snappy",
+                bloom_filter_bits=BLOOM_BITS,
+                write_buffer_size=write_buffer_bytes,
+                lru_cache_size=cache_bytes,
+            )
+        except plyvel.Error as error:
+            os.close(self._lock)
+            raise self._explained(error) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`."""
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise self._explained(error) from error
+        return value
+
+    def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Entries of the range; the iterator holds a snapshot until it ends or is closed."""
+        try:
+            with self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True) as entries:
+                yield from entries
+        except plyvel.Error as error:
+            raise self._explained(error) from error
+
+    def write(self, changes: Sequence[Change], *, sync: bool) -> None:
+        """Apply all changes in one LevelDB batch."""
+        try:
+            with self._db.write_batch(sync=sync) as batch:
+                put, delete = batch.put, batch.delete
+                for key, value in changes:
+                    if value is None:
+                        delete(key)
+                    else:
+                        put(key, value)
+        except plyvel.Error as error:
+            raise self._explained(error) from error
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Rewrite the tables of this range without what was deleted. Takes as long as reading and writing them."""
+        try:
+            self._db.compact_range(start=start, stop=stop)
+        except plyvel.Error as error:
+            raise self._explained(error) from error
+
+    def bytes_on_disk(self) -> int:
+        """Size of all files of the store."""
+        return sum(file.stat().st_size for file in self._folder.iterdir() if file.is_file())
+
+    def close(self) -> None:
+        """Release the folder."""
+        if not self._db.closed:
+            self._db.close()
+            os.close(self._lock)
+
+    def _explained(self, error: Exception) -> ChainError:
+        text = error.args[0].decode(errors="replace") if error.args and isinstance(error.args[0], bytes) else str(error)
+        if any(words in text for words in _FULL):
+            return Unavailable(DISK_FULL, f"no room left for {self._folder}: {text}")
+        if isinstance(error, plyvel.CorruptionError):
+            return Corrupt(CORRUPT_STORE, f"{self._folder}: {text}")
+        return Corrupt(DISK_FAILED, f"{self._folder}: {text}")
+
+
+def _locked(path: Path) -> int:
+    """A file held by this store alone. LevelDB's own lock ends when the holding process itself tries to open the folder again."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Unavailable(DATA_IN_USE, f"{path.parent} is open in another process") from error
+    return lock
