@@ -50,3 +50,9 @@ SYNC_REQUEST_MS = 5_000
 # State
 STATE_ROOTS_KEPT = 100  # heights at which state proofs can be made
 PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 steps of about 70 bytes, and two values
+
+# Proofs
+LIGHT_CLOCK_DRIFT_MS_MAX = 10_000  # how far ahead of its own clock a light client takes a header's time
+PROOF_STEPS_MAX = 128  # of one path in a bundle
+BUNDLE_BYTES_MAX = 16 * 1024 * 1024  # of JSON: the largest transaction and the longest trust path fit
+BUNDLE_HEADERS_MAX = 64  # each step of a trust path may replace almost two thirds of the voting power

@@ -1,0 +1,185 @@
+"""Proof bundles: what a stranger is handed, and what it comes to know. The JSON form is in `chainnode/bundlejson.py`.
+
+A bundle carries nothing that is not checked: each field is hashed, signed, or compared with the genesis file.
+"""
+
+from dataclasses import dataclass
+
+from chainnode.types.block import Commit, Header, ValidatorSet
+from chainnode.types.proof import ExistenceProof, NonExistenceProof
+from chainnode.types.transaction import Transaction, Value
+
+BUNDLE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LightBlock:
+    """A header, the commit for it, and the validators of its height, who signed the commit."""
+
+    header: Header
+    commit: Commit
+    validators: ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
+class StateProof:
+    """That a store holds a key, or not: the way from the key to the store's root, and from there to the app_hash.
+
+    `proof` is for the stock IavlSpec, `store_proof` for the stock TendermintSpec.
+    """
+
+    store: str
+    key: bytes
+    proof: ExistenceProof | NonExistenceProof
+    store_proof: ExistenceProof
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One step of an RFC 6962 path, lowest first: the sibling's hash, and whether the sibling stands on the left."""
+
+    is_left: bool
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderClaim:
+    """The chain has this header."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateClaim:
+    """The last header's app_hash fixes a key's value, or its absence."""
+
+    proof: StateProof
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceClaim:
+    """The evidence log holds a record. `head` proves the log's size and root in the last header's state."""
+
+    leaf: bytes
+    index: int
+    path: tuple[bytes, ...]
+    head: StateProof
+
+
+@dataclass(frozen=True, slots=True)
+class ResultClaim:
+    """The outcome of a transaction, in the header one above; the sides of its path are those of the transaction's."""
+
+    code: int
+    data: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionClaim:
+    """A block holds a transaction. With `result` None nothing is said of its outcome.
+
+    The transaction is in the last header, or, with a result, in the last but one.
+    """
+
+    raw: bytes
+    path: tuple[PathStep, ...]
+    result: ResultClaim | None
+
+
+Claim = HeaderClaim | StateClaim | EvidenceClaim | TransactionClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A claim with the way of trust that leads to it from genesis.
+
+    Each of `headers` follows from the one before (the first from the genesis file): by being next to it, or by
+    the signatures of more than a third of its validators. The claim hangs on the last.
+    """
+
+    chain_id: str
+    genesis_hash: bytes
+    headers: tuple[LightBlock, ...]
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A validator of the last header. `operator` (a DID) and `name` are None unless the genesis file names the key."""
+
+    address: bytes
+    operator: str | None
+    name: str | None
+    power: int
+    has_signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFact:
+    """The chain decided this header."""
+
+    header: Header
+
+
+@dataclass(frozen=True, slots=True)
+class StateFact:
+    """After block `state_height`, `store` held `value` under `key`; None: it held nothing there."""
+
+    store: str
+    key: bytes
+    value: bytes | None
+    state_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFact:
+    """Record `index` of an evidence log of `size` records: who put which digest on record, when, by which transaction."""
+
+    submitter: str
+    height: int
+    time_ms: int
+    algorithm: str
+    digest: bytes
+    meta: Value
+    tx_id: bytes
+    index: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFact:
+    """Block `height` holds the transaction. `result_code` and `result_data` are None when the bundle proves no result.
+
+    `own_keys`: per signer, whether its key is the one that its DID is made of.
+    `are_signatures_checked` is False when a suite's library is missing here.
+    """
+
+    transaction: Transaction
+    height: int
+    time_ns: int
+    result_code: int | None
+    result_data: bytes | None
+    own_keys: tuple[bool, ...]
+    are_signatures_checked: bool
+
+
+Fact = HeaderFact | StateFact | EvidenceFact | TransactionFact
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a bundle proved. `height`, `time_ns`, `header_hash` and `signers` are of the last header.
+
+    `trusted_height` is where trust began: 0 the genesis file, else the header whose hash the caller named.
+    """
+
+    chain_id: str
+    genesis_hash: bytes
+    trusted_height: int
+    path_heights: tuple[int, ...]
+    height: int
+    time_ns: int
+    header_hash: bytes
+    signers: tuple[Signer, ...]
+    power_signed: int
+    power_total: int
+    fact: Fact
