@@ -14,8 +14,9 @@ Source: light-client design of this project; IAVL node hashing of cosmos/iavl.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from typing import TypeVar
 
 from chainnode import merkle
 from chainnode.proofbytes import uvarint
@@ -27,6 +28,7 @@ Inner = tuple[bytes, "Node", "Node", int, int, int]
 Node = Leaf | Inner
 ValueOf = Callable[[bytes], bytes]
 Writes = Sequence[tuple[bytes, bytes | None]]
+ValueT = TypeVar("ValueT", bytes, bytes | None)
 
 EMPTY_ROOT = sha256(b"").digest()
 
@@ -48,17 +50,15 @@ class StateTree:
         self._top = top
 
     @staticmethod
-    def build(pairs: Sequence[tuple[bytes, bytes]]) -> "StateTree":
-        """The tree over (key, value) pairs in strictly ascending order of keys."""
-        _assert_sorted(pairs)
-        return StateTree(_build([_number(key) for key, _ in pairs], [_leaf(key, value) for key, value in pairs]))
+    def build(pairs: Iterable[tuple[bytes, bytes]]) -> "StateTree":
+        """The tree over (key, value) pairs in strictly ascending order of keys; they are taken one by one and not kept."""
+        return StateTree(_build((_number(key), _leaf(key, value)) for key, value in _sorted(pairs)))
 
     def update(self, writes: Writes) -> "StateTree":
         """The tree after `writes` in strictly ascending order of keys; None deletes. Returns itself when nothing changes."""
         if not writes:
             return self
-        _assert_sorted(writes)
-        numbers = [_number(key) for key, _ in writes]
+        numbers = [_number(key) for key, _ in _sorted(writes)]
         leaves = [None if value is None else _leaf(key, value) for key, value in writes]
         top = _merge(self._top, numbers, leaves, 0, len(numbers))
         return self if top is self._top else StateTree(top)
@@ -162,13 +162,15 @@ def _store_leaf(name: str, root: bytes) -> bytes:
     return merkle.leaf_hash(uvarint(len(key)) + key + b" " + sha256(root).digest())
 
 
-def _assert_sorted(writes: Sequence[tuple[bytes, bytes | None]]) -> None:
-    previous: bytes | None = None
+def _sorted(writes: Iterable[tuple[bytes, ValueT]]) -> Iterator[tuple[bytes, ValueT]]:
+    """The same writes, asserting that keys and values have the right lengths and that keys ascend."""
+    previous = b""
     for key, value in writes:
         assert 0 < len(key) <= STATE_KEY_BYTES_MAX, "a state key has 1 to 64 bytes"
         assert value is None or value, "a state value is never empty"
-        assert previous is None or previous < key, "keys must ascend"
+        assert previous < key, "keys must ascend"
         previous = key
+        yield key, value
 
 
 def _number(key: bytes) -> int:
@@ -209,12 +211,12 @@ def _join(bit: int, left: Node, right: Node) -> Inner:
     return sha256(b"%b%b\x00 %b %b" % (_ZIGZAG[height], encoded_size, hash_left, hash_right)).digest(), left, right, bit, height, size
 
 
-def _build(numbers: Sequence[int], leaves: Sequence[Leaf | None]) -> Node | None:
+def _build(items: Iterable[tuple[int, Leaf | None]]) -> Node | None:
     """The tree over sorted leaves (None is skipped), joined along the right edge as in a Cartesian tree."""
     nodes: list[Node] = []
     bits: list[int] = []  # ascending; one fewer than nodes
     previous = 0
-    for number, leaf in zip(numbers, leaves, strict=True):
+    for number, leaf in items:
         if leaf is None:
             continue
         if nodes:
@@ -236,7 +238,7 @@ def _merge(node: Node | None, numbers: Sequence[int], leaves: Sequence[Leaf | No
     if low == high:
         return node
     if node is None:
-        return _build(numbers[low:high], leaves[low:high])
+        return _build(zip(numbers[low:high], leaves[low:high], strict=True))
     if high - low == 1:
         return _put(node, numbers[low], leaves[low])
     inside = _number(_edge(node, 1)[_KEY_AT:])

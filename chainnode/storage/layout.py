@@ -17,6 +17,7 @@
 | `D` first index | evidence records that one height appended, each with its length in front |
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -148,7 +149,7 @@ def decode_height(data: bytes) -> int:
     return height
 
 
-def join_parts(parts: tuple[bytes, ...] | list[bytes]) -> bytes:
+def join_parts(parts: Sequence[bytes]) -> bytes:
     """Parts in one value, each with its length in front."""
     pack = _LENGTH.pack
     return b"".join([piece for part in parts for piece in (pack(len(part)), part)])

@@ -49,7 +49,14 @@ SYNC_REQUEST_MS = 5_000
 
 # State
 STATE_ROOTS_KEPT = 100  # heights at which state proofs can be made
+STATE_OVERLAY_BYTES_MAX = 64 * 1024 * 1024  # replaced values kept for those proofs; fewer heights when they grow beyond it
+STATE_UNDO_HEIGHTS = 4  # of those heights, how many are provable again right after a restart
 PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 steps of about 70 bytes, and two values
+
+# Disk
+PRUNE_KEYS_STEP = 64  # deletions in one write
+JOURNAL_RECORD_BYTES_MAX = 16 * 1024 * 1024  # one consensus input with its block bytes
+KEY_FILE_BYTES_MAX = 64 * 1024
 
 # Proofs
 LIGHT_CLOCK_DRIFT_MS_MAX = 10_000  # how far ahead of its own clock a light client takes a header's time

@@ -1,0 +1,315 @@
+"""The ledger on disk: everything that a height decided, written whole or not at all.
+
+Bytes pass through unparsed. One atomic, synced batch per height; a height that `last` reports is complete.
+`commit_height` may be called by one task at a time; readers and `prune` may run in other threads beside it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainnode import evidencelog, merkle
+from chainnode.errors import Corrupt
+from chainnode.evidencelog import LogState, TileGrowth
+from chainnode.storage import layout
+from chainnode.storage.kv import KV, Change
+from chainnode.storage.layout import HeightSummary, height_key
+from chainnode.types.block import BlockId
+from chainnode.types.codes import CORRUPT_STORE, WRONG_DATA_VERSION, WRONG_GENESIS_DATA, WRONG_KEY_DATA
+from chainnode.types.limits import PRUNE_KEYS_STEP, STATE_UNDO_HEIGHTS
+
+Writes = Sequence[tuple[bytes, bytes | None]]  # ascending keys; None deletes
+RECORDS_CHUNK = 256  # evidence records in one value
+
+
+@dataclass(frozen=True, slots=True)
+class HeightRecord:
+    """All that is written for one height. At height 0, the genesis, block, header and commit are empty.
+
+    `commit_bytes` is the commit seen for this block; `last_commit_bytes` the parent's, as the block carries it.
+    `app_hash`, `store_roots` and `undo` come from the state trees (`StateStore.commit` fills them in).
+    `validator_sets` names the height from which each set is in force; only changes need be given.
+    """
+
+    height: int
+    time_ns: int
+    block_id: BlockId
+    results_hash: bytes
+    block_bytes: bytes = b""
+    header_bytes: bytes = b""
+    commit_bytes: bytes = b""
+    last_commit_bytes: bytes | None = None
+    batches: Sequence[bytes] = ()
+    results: Sequence[bytes] = ()
+    store_writes: Mapping[str, Writes] | None = None
+    index_writes: Sequence[tuple[str, bytes, bytes | None]] = ()
+    log_leaves: Sequence[bytes] = ()
+    validator_sets: Sequence[tuple[int, bytes]] = ()
+    app_hash: bytes = b""
+    store_roots: Mapping[str, bytes] | None = None
+    undo: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a call of `prune` removed."""
+
+    keys: int
+    bytes: int
+
+
+class Ledger:
+    """The heights of one chain in one KV. Use `Ledger.open`."""
+
+    def __init__(self, kv: KV) -> None:
+        self._kv = kv
+        self._last: HeightSummary | None = None
+        self._log = evidencelog.EMPTY_LOG
+        self._edges: dict[int, tuple[int, bytes]] = {}  # the growing tile of each level: index, bytes
+        last = kv.get(layout.META_LAST)
+        if last is not None:
+            summary = self.summary(layout.decode_height(last))
+            if summary is None:
+                raise Corrupt(CORRUPT_STORE, "the last height has no summary")
+            self._last = summary
+            self._log = evidencelog.state_at(self.tile, summary.log_size)
+
+    @staticmethod
+    def open(kv: KV, *, chain_id: str, genesis_hash: bytes, node_id: str) -> "Ledger":
+        """The ledger in `kv`, which belongs to this chain, genesis and node from its first use on."""
+        expected = (
+            (layout.META_VERSION, layout.encode_height(layout.LAYOUT_VERSION), WRONG_DATA_VERSION),
+            (layout.META_CHAIN, chain_id.encode(), WRONG_GENESIS_DATA),
+            (layout.META_GENESIS, genesis_hash, WRONG_GENESIS_DATA),
+            (layout.META_NODE, node_id.encode(), WRONG_KEY_DATA),
+        )
+        if kv.get(layout.META_VERSION) is None:
+            kv.write([(key, value) for key, value, _ in expected], sync=True)
+        for key, value, code in expected:
+            found = kv.get(key)
+            if found != value:
+                raise Corrupt(code, f"{code.meaning} Found {found!r}, expected {value!r}.")
+        return Ledger(kv)
+
+    def last(self) -> HeightSummary | None:
+        """The last complete height; None before the genesis is committed."""
+        return self._last
+
+    def summary(self, height: int) -> HeightSummary | None:
+        """What the next height needed to know of `height`."""
+        data = self._kv.get(height_key(layout.SUMMARY, height))
+        return None if data is None else layout.decode_summary(data)
+
+    def log_state(self) -> LogState:
+        """The evidence log after the last height."""
+        return self._log
+
+    def commit_height(self, record: HeightRecord) -> None:
+        """Write a height whole: on return it outlives a loss of power; on an error the last height is as before."""
+        height = record.height
+        assert height == (0 if self._last is None else self._last.height + 1), "heights are committed in order"
+        assert len(record.app_hash) == merkle.HASH_BYTES
+        log, growths = evidencelog.append_many(self._log, [merkle.leaf_hash(leaf) for leaf in record.log_leaves])
+        tiles = self._grown(growths)
+        summary = HeightSummary(height, record.time_ns, record.block_id, record.app_hash, record.results_hash, self._log.size, log.size)
+        changes: list[Change] = [
+            (layout.META_LAST, layout.encode_height(height)),
+            (height_key(layout.SUMMARY, height), layout.encode_summary(summary)),
+            (layout.META_ROOTS, _encode_roots(record.store_roots or {})),
+            (height_key(layout.UNDO, height), record.undo),
+        ]
+        if height >= STATE_UNDO_HEIGHTS:
+            changes.append((height_key(layout.UNDO, height - STATE_UNDO_HEIGHTS), None))
+        changes.extend(_block_changes(record))
+        changes.extend(_state_changes(record))
+        changes.extend(_records_changes(record, self._log.size))
+        changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
+        self._kv.write(changes, sync=True)
+        self._last, self._log = summary, log
+        for (level, index), content in tiles.items():
+            self._edges[level] = (index, content)
+
+    def block_bytes(self, height: int) -> bytes | None:
+        """The block; None when it is unknown or pruned."""
+        return self._kv.get(height_key(layout.BLOCK, height))
+
+    def header(self, height: int) -> bytes | None:
+        """The header's bytes; never pruned."""
+        return self._kv.get(height_key(layout.HEADER, height))
+
+    def commit(self, height: int) -> bytes | None:
+        """The commit's bytes: the one in the next block when there is one, else the one seen; never pruned."""
+        return self._kv.get(height_key(layout.COMMIT, height))
+
+    def batches(self, height: int) -> tuple[bytes, ...]:
+        """The batches of a block in order; empty as well when the height is unknown or pruned."""
+        return tuple(value for _, value in self._kv.iterate(layout.batch_key(height, 0), layout.batch_key(height + 1, 0)))
+
+    def results(self, height: int) -> tuple[bytes, ...] | None:
+        """Encoded results in order of transactions; None when unknown or pruned."""
+        data = self._kv.get(height_key(layout.RESULTS, height))
+        return None if data is None else layout.split_parts(data)
+
+    def validators(self, height: int) -> bytes | None:
+        """The validator set in force at `height`: that of the last change at or below it."""
+        found = self._kv.iterate(height_key(layout.VALIDATORS, 0), height_key(layout.VALIDATORS, height + 1), reverse=True)
+        return next((value for _, value in found), None)
+
+    def first_body(self) -> int:
+        """The lowest height whose block, batches and results are kept; 1 when nothing was pruned."""
+        data = self._kv.get(layout.META_FIRST_BODY)
+        return 1 if data is None else layout.decode_height(data)
+
+    def state_get(self, store: str, key: bytes) -> bytes | None:
+        """The value of a state key after the last height."""
+        return self._kv.get(layout.name_prefix(layout.STATE, store) + key)
+
+    def state_iterate(self, store: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
+        """At most `limit` entries whose keys begin with `prefix` and come behind `after`, ascending."""
+        return self._entries(layout.name_prefix(layout.STATE, store), prefix, after, limit)
+
+    def state_entries(self, store: str) -> Iterator[tuple[bytes, bytes]]:
+        """All entries of a store, ascending."""
+        base = layout.name_prefix(layout.STATE, store)
+        for key, value in self._kv.iterate(base, layout.after_prefix(base)):
+            yield key[len(base) :], value
+
+    def store_roots(self) -> dict[str, bytes]:
+        """State root of each store after the last height, as recorded."""
+        return _decode_roots(self._kv.get(layout.META_ROOTS) or b"")
+
+    def undo(self, height: int) -> bytes | None:
+        """How to go back to the state before `height`; kept for the newest heights."""
+        return self._kv.get(height_key(layout.UNDO, height))
+
+    def index_get(self, space: str, key: bytes) -> bytes | None:
+        """The value of an index key after the last height."""
+        return self._kv.get(layout.name_prefix(layout.INDEX, space) + key)
+
+    def index_iterate(self, space: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
+        """At most `limit` index entries whose keys begin with `prefix` and come behind `after`, ascending."""
+        return self._entries(layout.name_prefix(layout.INDEX, space), prefix, after, limit)
+
+    def tile(self, level: int, index: int) -> bytes:
+        """A tile of the evidence log as far as it has grown; empty when it has not."""
+        edge = self._edges.get(level)
+        if edge is not None and edge[0] == index:
+            return edge[1]
+        return self._kv.get(layout.tile_key(level, index)) or b""
+
+    def log_first_index(self, height: int) -> int | None:
+        """Index of the first evidence record that `height` appended, were there one; None for an unknown height."""
+        summary = self.summary(height)
+        return None if summary is None else summary.first_record
+
+    def log_record(self, index: int) -> tuple[int, bytes] | None:
+        """The height that appended evidence record `index`, and the record; None beyond the end."""
+        if not 0 <= index < self._log.size:
+            return None
+        found = self._kv.iterate(height_key(layout.RECORDS, 0), height_key(layout.RECORDS, index + 1), reverse=True)
+        for key, value in found:
+            records = layout.split_parts(value[8:])
+            return layout.decode_height(value[:8]), records[index - layout.height_of_key(key)]
+        raise Corrupt(CORRUPT_STORE, f"evidence record {index} is missing")
+
+    def height_of_log_index(self, index: int) -> int | None:
+        """The height that appended evidence record `index`; None beyond the end."""
+        found = self.log_record(index)
+        return None if found is None else found[0]
+
+    def prune(self, below_height: int) -> Pruned:
+        """Remove blocks, batches and results below a height, and give their room back to the disk.
+
+        Headers, commits, state and evidence stay, and so does the last height's body. Deletes in small
+        writes, so commits are not held up for long; may be repeated after an interruption.
+        """
+        last = self._last
+        below = min(below_height, last.height if last else 0)
+        if below <= 0:
+            return Pruned(0, 0)
+        if below > self.first_body():
+            self._kv.write([(layout.META_FIRST_BODY, layout.encode_height(below))], sync=True)
+        keys = size = 0
+        for kind in (layout.BLOCK, layout.BATCH, layout.RESULTS):
+            start, stop = height_key(kind, 0), height_key(kind, below)
+            step: list[Change] = []
+            for key, value in self._kv.iterate(start, stop):
+                step.append((key, None))
+                size += len(key) + len(value)
+                if len(step) == PRUNE_KEYS_STEP:
+                    self._kv.write(step, sync=False)
+                    keys += len(step)
+                    step.clear()
+            if step:
+                self._kv.write(step, sync=True)
+                keys += len(step)
+            self._kv.compact(start, stop)
+        return Pruned(keys, size)
+
+    def close(self) -> None:
+        """Release the store."""
+        self._kv.close()
+
+    def _entries(self, base: bytes, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
+        start = base + prefix
+        if after is not None and base + after >= start:
+            start = base + after + b"\x00"
+        skip = len(base)
+        found: list[tuple[bytes, bytes]] = []
+        if limit > 0:
+            for key, value in self._kv.iterate(start, layout.after_prefix(base + prefix)):
+                found.append((key[skip:], value))
+                if len(found) == limit:
+                    break
+        return tuple(found)
+
+    def _grown(self, growths: Sequence[TileGrowth]) -> dict[tuple[int, int], bytes]:
+        """The tiles that grow, whole. In order of index, so that the last of a level is its edge."""
+        tiles: dict[tuple[int, int], bytes] = {}
+        for growth in growths:
+            old = self.tile(growth.level, growth.index) if growth.offset else b""
+            if len(old) != growth.offset * merkle.HASH_BYTES:
+                raise Corrupt(CORRUPT_STORE, f"tile {growth.level}/{growth.index} of the evidence log is not as long as it should be")
+            tiles[growth.level, growth.index] = old + growth.hashes
+        return tiles
+
+
+def _block_changes(record: HeightRecord) -> Iterator[Change]:
+    height = record.height
+    if height:
+        yield height_key(layout.BLOCK, height), record.block_bytes
+        yield height_key(layout.HEADER, height), record.header_bytes
+        yield height_key(layout.COMMIT, height), record.commit_bytes
+    if record.last_commit_bytes is not None:
+        yield height_key(layout.COMMIT, height - 1), record.last_commit_bytes
+    for position, batch in enumerate(record.batches):
+        yield layout.batch_key(height, position), batch
+    yield height_key(layout.RESULTS, height), layout.join_parts(record.results)
+    for first_height, validators in record.validator_sets:
+        yield height_key(layout.VALIDATORS, first_height), validators
+
+
+def _state_changes(record: HeightRecord) -> Iterator[Change]:
+    for store, writes in (record.store_writes or {}).items():
+        prefix = layout.name_prefix(layout.STATE, store)
+        for key, value in writes:
+            yield prefix + key, value
+    prefixes: dict[str, bytes] = {}
+    for space, key, value in record.index_writes:
+        prefix = prefixes.get(space) or prefixes.setdefault(space, layout.name_prefix(layout.INDEX, space))
+        yield prefix + key, value
+
+
+def _records_changes(record: HeightRecord, first: int) -> Iterator[Change]:
+    height = layout.encode_height(record.height)
+    for begin in range(0, len(record.log_leaves), RECORDS_CHUNK):
+        chunk = record.log_leaves[begin : begin + RECORDS_CHUNK]
+        yield height_key(layout.RECORDS, first + begin), height + layout.join_parts(chunk)
+
+
+def _encode_roots(roots: Mapping[str, bytes]) -> bytes:
+    return layout.join_parts([part for name in sorted(roots) for part in (name.encode(), roots[name])])
+
+
+def _decode_roots(data: bytes) -> dict[str, bytes]:
+    parts = layout.split_parts(data)
+    return {name.decode(): root for name, root in zip(parts[::2], parts[1::2], strict=True)}
