@@ -1,0 +1,52 @@
+"""Small files that must not be lost: written whole, synced, moved into place."""
+
+import errno
+import os
+from pathlib import Path
+
+from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.types.codes import DISK_FAILED, DISK_FULL
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def explained(error: OSError, path: Path) -> ChainError:
+    """The error that a failed call on `path` means for the node."""
+    if error.errno in _FULL:
+        return Unavailable(DISK_FULL, f"no room left for {path}")
+    return Corrupt(DISK_FAILED, f"{path}: {error.strerror or error}")
+
+
+def write_all(file: int, content: bytes, offset: int) -> None:
+    """Write all of `content` at `offset`; a short write is continued, and raises OSError when it cannot be."""
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(file, view, offset)
+        offset += written
+        view = view[written:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """A new file with all of `content`, or no file. FileExistsError, and nothing changed, when there is one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        try:
+            os.fchmod(file, mode)  # whatever the umask says
+            write_all(file, content, 0)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.link(part, path)  # unlike a rename, it refuses to replace
+    finally:
+        os.unlink(part)
+    sync_folder(path.parent)

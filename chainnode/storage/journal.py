@@ -1,0 +1,205 @@
+"""The journal of consensus inputs: what the core was told at this height, on disk before anyone can see the effects.
+
+Two files take turns: each begins with a height, and the next height overwrites the older one. A record is
+`mark, number, length, checksum of these, checksum of the content, content`; checksums start from the file's random salt,
+so that content sent by a peer can never look like a record.
+
+What a crash leaves unfinished is at the end of a file and is cut off there. Damage in front of a sound record
+cannot come from a crash: `Corrupt(CORRUPT_STORE)`.
+"""
+
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+
+from chainnode.errors import Corrupt
+from chainnode.storage.files import explained, sync_folder, write_all
+from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
+from chainnode.types.limits import JOURNAL_RECORD_BYTES_MAX
+
+NAMES = ("journal.0", "journal.1")
+_MAGIC = b"cnjourn1"
+_SALT_BYTES = 16
+_HEAD = Struct(f">8s{_SALT_BYTES}sQI")  # magic, salt, height, checksum
+_MARK = b"\xc5\x9a"
+_RECORD = Struct(">2sIIII")  # mark, number, length, checksum of these, checksum of the content
+_RECORD_CHECKED = Struct(">2sIII")
+
+
+@dataclass(slots=True)
+class _Open:
+    """The file in use: `size` is the end of the last whole record, `count` the number of records."""
+
+    path: Path
+    file: int
+    salt: int
+    height: int
+    size: int
+    count: int
+
+
+class Journal:
+    """The journal in a folder. `replay` or `begin` a height, then `append` and `sync`. One task owns it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: _Open | None = None
+        self._waiting: list[bytes] = []
+        self._failed = False
+
+    def replay(self, height: int) -> list[bytes]:
+        """The records of `height` in order, after which more may be appended; none when the height was not begun."""
+        damaged: Path | None = None
+        for name in NAMES:
+            path = self._folder / name
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise explained(error, path) from error
+            head = _read_head(content)
+            if head is not None and head[1] == height:
+                return self._resume(path, content, head[0], height)
+            if head is None and len(content) > _HEAD.size:
+                damaged = path  # a head that a crash left unfinished has nothing behind it
+        if damaged is not None:
+            raise Corrupt(CORRUPT_STORE, f"{damaged}: the beginning is damaged, and it may be the journal of height {height}")
+        self.begin(height)
+        return []
+
+    def begin(self, height: int) -> None:
+        """Start the journal of `height`, in place of the older of the two; the last height's stays readable."""
+        assert not self._waiting, "what was appended must be synced before its height ends"
+        assert self._open is None or height > self._open.height
+        self.close()
+        path = self._folder / self._older_name()
+        salt = os.urandom(_SALT_BYTES)
+        checked = _MAGIC + salt + height.to_bytes(8, "big")
+        head = checked + zlib.crc32(checked).to_bytes(4, "big")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(file, 0)
+                write_all(file, head, 0)
+                os.fsync(file)
+                sync_folder(self._folder)
+            except BaseException:
+                os.close(file)
+                raise
+        except OSError as error:
+            raise explained(error, path) from error
+        self._open = _Open(path, file, zlib.crc32(salt), height, len(head), 0)
+
+    def append(self, record: bytes) -> None:
+        """Add a record; it lasts once `sync` has returned."""
+        assert self._open is not None, "a height must have begun"
+        assert len(record) <= JOURNAL_RECORD_BYTES_MAX
+        self._waiting.append(record)
+
+    def sync(self) -> None:
+        """Make what was appended outlive a loss of power. On an error none of it counts as written."""
+        if not self._waiting:
+            return
+        current = self._open
+        assert current is not None
+        if self._failed:
+            raise Corrupt(DISK_FAILED, f"{current.path} could not be written before")
+        content = b"".join(
+            _record_head(record, current.count + number, current.salt) + record for number, record in enumerate(self._waiting)
+        )
+        try:
+            write_all(current.file, content, current.size)
+            os.fdatasync(current.file)
+        except OSError as error:
+            # After a failed sync nobody knows what the disk holds; the next start reads it and cuts off the rest.
+            self._failed = True
+            raise explained(error, current.path) from error
+        current.size += len(content)
+        current.count += len(self._waiting)
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._open is not None:
+            os.close(self._open.file)
+            self._open = None
+
+    def _older_name(self) -> str:
+        """The file with the lower height, or none yet."""
+        heights: list[tuple[int, str]] = []
+        for name in NAMES:
+            try:
+                with (self._folder / name).open("rb") as opened:
+                    head = _read_head(opened.read(_HEAD.size))
+            except FileNotFoundError:
+                head = None
+            except OSError as error:
+                raise explained(error, self._folder / name) from error
+            heights.append((-1 if head is None else head[1], name))
+        return min(heights)[1]
+
+    def _resume(self, path: Path, content: bytes, salt: int, height: int) -> list[bytes]:
+        """The whole records of a file, which is cut behind them and stays open."""
+        records: list[bytes] = []
+        offset = _HEAD.size
+        while (record := _read_record(content, offset, len(records), salt)) is not None:
+            records.append(record)
+            offset += _RECORD.size + len(record)
+        if offset < len(content) and _sound_record_from(content, offset + 1, salt):
+            raise Corrupt(CORRUPT_STORE, f"{path}: record {len(records)} is damaged, and sound ones follow it")
+        self.close()
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                if offset < len(content):
+                    os.ftruncate(file, offset)
+                    os.fsync(file)
+            except BaseException:
+                os.close(file)
+                raise
+        except OSError as error:
+            raise explained(error, path) from error
+        self._open = _Open(path, file, salt, height, offset, len(records))
+        return records
+
+
+def _read_head(content: bytes) -> tuple[int, int] | None:
+    """Salt checksum and height of a file; None when the head is not whole."""
+    if len(content) < _HEAD.size:
+        return None
+    magic, salt, height, checksum = _HEAD.unpack_from(content)
+    if magic != _MAGIC or checksum != zlib.crc32(content[: _HEAD.size - 4]):
+        return None
+    return zlib.crc32(salt), height
+
+
+def _record_head(record: bytes, number: int, salt: int) -> bytes:
+    checked = _RECORD_CHECKED.pack(_MARK, number, len(record), zlib.crc32(record, salt))
+    return _RECORD.pack(_MARK, number, len(record), zlib.crc32(checked, salt), zlib.crc32(record, salt))
+
+
+def _read_record(content: bytes, offset: int, number: int | None, salt: int) -> bytes | None:
+    """The record at `offset` when it is whole, sound, and number `number` of the file."""
+    if len(content) - offset < _RECORD.size:
+        return None
+    mark, found, length, head_checksum, checksum = _RECORD.unpack_from(content, offset)
+    if mark != _MARK or head_checksum != zlib.crc32(_RECORD_CHECKED.pack(mark, found, length, checksum), salt):
+        return None
+    start = offset + _RECORD.size
+    if (number is not None and number != found) or length > len(content) - start:
+        return None
+    record = content[start : start + length]
+    return record if checksum == zlib.crc32(record, salt) else None
+
+
+def _sound_record_from(content: bytes, offset: int, salt: int) -> bool:
+    """Whether a sound record of any number begins at or behind `offset`."""
+    while (offset := content.find(_MARK, offset)) >= 0:
+        if _read_record(content, offset, None, salt) is not None:
+            return True
+        offset += 1
+    return False
