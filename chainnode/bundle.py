@@ -1,0 +1,243 @@
+"""Verify a proof bundle: from the genesis file, or from a header that the caller trusts, to one fact.
+
+Everything in a bundle is checked, every signature too; a bundle of which any bit differs is refused, or is a
+true bundle of another true fact (the same range of absence also shows the absence of the key next to it).
+"""
+
+from hashlib import sha256
+
+from chainnode import codec, merkle
+from chainnode.bid import is_did_of
+from chainnode.cometbytes import result_bytes
+from chainnode.crypto.keys import validator, validator_set
+from chainnode.crypto.verify import verify_many
+from chainnode.digests import genesis_hash, header_hash, validators_hash
+from chainnode.errors import Malformed, Rejected, Unavailable
+from chainnode.ics23 import IAVL_SPEC, TENDERMINT_SPEC, check_chained
+from chainnode.light import TrustedState, TrustRules, genesis_state, trusted_state, verify_adjacent, verify_signed_header, verify_skipping
+from chainnode.transactions import decode_transaction, signature_items
+from chainnode.types.block import BlockIdFlag, Header, ValidatorSet
+from chainnode.types.bundle import (
+    Bundle,
+    EvidenceClaim,
+    EvidenceFact,
+    Fact,
+    HeaderClaim,
+    HeaderFact,
+    LightBlock,
+    PathStep,
+    Signer,
+    StateClaim,
+    StateFact,
+    StateProof,
+    TransactionClaim,
+    TransactionFact,
+    Verified,
+)
+from chainnode.types.codes import BAD_BUNDLE, BAD_PROOF, BAD_SIGNATURE, NOT_ENOUGH_TRUST
+from chainnode.types.genesis import Genesis
+from chainnode.types.limits import TX_BYTES_MAX
+from chainnode.types.proof import ExistenceProof
+from chainnode.types.transaction import Transaction, TxResult
+
+EVIDENCE_STORE = "evidence"
+EVIDENCE_HEAD_KEY = b"log"  # its value is codec.encode([size, root]) of the evidence log
+EVIDENCE_RECORD_VERSION = 1
+_EVIDENCE_RECORD_BYTES_MAX = TX_BYTES_MAX
+_NS_PER_MS = 1_000_000
+_INT64_MAX = 2**63 - 1
+
+
+def verify_bundle(bundle: Bundle, genesis: Genesis, now_ns: int, trusted: tuple[bytes, int] | None = None) -> Verified:
+    """What the bundle proves, or Malformed or Rejected with the reason.
+
+    `trusted` is the hash and height of a header that the caller knows to be the chain's; the bundle's path must
+    pass it, and trust begins there: the genesis file's trusting period no longer matters.
+    """
+    if bundle.chain_id != genesis.chain_id:
+        raise Malformed(BAD_BUNDLE, f"the bundle is of chain '{bundle.chain_id}', the genesis file of chain '{genesis.chain_id}'")
+    if bundle.genesis_hash != genesis_hash(genesis):
+        raise Malformed(BAD_BUNDLE, "the bundle names another genesis file than the one given")
+    _follow_path(bundle, genesis, now_ns, trusted)
+    last = bundle.headers[-1]
+    signers = _signers(last, genesis)
+    return Verified(
+        chain_id=bundle.chain_id,
+        genesis_hash=bundle.genesis_hash,
+        trusted_height=0 if trusted is None else trusted[1],
+        path_heights=tuple(block.header.height for block in bundle.headers),
+        height=last.header.height,
+        time_ns=last.header.time_ns,
+        header_hash=last.commit.block_id.hash,
+        signers=signers,
+        power_signed=sum(signer.power for signer in signers if signer.has_signed),
+        power_total=last.validators.power_total,
+        fact=_fact(bundle),
+    )
+
+
+def check_state_proof(proof: StateProof, app_hash: bytes) -> bytes | None:
+    """The value, or None for a proven absence, that `app_hash` fixes. Malformed(BAD_PROOF) when the proof fails."""
+    value = proof.proof.value if isinstance(proof.proof, ExistenceProof) else None
+    path = (proof.store.encode(), proof.key)
+    if proof.proof.key != proof.key:  # for absence ICS-23 leaves the wrapper's key unread
+        raise Malformed(BAD_PROOF, "the proof is about another key")
+    check_chained((IAVL_SPEC, TENDERMINT_SPEC), (proof.proof, proof.store_proof), path, app_hash, value)
+    return value
+
+
+# The way of trust
+
+
+def _follow_path(bundle: Bundle, genesis: Genesis, now_ns: int, trusted: tuple[bytes, int] | None) -> None:
+    """Believe each header of the path after the one before it. Up to the header that the caller trusts, trust does not expire."""
+    rules = TrustRules(bundle.chain_id, genesis.params.trusting_period_ms)
+    timeless = TrustRules(bundle.chain_id, None)
+    start = 0 if trusted is None else _position_of(bundle, *trusted)
+    validators = validator_set(validator(one.public_key, one.power) for one in genesis.validators)
+    state = genesis_state(genesis.time_ns, validators)
+    for position, block in enumerate(bundle.headers):
+        if trusted is not None and position == start == 0:
+            verify_signed_header(block, timeless, now_ns, every_signature=True)
+            state = trusted_state(block.header)
+        else:
+            state = _step(state, validators, block, timeless if position <= start and trusted is not None else rules, now_ns)
+        validators = block.validators
+
+
+def _step(state: TrustedState, validators: ValidatorSet, block: LightBlock, rules: TrustRules, now_ns: int) -> TrustedState:
+    """One step of the path; `validators` are those of the trusted header itself.
+
+    A jump is possible only from a header after which the validators stay the same; else its neighbour is in the path.
+    """
+    if block.header.height == state.height + 1:
+        return verify_adjacent(state, block, rules, now_ns, every_signature=True)
+    if validators_hash(validators) != state.next_validators_hash:
+        raise Rejected(NOT_ENOUGH_TRUST, f"the validators change after height {state.height}: the path must go on to the height next to it")
+    return verify_skipping(state, validators, block, rules, now_ns, every_signature=True)
+
+
+def _position_of(bundle: Bundle, trusted_hash: bytes, trusted_height: int) -> int:
+    """Where the header that the caller trusts stands in the path."""
+    for position, block in enumerate(bundle.headers):
+        if block.header.height == trusted_height:
+            if header_hash(block.header) != trusted_hash:
+                raise Rejected(NOT_ENOUGH_TRUST, f"the header of height {trusted_height} is not the trusted one: its hash differs")
+            return position
+    raise Rejected(NOT_ENOUGH_TRUST, f"the path does not pass the trusted height {trusted_height}")
+
+
+def _signers(block: LightBlock, genesis: Genesis) -> tuple[Signer, ...]:
+    """The validators of a header with the names that the genesis file gives to their keys."""
+    named = {one.public_key: one for one in genesis.validators}
+    signers = []
+    for one, place in zip(block.validators.validators, block.commit.signatures, strict=True):
+        known = named.get(one.public_key)
+        has_signed = place.flag == BlockIdFlag.COMMIT
+        operator, name = (None, None) if known is None else (known.operator, known.name)
+        signers.append(Signer(one.address, operator, name, one.power, has_signed))
+    return tuple(signers)
+
+
+# Facts
+
+
+def _fact(bundle: Bundle) -> Fact:
+    header = bundle.headers[-1].header
+    match bundle.claim:
+        case HeaderClaim():
+            return HeaderFact(header)
+        case StateClaim(proof):
+            return StateFact(proof.store, proof.key, check_state_proof(proof, header.app_hash), header.height - 1)
+        case EvidenceClaim():
+            return _evidence_fact(bundle.claim, header)
+        case TransactionClaim(result=None):
+            return _transaction_fact(bundle.claim, bundle.genesis_hash, header, None)
+        case TransactionClaim():
+            if len(bundle.headers) < 2:
+                raise Malformed(BAD_BUNDLE, "a transaction's result needs its header and the one above it")
+            return _transaction_fact(bundle.claim, bundle.genesis_hash, bundle.headers[-2].header, header)
+
+
+def _evidence_fact(claim: EvidenceClaim, header: Header) -> EvidenceFact:
+    """The record, when it is in the log whose head the header's state fixes."""
+    if (claim.head.store, claim.head.key) != (EVIDENCE_STORE, EVIDENCE_HEAD_KEY):
+        raise Malformed(BAD_PROOF, "the head of the claim is not the head of the evidence log")
+    value = check_state_proof(claim.head, header.app_hash)
+    if value is None:
+        raise Malformed(BAD_PROOF, "the evidence log has no head")
+    head = codec.as_array(codec.decode(value, bytes_max=len(value)), 2)
+    size, root = codec.as_int(head[0], 0, _INT64_MAX), codec.as_bytes(head[1], merkle.HASH_BYTES)
+    if not merkle.verify_inclusion(claim.index, size, merkle.leaf_hash(claim.leaf), claim.path, root):
+        raise Malformed(BAD_PROOF, "the record is not in the evidence log")
+    fact = _record(claim, size)
+    if fact.height >= header.height or fact.time_ms > header.time_ns // _NS_PER_MS:
+        raise Malformed(BAD_PROOF, "the record is younger than the state that holds it")
+    return fact
+
+
+def _record(claim: EvidenceClaim, size: int) -> EvidenceFact:
+    """The record that a leaf of the log spells: [1, sender, height, time_ms, algorithm, digest, meta, tx_id]."""
+    fields = codec.as_array(codec.decode(claim.leaf, bytes_max=_EVIDENCE_RECORD_BYTES_MAX), 8)
+    codec.as_int(fields[0], EVIDENCE_RECORD_VERSION, EVIDENCE_RECORD_VERSION)
+    return EvidenceFact(
+        submitter=codec.as_str(fields[1], _EVIDENCE_RECORD_BYTES_MAX),
+        height=codec.as_int(fields[2], 1, _INT64_MAX),
+        time_ms=codec.as_int(fields[3], 0, _INT64_MAX),
+        algorithm=codec.as_str(fields[4], _EVIDENCE_RECORD_BYTES_MAX),
+        digest=codec.as_bytes(fields[5], length_max=_EVIDENCE_RECORD_BYTES_MAX),
+        meta=fields[6],
+        tx_id=codec.as_bytes(fields[7], merkle.HASH_BYTES),
+        index=claim.index,
+        size=size,
+    )
+
+
+def _transaction_fact(claim: TransactionClaim, genesis: bytes, header: Header, next_header: Header | None) -> TransactionFact:
+    """The transaction that `header` holds, with the result that `next_header` holds."""
+    transaction = decode_transaction(claim.raw)
+    if _root_of(merkle.leaf_hash(sha256(claim.raw).digest()), claim.path) != header.data_hash:
+        raise Malformed(BAD_PROOF, "the transaction is not in the block")
+    result = claim.result
+    if result is not None:
+        assert next_header is not None
+        if next_header.height != header.height + 1:
+            raise Malformed(BAD_PROOF, "a transaction's result is in the header right above its own")
+        if len(result.path) != len(claim.path):
+            raise Malformed(BAD_PROOF, "the result stands in another place than the transaction")
+        path = [PathStep(step.is_left, sibling) for step, sibling in zip(claim.path, result.path, strict=True)]
+        leaf = result_bytes(TxResult(result.code, result.data, ()))
+        if _root_of(merkle.leaf_hash(leaf), path) != next_header.last_results_hash:
+            raise Malformed(BAD_PROOF, "the result is not that of the transaction")
+    signers = zip(transaction.body.signers, transaction.signatures, strict=True)
+    return TransactionFact(
+        transaction=transaction,
+        height=header.height,
+        time_ns=header.time_ns,
+        result_code=None if result is None else result.code,
+        result_data=None if result is None else result.data,
+        own_keys=tuple(is_did_of(did, one.suite, one.public_key) for did, one in signers),
+        are_signatures_checked=_check_transaction_signatures(transaction, genesis),
+    )
+
+
+def _check_transaction_signatures(transaction: Transaction, genesis: bytes) -> bool:
+    """Malformed(BAD_SIGNATURE) when one does not hold; False when a suite's library is missing, and the others hold."""
+    items = signature_items(transaction, genesis)
+    is_complete = True
+    try:
+        marks = verify_many(items)
+    except Unavailable:  # SM2 needs a library that the verifier kit does without
+        is_complete = False
+        marks = verify_many([item for item in items if item[0] != "z"])
+    if 0 in marks:
+        raise Malformed(BAD_SIGNATURE, "a signature of the transaction does not verify")
+    return is_complete
+
+
+def _root_of(leaf_hash: bytes, path: tuple[PathStep, ...] | list[PathStep]) -> bytes:
+    """The root to which a path leads."""
+    node = leaf_hash
+    for step in path:
+        node = merkle.inner_hash(step.hash, node) if step.is_left else merkle.inner_hash(node, step.hash)
+    return node

@@ -1,0 +1,147 @@
+"""What a verified bundle proved, and what it did not, in plain sentences."""
+
+from chainnode import codec
+from chainnode.errors import Malformed
+from chainnode.rfc3339 import time_to_text
+from chainnode.types.bundle import EvidenceFact, Fact, HeaderFact, Signer, StateFact, TransactionFact, Verified
+from chainnode.types.codes import CODES
+from chainnode.types.limits import STATE_VALUE_BYTES_MAX
+from chainnode.types.transaction import Invocation, Value
+
+_NS_PER_MS = 1_000_000
+_CODE_NAMES = {code.number: code.name for code in CODES.values()}
+
+
+def proved(verified: Verified) -> tuple[str, ...]:
+    """The fact first, then by whose word it holds."""
+    return _fact(verified.fact), _header(verified), *(_signer(signer) for signer in verified.signers), _trust(verified)
+
+
+def not_proved(fact: Fact) -> tuple[str, ...]:
+    """What a reader might think was proved, and was not."""
+    common = "That more than two thirds of the voting power told the truth; the proof shows that they signed this."
+    match fact:
+        case HeaderFact():
+            return "What the block contains.", common
+        case StateFact():
+            return f"That this still holds: it is the state after block {fact.state_height}, later blocks may have changed it.", common
+        case EvidenceFact():
+            return (
+                "That what was recorded is true or was made by the submitter: only that its digest was on record by that time.",
+                "That no one recorded the same digest earlier.",
+                common,
+            )
+        case TransactionFact():
+            return *_not_proved_of_transaction(fact), common
+
+
+def value_to_text(value: Value) -> str:
+    """A codec value for people: bytes as 0x and hexadecimal, lists in [], maps in {}."""
+    match value:
+        case bytes():
+            return "0x" + value.hex()
+        case str():
+            return _quoted(value)
+        case tuple():
+            return "[" + ", ".join(value_to_text(item) for item in value) + "]"
+        case dict():
+            return "{" + ", ".join(f"{_quoted(name)}: {value_to_text(item)}" for name, item in value.items()) + "}"
+        case True | False | None:
+            return str(value).lower()
+    return str(value)
+
+
+def stored_value_to_text(value: bytes) -> str | None:
+    """What the bytes of a state value spell, when they are canonical; None when they are not."""
+    try:
+        return value_to_text(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
+    except Malformed:
+        return None
+
+
+def key_to_text(key: bytes) -> str:
+    """A state key: as text when it is plain text, else as 0x and hexadecimal."""
+    text = key.decode("ascii", "replace")
+    return _quoted(text) if text.isascii() and text.isprintable() else "0x" + key.hex()
+
+
+def _quoted(text: str) -> str:
+    """Text in quotation marks with whatever could mislead a terminal escaped."""
+    return '"' + _escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _fact(fact: Fact) -> str:
+    match fact:
+        case HeaderFact():
+            return f"The chain decided block {fact.header.height}."
+        case StateFact(value=None):
+            return f"After block {fact.state_height}, store {fact.store} holds nothing under key {key_to_text(fact.key)}."
+        case StateFact():
+            assert fact.value is not None
+            words = stored_value_to_text(fact.value)
+            spelled = "" if words is None else f", which spells {words}"
+            held = f"holds under key {key_to_text(fact.key)} the value 0x{fact.value.hex()}{spelled}"
+            return f"After block {fact.state_height}, store {fact.store} {held}."
+        case EvidenceFact():
+            return (
+                f"Block {fact.height}, at {time_to_text(fact.time_ms * _NS_PER_MS)}, put on record for {_quoted(fact.submitter)} "
+                f"the {_quoted(fact.algorithm)} digest {fact.digest.hex()} with the note {value_to_text(fact.meta)}, "
+                f"by transaction {fact.tx_id.hex()}: record {fact.index} of an evidence log of {fact.size}."
+            )
+        case TransactionFact():
+            return _transaction(fact)
+
+
+def _transaction(fact: TransactionFact) -> str:
+    body = fact.transaction.body
+    calls = "; ".join(_call(call) for call in body.calls)
+    sentence = (
+        f"Block {fact.height}, at {time_to_text(fact.time_ns)}, holds transaction {fact.transaction.tx_id.hex()} "
+        f"of {', '.join(_quoted(signer) for signer in body.signers)}: {calls}."
+    )
+    if fact.result_code is None or fact.result_data is None:
+        return sentence
+    words = stored_value_to_text(fact.result_data) if fact.result_data else None
+    outcome = (
+        "was applied" if fact.result_code == 0 else f"failed with code {fact.result_code} ({_CODE_NAMES.get(fact.result_code, 'unknown')})"
+    )
+    return f"{sentence} It {outcome}, with the result {words or '0x' + fact.result_data.hex()}."
+
+
+def _call(call: Invocation) -> str:
+    return f"{_escaped(call.contract)}.{_escaped(call.method)}({', '.join(value_to_text(argument) for argument in call.arguments)})"
+
+
+def _not_proved_of_transaction(fact: TransactionFact) -> tuple[str, ...]:
+    notes = []
+    if fact.result_code is None:
+        notes.append("That the transaction was applied: a block also holds transactions that fail.")
+    if not fact.are_signatures_checked:
+        notes.append("Its SM2 signatures: the library for them is not installed here (pip install tongsuopy).")
+    if not all(fact.own_keys) and fact.result_code != 0:
+        notes.append("That the keys which signed it speak for the signers: that needs their DID documents, or a result.")
+    notes.append("That its effects still hold: later blocks may have changed them.")
+    return tuple(notes)
+
+
+def _header(verified: Verified) -> str:
+    return (
+        f"Fixed by header {verified.header_hash.hex()} of chain {verified.chain_id}, height {verified.height}, "
+        f"time {time_to_text(verified.time_ns)}; signed by {verified.power_signed} of {verified.power_total} voting power:"
+    )
+
+
+def _signer(signer: Signer) -> str:
+    who = f"{_quoted(signer.name or '')}, {_quoted(signer.operator)}" if signer.operator is not None else "joined after genesis"
+    return f"{'signed' if signer.has_signed else 'did not sign'}: validator {signer.address.hex()} ({who}), power {signer.power}"
+
+
+def _trust(verified: Verified) -> str:
+    steps = " -> ".join(str(height) for height in verified.path_heights)
+    if verified.trusted_height == 0:
+        return f"Trust begins at the genesis file with hash {verified.genesis_hash.hex()} and goes by heights {steps}."
+    return f"Trust begins at the header of height {verified.trusted_height} that you named; the bundle's path goes by heights {steps}."

@@ -1,0 +1,35 @@
+"""Make the claims of proof bundles, for whoever holds the chain's state, log and blocks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+
+from chainnode import evidencelog, merkle
+from chainnode.cometbytes import result_bytes
+from chainnode.statetree import StateTree, prove_store
+from chainnode.types.bundle import EvidenceClaim, PathStep, ResultClaim, StateProof, TransactionClaim
+from chainnode.types.transaction import TxResult
+
+
+def state_proof(roots: Mapping[str, bytes], store: str, tree: StateTree, key: bytes, value_of: Callable[[bytes], bytes]) -> StateProof:
+    """Proof of the value or the absence of `key` in `store`; `roots` and `tree` are of one height."""
+    assert roots[store] == tree.root
+    is_present = tree.get_hash(key) is not None
+    proof = tree.prove(key, value_of) if is_present else tree.prove_absence(key, value_of)
+    return StateProof(store, key, proof, prove_store(roots, store))
+
+
+def evidence_claim(leaf: bytes, index: int, size: int, read_tile: evidencelog.ReadTile, head: StateProof) -> EvidenceClaim:
+    """Claim that the log of `size` records, whose head `head` proves, holds `leaf` at `index`."""
+    return EvidenceClaim(leaf, index, evidencelog.inclusion(read_tile, index, size), head)
+
+
+def transaction_claim(raws: Sequence[bytes], index: int, results: Sequence[TxResult] | None = None) -> TransactionClaim:
+    """Claim that a block of the transactions `raws` holds number `index`, with its result when `results` are given."""
+    siblings = merkle.inclusion_proof([merkle.leaf_hash(sha256(raw).digest()) for raw in raws], index)
+    ranges = merkle.inclusion_ranges(index, len(raws))
+    path = tuple(PathStep(begin < index, sibling) for (begin, _), sibling in zip(ranges, siblings, strict=True))
+    if results is None:
+        return TransactionClaim(raws[index], path, None)
+    assert len(results) == len(raws)
+    result_path = merkle.inclusion_proof([merkle.leaf_hash(result_bytes(result)) for result in results], index)
+    return TransactionClaim(raws[index], path, ResultClaim(results[index].code, results[index].data, result_path))
