@@ -149,8 +149,8 @@ class Journal:
         while (record := _read_record(content, offset, len(records), salt)) is not None:
             records.append(record)
             offset += _RECORD.size + len(record)
-        if offset < len(content) and _sound_record_from(content, offset + 1, salt):
-            raise Corrupt(CORRUPT_STORE, f"{path}: record {len(records)} is damaged, and sound ones follow it")
+        if offset < len(content) and _sound_record_from(content, offset, salt):
+            raise Corrupt(CORRUPT_STORE, f"{path}: record {len(records)} is damaged or missing, and sound ones follow")
         self.close()
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -64,6 +64,7 @@ class Ledger:
         self._kv = kv
         self._last: HeightSummary | None = None
         self._log = evidencelog.EMPTY_LOG
+        self._log_size = 0
         self._edges: dict[int, tuple[int, bytes]] = {}  # the growing tile of each level: index, bytes
         last = kv.get(layout.META_LAST)
         if last is not None:
@@ -71,6 +72,7 @@ class Ledger:
             if summary is None:
                 raise Corrupt(CORRUPT_STORE, "the last height has no summary")
             self._last = summary
+            self._log_size = summary.log_size
             self._log = evidencelog.state_at(self.tile, summary.log_size)
 
     @staticmethod
@@ -124,7 +126,7 @@ class Ledger:
         changes.extend(_records_changes(record, self._log.size))
         changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
         self._kv.write(changes, sync=True)
-        self._last, self._log = summary, log
+        self._last, self._log, self._log_size = summary, log, log.size
         for (level, index), content in tiles.items():
             self._edges[level] = (index, content)
 
@@ -190,11 +192,14 @@ class Ledger:
         return self._entries(layout.name_prefix(layout.INDEX, space), prefix, after, limit)
 
     def tile(self, level: int, index: int) -> bytes:
-        """A tile of the evidence log as far as it has grown; empty when it has not."""
+        """A tile of the evidence log as far as it had grown at the last height; empty when it had not."""
+        nodes = (self._log_size >> level * evidencelog.TILE_LEVELS) - index * evidencelog.TILE_HASHES
+        length = max(0, min(nodes, evidencelog.TILE_HASHES)) * merkle.HASH_BYTES
         edge = self._edges.get(level)
-        if edge is not None and edge[0] == index:
-            return edge[1]
-        return self._kv.get(layout.tile_key(level, index)) or b""
+        content = edge[1] if edge is not None and edge[0] == index else self._kv.get(layout.tile_key(level, index)) or b""
+        if len(content) < length:
+            raise Corrupt(CORRUPT_STORE, f"tile {level}/{index} of the evidence log is not as long as it should be")
+        return content[:length]
 
     def log_first_index(self, height: int) -> int | None:
         """Index of the first evidence record that `height` appended, were there one; None for an unknown height."""
@@ -266,9 +271,8 @@ class Ledger:
         """The tiles that grow, whole. In order of index, so that the last of a level is its edge."""
         tiles: dict[tuple[int, int], bytes] = {}
         for growth in growths:
-            old = self.tile(growth.level, growth.index) if growth.offset else b""
-            if len(old) != growth.offset * merkle.HASH_BYTES:
-                raise Corrupt(CORRUPT_STORE, f"tile {growth.level}/{growth.index} of the evidence log is not as long as it should be")
+            old = self.tile(growth.level, growth.index)
+            assert len(old) == growth.offset * merkle.HASH_BYTES
             tiles[growth.level, growth.index] = old + growth.hashes
         return tiles
 
@@ -312,4 +316,6 @@ def _encode_roots(roots: Mapping[str, bytes]) -> bytes:
 
 def _decode_roots(data: bytes) -> dict[str, bytes]:
     parts = layout.split_parts(data)
-    return {name.decode(): root for name, root in zip(parts[::2], parts[1::2], strict=True)}
+    if len(parts) % 2:
+        raise Corrupt(CORRUPT_STORE, "the list of state roots is cut off")
+    return {name.decode(errors="replace"): root for name, root in zip(parts[::2], parts[1::2], strict=True)}

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import plyvel
@@ -54,10 +55,32 @@ class LevelKV:
         return value
 
     def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """Entries of the range; the iterator holds a snapshot until it ends or is closed."""
+        """Entries of the range; the iterator holds a snapshot until it ends or is closed.
+
+        plyvel's plain iterator ends early, without a word, when the block at either end of a range is damaged; the raw one raises.
+        """
         try:
-            with self._db.iterator(start=start, stop=stop, reverse=reverse, verify_checksums=True) as entries:
-                yield from entries
+            with closing(self._db.raw_iterator(verify_checksums=True)) as cursor:
+                if not reverse:
+                    cursor.seek(start)
+                    while cursor.valid():
+                        entry: tuple[bytes, bytes] = cursor.item()
+                        if entry[0] >= stop:
+                            return
+                        yield entry
+                        cursor.next()
+                    return
+                cursor.seek(stop)
+                if cursor.valid():
+                    cursor.prev()
+                else:
+                    cursor.seek_to_last()
+                while cursor.valid():
+                    entry = cursor.item()
+                    if entry[0] < start:
+                        return
+                    yield entry
+                    cursor.prev()
         except plyvel.Error as error:
             raise self._explained(error) from error
 

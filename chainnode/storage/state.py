@@ -220,7 +220,7 @@ def _with_earlier(ledger: Ledger, newest: StateAt) -> tuple[StateAt, ...]:
             writes.setdefault(store, []).append((key, value))
         trees = dict(state.trees)
         for store, entries in writes.items():
-            trees[store] = trees[store].update(sorted(entries))
+            trees[store] = trees.get(store, StateTree()).update(sorted(entries))
         _check_app_hash(trees, summary.app_hash, state.height - 1)
         size = sum(_ENTRY_BYTES + len(key) + len(value or b"") for (_, key), value in replaced.items())
         state.replaced, state.replaced_bytes = replaced, size
@@ -241,5 +241,6 @@ def _decode_replaced(data: bytes) -> Replaced:
     if len(parts) % 3:
         raise Corrupt(CORRUPT_STORE, "the way back to an earlier state is cut off")
     return {
-        (store.decode(), key): value[1:] if value else None for store, key, value in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        (store.decode(errors="replace"), key): value[1:] if value else None
+        for store, key, value in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     }

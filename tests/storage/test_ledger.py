@@ -1,0 +1,343 @@
+"""The ledger: heights whole or not at all, readers, pruning; with a crash at every write."""
+
+from dataclasses import replace
+
+import pytest
+
+from chainnode import evidencelog, merkle
+from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.storage import layout
+from chainnode.storage.faulty import Crashed, Fault, FaultyKV
+from chainnode.storage.kv import MemoryKV
+from chainnode.storage.ledger import RECORDS_CHUNK, Pruned
+from chainnode.storage.leveldb import LevelKV
+from chainnode.types.codes import CORRUPT_STORE, DISK_FULL, WRONG_DATA_VERSION, WRONG_GENESIS_DATA, WRONG_KEY_DATA
+from chainnode.types.limits import PRUNE_KEYS_STEP, STATE_UNDO_HEIGHTS
+from tests.storage.heights import GENESIS, apply_writes, block_id, digest, height_record, opened
+
+
+def filled(kv, last):
+    ledger = opened(kv)
+    ledger.commit_height(GENESIS)
+    for height in range(1, last + 1):
+        ledger.commit_height(height_record(height))
+    return ledger
+
+
+def check_whole(ledger, last):
+    """Everything that heights up to `last` wrote is there, and nothing of a later one."""
+    content = apply_writes({}, GENESIS)
+    leaves = []
+    for height in range(1, last + 1):
+        record = height_record(height)
+        content = apply_writes(content, record)
+        leaves += record.log_leaves
+        assert ledger.block_bytes(height) == record.block_bytes
+        assert ledger.header(height) == record.header_bytes
+        assert ledger.commit(height) == (b"commit %d" % height if height < last else record.commit_bytes)
+        assert ledger.batches(height) == record.batches
+        assert ledger.results(height) == record.results
+        assert ledger.summary(height).app_hash == record.app_hash
+    assert ledger.last().height == last
+    for store in ("acc", "goods"):
+        assert dict(ledger.state_entries(store)) == {key: value for (name, key), value in content.items() if name == store}
+    assert ledger.log_state() == evidencelog.append_many(evidencelog.EMPTY_LOG, [merkle.leaf_hash(leaf) for leaf in leaves])[0]
+    for index, leaf in enumerate(leaves):
+        assert ledger.log_record(index) == (index // 3 + 1, leaf)
+    assert ledger.block_bytes(last + 1) is ledger.header(last + 1) is ledger.commit(last + 1) is ledger.results(last + 1) is None
+    assert ledger.batches(last + 1) == ()
+    assert ledger.index_get("tx", b"tx%d" % (last + 1)) is None
+    assert ledger.log_record(len(leaves)) is None
+
+
+@pytest.fixture(params=["memory", "leveldb"])
+def kv(request, tmp_path):
+    store = MemoryKV() if request.param == "memory" else LevelKV(tmp_path / "db")
+    yield store
+    store.close()
+
+
+def test_before_the_genesis_there_is_nothing(kv):
+    ledger = opened(kv)
+    assert ledger.last() is None
+    assert opened(kv).last() is None
+
+
+def test_heights_are_read_back(kv):
+    check_whole(filled(kv, 8), 8)
+    check_whole(opened(kv), 8)
+
+
+def test_the_summary_of_a_height(kv):
+    ledger = filled(kv, 4)
+    assert ledger.last() == layout.HeightSummary(4, 1_004, block_id(4), digest("app", 4), digest("results", 4), 9, 12)
+    assert opened(kv).last() == ledger.last()
+    assert ledger.summary(0) == layout.HeightSummary(0, 1_000, GENESIS.block_id, digest("app", 0), b"", 0, 0)
+    assert ledger.summary(5) is None
+    assert ledger.log_first_index(3) == 6
+    assert ledger.log_first_index(9) is None
+
+
+def test_heights_are_committed_in_order(kv):
+    ledger = opened(kv)
+    with pytest.raises(AssertionError):
+        ledger.commit_height(height_record(1))
+    ledger.commit_height(GENESIS)
+    for height in (0, 2):
+        with pytest.raises(AssertionError):
+            ledger.commit_height(replace(height_record(2), height=height))
+    with pytest.raises(AssertionError):
+        ledger.commit_height(replace(height_record(1), app_hash=b""))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"chain_id": "other-1"}, WRONG_GENESIS_DATA),
+        ({"genesis_hash": b"h" * 32}, WRONG_GENESIS_DATA),
+        ({"node_id": "did:bid:other"}, WRONG_KEY_DATA),
+    ],
+)
+def test_another_chains_or_nodes_folder_is_refused(kv, changes, code):
+    filled(kv, 1)
+    with pytest.raises(Corrupt) as caught:
+        opened(kv, **changes)
+    assert caught.value.code is code
+    check_whole(opened(kv), 1)
+
+
+def test_another_layout_is_refused(kv):
+    filled(kv, 1)
+    kv.write([(layout.META_VERSION, layout.encode_height(2))], sync=True)
+    with pytest.raises(Corrupt) as caught:
+        opened(kv)
+    assert caught.value.code is WRONG_DATA_VERSION
+
+
+def test_validators_are_those_of_the_last_change(kv):
+    ledger = filled(kv, 9)
+    assert ledger.validators(0) is None
+    found = [ledger.validators(height) for height in range(1, 12)]
+    assert found == [b"validators %d" % number for number in (1, 1, 1, 1, 5, 5, 5, 8, 8, 8, 11)]
+
+
+def test_state_and_index_are_read_in_order(kv):
+    ledger = filled(kv, 12)
+    assert ledger.state_get("goods", b"unit003") == b"u"
+    assert ledger.state_get("goods", b"unit") is None
+    assert ledger.state_get("acc", b"unit003") is None
+    units = [b"unit%03d" % height for height in range(1, 13)]
+    assert [key for key, _ in ledger.state_iterate("goods", b"unit", None, 100)] == units
+    assert [key for key, _ in ledger.state_iterate("goods", b"unit", b"unit004", 3)] == units[4:7]
+    assert [key for key, _ in ledger.state_iterate("goods", b"unit01", b"unit004", 3)] == units[9:]
+    assert ledger.state_iterate("goods", b"unit", b"unit999", 3) == ()
+    assert ledger.state_iterate("goods", b"unit", None, 0) == ()
+    assert ledger.state_iterate("goods", b"", None, 1) == ((b"first", b"1"),)
+    assert ledger.state_iterate("none", b"", None, 9) == ()
+    assert ledger.index_get("tx", b"tx12") == b"12"
+    assert ledger.index_get("tx", b"tx7") is None
+    assert ledger.index_get("did", b"d") == b"12"
+    assert ledger.index_iterate("tx", b"tx1", None, 9) == ((b"tx10", b"10"), (b"tx11", b"11"), (b"tx12", b"12"))
+
+
+def test_evidence_over_many_heights_and_tiles(kv):
+    ledger = opened(kv)
+    ledger.commit_height(GENESIS)
+    leaves = []
+    for height, count in enumerate((0, 1, 700, 0, 255, RECORDS_CHUNK, 300), start=1):
+        new = [b"record %d" % number for number in range(len(leaves), len(leaves) + count)]
+        ledger.commit_height(replace(height_record(height), log_leaves=new))
+        leaves += new
+        if height % 2:
+            ledger = opened(kv)
+    hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
+    assert ledger.log_state().size == len(leaves)
+    assert ledger.log_state().root == merkle.root_of_hashes(hashes)
+    heights = [ledger.height_of_log_index(index) for index in (0, 1, 700, 701, 955, 956, 1211, 1212, len(leaves) - 1)]
+    assert heights == [2, 3, 3, 5, 5, 6, 6, 7, 7]
+    for index in range(0, len(leaves), 53):
+        assert ledger.log_record(index)[1] == leaves[index]
+        path = evidencelog.inclusion(ledger.tile, index, len(leaves))
+        assert merkle.verify_inclusion(index, len(leaves), hashes[index], path, ledger.log_state().root)
+    for first in (1, 256, 701):
+        path = evidencelog.consistency(ledger.tile, first, len(leaves))
+        old = merkle.root_of_hashes(hashes[:first])
+        assert merkle.verify_consistency(first, len(leaves), path, old, ledger.log_state().root)
+    assert ledger.log_record(-1) is None
+
+
+def test_the_way_back_is_kept_for_the_newest_heights_only(kv):
+    ledger = opened(kv)
+    ledger.commit_height(GENESIS)
+    for height in range(1, 10):
+        ledger.commit_height(replace(height_record(height), undo=b"undo %d" % height))
+    kept = [height for height in range(10) if ledger.undo(height) is not None]
+    assert kept == list(range(10 - STATE_UNDO_HEIGHTS, 10))
+
+
+def test_a_damaged_ledger_is_told():
+    kv = MemoryKV()
+    filled(kv, 3)
+    for key in (layout.height_key(layout.SUMMARY, 3), layout.tile_key(0, 0)):
+        spoiled = MemoryKV(dict(kv.entries))
+        spoiled.write([(key, None)], sync=True)
+        with pytest.raises(Corrupt):
+            opened(spoiled)
+    spoiled = MemoryKV(dict(kv.entries))
+    ledger = opened(spoiled)
+    for index in range(0, 9, 3):
+        spoiled.write([(layout.height_key(layout.RECORDS, index), None)], sync=True)
+    with pytest.raises(Corrupt) as caught:
+        ledger.log_record(0)
+    assert caught.value.code is CORRUPT_STORE
+    ledger = opened(MemoryKV(dict(kv.entries)))
+    assert len(ledger.tile(0, 0)) == 9 * 32
+    assert ledger.tile(0, 1) == ledger.tile(1, 0) == ledger.tile(5, 7) == b""
+    ledger._kv.write([(layout.tile_key(0, 0), b"short")], sync=True)
+    with pytest.raises(Corrupt):
+        ledger.commit_height(height_record(4))
+
+
+class TestPrune:
+    def test_bodies_go_and_headers_stay(self, kv):
+        ledger = filled(kv, 10)
+        assert ledger.first_body() == 1
+        removed = ledger.prune(7)
+        assert removed.keys == 6 * 2 + 6 + 7  # batches, blocks, results with those of the genesis
+        assert removed.bytes > 0
+        assert ledger.first_body() == 7
+        for height in range(1, 7):
+            assert ledger.block_bytes(height) is None
+            assert ledger.results(height) is None
+            assert ledger.batches(height) == ()
+            assert ledger.header(height) == b"header %d" % height
+            assert ledger.commit(height) == b"commit %d" % height
+            assert ledger.summary(height) is not None
+            assert ledger.validators(height) is not None
+        for height in range(7, 11):
+            assert ledger.block_bytes(height) == b"block %d" % height
+            assert len(ledger.batches(height)) == 2
+            assert ledger.results(height) is not None
+        assert ledger.log_record(0) == (1, b"evidence 0 of 1")
+        assert ledger.prune(7) == Pruned(0, 0)
+        ledger.commit_height(height_record(11))
+        assert opened(kv).first_body() == 7
+
+    def test_the_last_body_stays(self, kv):
+        ledger = filled(kv, 3)
+        ledger.prune(99)
+        assert ledger.block_bytes(3) == b"block 3"
+        assert ledger.first_body() == 3
+
+    def test_nothing_to_prune(self, kv):
+        ledger = opened(kv)
+        assert ledger.prune(5) == Pruned(0, 0)
+        ledger.commit_height(GENESIS)
+        assert ledger.prune(5) == Pruned(0, 0)
+        assert filled(MemoryKV(), 3).prune(-1) == Pruned(0, 0)
+
+    def test_it_deletes_in_small_steps(self):
+        sizes = []
+
+        class Watched(MemoryKV):
+            def write(self, changes, *, sync):
+                sizes.append(len(changes))
+                super().write(changes, sync=sync)
+
+        ledger = opened(Watched())
+        ledger.commit_height(GENESIS)
+        for height in range(1, 6):
+            ledger.commit_height(height_record(height, batches=50))
+        sizes.clear()
+        assert ledger.prune(5).keys == 4 * 50 + 4 + 5
+        assert max(sizes) <= PRUNE_KEYS_STEP
+
+    def test_the_disk_really_shrinks(self, tmp_path):
+        store = LevelKV(tmp_path / "db", write_buffer_bytes=256 * 1024)
+        ledger = opened(store)
+        ledger.commit_height(GENESIS)
+        for height in range(1, 41):
+            noise = b"".join(digest("noise", height, number) for number in range(3000))
+            ledger.commit_height(replace(height_record(height), batches=(noise,)))
+        before = store.bytes_on_disk()
+        removed = ledger.prune(39)
+        after = store.bytes_on_disk()
+        assert removed.bytes > 3_500_000
+        assert before - after > 3_000_000
+        ledger.close()
+
+    def test_a_crash_at_any_step_can_be_made_good(self):
+        plain = FaultyKV()
+        writes_before = filled(plain, 6) and plain.writes
+        opened(plain).prune(5)
+        for number in range(writes_before, plain.writes):
+            for fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER):
+                kv = FaultyKV(seed=number, faults={number: fault})
+                ledger = filled(kv, 6)
+                with pytest.raises(Crashed):
+                    ledger.prune(5)
+                ledger = opened(kv.restarted())
+                for height in range(1, 5):
+                    assert ledger.header(height) is not None
+                    if height >= ledger.first_body():
+                        assert ledger.block_bytes(height) is not None
+                ledger.prune(5)
+                assert [ledger.block_bytes(height) for height in range(1, 5)] == [None] * 4
+                assert ledger.block_bytes(5) is not None
+
+
+FAULTS = [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.TORN, Fault.DISK_FULL, Fault.DISK_FAILED]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("number", range(9))
+def test_a_fault_at_any_write_leaves_whole_heights(fault, number):
+    """Writes: one of `open`, then one per height. After a restart the chain goes on to the same end."""
+    kv = FaultyKV(seed=number, faults={number: fault})
+    done = -1
+    with pytest.raises((Crashed, Unavailable, Corrupt)):
+        ledger = opened(kv)
+        ledger.commit_height(GENESIS)
+        done = 0
+        for height in range(1, 8):
+            ledger.commit_height(height_record(height))
+            done = height
+    assert done == number - 2 if number >= 1 else done == -1
+    kv = kv.restarted()
+    ledger = opened(kv)
+    last = ledger.last()
+    height = -1 if last is None else last.height
+    assert height in (done, done + 1)
+    if fault in (Fault.CRASH_BEFORE, Fault.TORN, Fault.DISK_FULL):
+        assert height == done
+    if height >= 0:
+        check_whole(ledger, height)
+    for following in range(height + 1, 9):
+        ledger.commit_height(GENESIS if following == 0 else height_record(following))
+    check_whole(ledger, 8)
+    check_whole(opened(kv), 8)
+
+
+def test_after_a_full_disk_the_same_height_can_be_tried_again():
+    kv = FaultyKV(faults={5: Fault.DISK_FULL})
+    ledger = filled(kv, 3)
+    with pytest.raises(ChainError) as caught:
+        ledger.commit_height(height_record(4))
+    assert caught.value.code is DISK_FULL
+    check_whole(ledger, 3)
+    ledger.commit_height(height_record(4))
+    check_whole(ledger, 4)
+
+
+def test_a_commit_is_one_synced_write():
+    seen = []
+
+    class Watched(MemoryKV):
+        def write(self, changes, *, sync):
+            seen.append(sync)
+            super().write(changes, sync=sync)
+
+    ledger = opened(Watched())
+    ledger.commit_height(GENESIS)
+    ledger.commit_height(height_record(1))
+    assert seen == [True, True, True]
