@@ -1,0 +1,184 @@
+"""Canonical msgpack: one value has one byte string. All bytes of our own that are hashed, stored or sent are made of it.
+
+None, booleans, integers of -2**63 to 2**64-1, UTF-8 text, bytes, arrays, and maps from text, ordered by the keys' UTF-8
+bytes. No floats, no extensions; numbers and lengths in their shortest forms; at most CODEC_DEPTH_MAX arrays and maps
+within each other. Arrays decode to tuples.
+"""
+
+from typing import NoReturn
+
+import msgpack
+
+from chainnode.errors import Malformed
+from chainnode.types.codes import MALFORMED, TOO_LARGE
+from chainnode.types.limits import CODEC_DEPTH_MAX
+from chainnode.types.transaction import Value
+
+_PLAIN = frozenset({type(None), bool, int, str, bytes})
+
+# The library makes room for as many elements as a header announces, a thousand levels deep, before it has seen them.
+# Without a look at the depth first it may take arrays of this length: 1000 levels of them are 8 MiB.
+_QUICK_LENGTH_MAX = 1024
+
+
+def encode(value: Value) -> bytes:
+    """The bytes of a value, about 3 us for a transaction's body. Lists count as tuples.
+
+    Malformed when it has none: a number beyond 64 bits, text that is not Unicode, another type, too deep.
+    """
+    try:
+        packed: bytes = msgpack.packb(value if type(value) in _PLAIN else _ordered(value, CODEC_DEPTH_MAX))
+    except (OverflowError, ValueError) as error:
+        raise Malformed(MALFORMED, "a number beyond 64 bits, or text that is not Unicode") from error
+    return packed
+
+
+def decode(data: bytes, *, bytes_max: int) -> Value:
+    """The value with these bytes, about 4 us for a transaction's body. Malformed when they are not its canonical bytes."""
+    if len(data) > bytes_max:
+        raise Malformed(TOO_LARGE, f"{len(data)} bytes where {bytes_max} may be")
+    try:
+        value: Value = msgpack.unpackb(data, use_list=False, max_array_len=_QUICK_LENGTH_MAX)
+    except ValueError as error:
+        if len(data) <= _QUICK_LENGTH_MAX:
+            raise Malformed(MALFORMED, "the bytes are not msgpack") from error
+        value = _decode_long(data)
+    # Writing the value again is what finds long forms, disordered or doubled keys, floats and the like.
+    if encode(value) != data:
+        raise Malformed(MALFORMED, "the bytes are msgpack, but not in the canonical form")
+    return value
+
+
+def as_array(value: Value, length: int | None = None) -> tuple[Value, ...]:
+    """The value as an array, of `length` elements when given; Malformed otherwise."""
+    if type(value) is not tuple:
+        _refuse("an array", value)
+    if length is not None and len(value) != length:
+        raise Malformed(MALFORMED, f"an array of {len(value)} elements where {length} belong")
+    return value
+
+
+def as_int(value: Value, minimum: int, maximum: int) -> int:
+    """The value as an integer between two bounds, both included; Malformed otherwise."""
+    if type(value) is not int:
+        _refuse("an integer", value)
+    if not minimum <= value <= maximum:
+        raise Malformed(MALFORMED, f"the integer {value} is not between {minimum} and {maximum}")
+    return value
+
+
+def as_bool(value: Value) -> bool:
+    """The value as a boolean; Malformed otherwise."""
+    if type(value) is not bool:
+        _refuse("a boolean", value)
+    return value
+
+
+def as_bytes(value: Value, length: int | None = None, length_max: int | None = None) -> bytes:
+    """The value as bytes, of exactly `length` or at most `length_max`; Malformed otherwise."""
+    if type(value) is not bytes:
+        _refuse("bytes", value)
+    if length is not None and len(value) != length:
+        raise Malformed(MALFORMED, f"{len(value)} bytes where {length} belong")
+    if length_max is not None and len(value) > length_max:
+        raise Malformed(MALFORMED, f"{len(value)} bytes where at most {length_max} may be")
+    return value
+
+
+def as_str(value: Value, length_max: int) -> str:
+    """The value as text of at most `length_max` UTF-8 bytes; Malformed otherwise."""
+    if type(value) is not str:
+        _refuse("text", value)
+    # A character has one byte at least, so long text is refused without being encoded.
+    if len(value) > length_max or (not value.isascii() and len(value.encode()) > length_max):
+        raise Malformed(MALFORMED, f"a text of more than {length_max} bytes")
+    return value
+
+
+def as_map(value: Value) -> dict[str, Value]:
+    """The value as a map; Malformed otherwise."""
+    if type(value) is not dict:
+        _refuse("a map", value)
+    return value
+
+
+def _ordered(value: Value, levels: int) -> object:
+    """The value with its maps in order of keys, and with nothing in it that has no canonical form."""
+    if isinstance(value, (tuple, list)):
+        if levels == 0:
+            raise Malformed(MALFORMED, f"more than {CODEC_DEPTH_MAX} levels of arrays and maps")
+        if _PLAIN.issuperset(map(type, value)):  # most arrays, at the speed of C
+            return value
+        return [item if type(item) in _PLAIN else _ordered(item, levels - 1) for item in value]
+    if isinstance(value, dict):
+        if levels == 0:
+            raise Malformed(MALFORMED, f"more than {CODEC_DEPTH_MAX} levels of arrays and maps")
+        if any(type(key) is not str for key in value):
+            raise Malformed(MALFORMED, "a key of a map that is not text")
+        # Python compares text by code points, which is the order of the UTF-8 bytes.
+        return {key: _ordered(value[key], levels - 1) for key in sorted(value)}
+    if isinstance(value, int | str | bytes) or value is None:  # enumerations are numbers with a name
+        return value
+    raise Malformed(MALFORMED, f"a value of type {type(value).__name__}")
+
+
+def _decode_long(data: bytes) -> Value:
+    """What is left of `decode` for long arrays: the depth is known before the library makes room."""
+    _check_depth(data)
+    try:
+        value: Value = msgpack.unpackb(data, use_list=False)
+    except ValueError as error:
+        raise Malformed(MALFORMED, "the bytes are not msgpack") from error
+    return value
+
+
+def _check_depth(data: bytes) -> None:
+    """Malformed unless arrays and maps end, and nest at most CODEC_DEPTH_MAX deep. About 0.2 us per element."""
+    open_counts = [1]  # of each array or map that is open, how many elements are to come
+    offset = 0
+    while open_counts:
+        if open_counts[-1] == 0:
+            open_counts.pop()
+            continue
+        open_counts[-1] -= 1
+        if offset >= len(data):
+            raise Malformed(MALFORMED, "the bytes are not msgpack")
+        elements, offset = _skip(data, offset)
+        if elements is not None:
+            open_counts.append(elements)
+            if len(open_counts) > CODEC_DEPTH_MAX + 1:
+                raise Malformed(MALFORMED, f"more than {CODEC_DEPTH_MAX} levels of arrays and maps")
+
+
+def _skip(data: bytes, offset: int) -> tuple[int | None, int]:
+    """The elements of the array or map that begins here (None for anything else), and where the next element begins."""
+    first = data[offset]
+    offset += 1
+    if first < 0x80 or first >= 0xE0:  # small integers
+        return None, offset
+    if first < 0xA0:  # short maps and arrays
+        return (first & 0x0F) * (2 if first < 0x90 else 1), offset
+    if first < 0xC0:  # short text
+        return None, offset + (first & 0x1F)
+    if first >= 0xDC:  # long arrays and maps, lengths of 2 or 4 bytes
+        width = 4 if first & 1 else 2
+        length = int.from_bytes(data[offset : offset + width], "big")
+        return length * (2 if first >= 0xDE else 1), offset + width
+    width, fixed = _SIZES[first - 0xC0]
+    return None, offset + width + fixed + int.from_bytes(data[offset : offset + width], "big")
+
+
+# By first byte from 0xC0 to 0xDB: bytes of the length field, and bytes of fixed size.
+_SIZES = (
+    *((0, 0),) * 4,  # nil, (never used), false, true
+    *((1, 0), (2, 0), (4, 0)),  # bytes
+    *((1, 1), (2, 1), (4, 1)),  # extensions: length, type, content
+    *((0, 4), (0, 8)),  # floats
+    *((0, 1), (0, 2), (0, 4), (0, 8)) * 2,  # integers without and with sign
+    *((0, 2), (0, 3), (0, 5), (0, 9), (0, 17)),  # extensions of fixed size
+    *((1, 0), (2, 0), (4, 0)),  # text
+)
+
+
+def _refuse(wanted: str, value: Value) -> NoReturn:
+    raise Malformed(MALFORMED, f"a value of type {type(value).__name__} where {wanted} belongs")
