@@ -26,8 +26,7 @@ class LogState:
     peaks: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.size >= 0
-        assert len(self.peaks) == self.size.bit_count()
+        assert self.size >= 0 and len(self.peaks) == self.size.bit_count()
 
     @property
     def root(self) -> bytes:
@@ -58,8 +57,6 @@ def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> tuple[LogState
 
     Tiles come out the same however the leaves are batched.
     """
-    if not leaf_hashes:
-        return state, ()
     peaks = list(state.peaks)  # the smallest subtree is last
     new_peaks: list[bytes] = []  # the smallest subtree is first
     growths: list[TileGrowth] = []

@@ -56,8 +56,6 @@ class StateTree:
 
     def update(self, writes: Writes) -> "StateTree":
         """The tree after `writes` in strictly ascending order of keys; None deletes. Returns itself when nothing changes."""
-        if not writes:
-            return self
         numbers = [_number(key) for key, _ in _sorted(writes)]
         leaves = [None if value is None else _leaf(key, value) for key, value in writes]
         top = _merge(self._top, numbers, leaves, 0, len(numbers))
@@ -105,7 +103,6 @@ class StateTree:
 
     def prove_absence(self, key: bytes, value_of: ValueOf) -> NonExistenceProof:
         """Proof that `key`, which must be absent, lies between two neighbours. The tree must hold at least one key."""
-        assert self._top is not None, "absence from an empty tree cannot be proved: each store begins with one key"
         left, right = self.neighbours(key)
         return NonExistenceProof(
             key,
@@ -115,7 +112,7 @@ class StateTree:
 
     def neighbours(self, key: bytes) -> tuple[bytes | None, bytes | None]:
         """The keys next below and next above an absent `key`."""
-        assert self._top is not None
+        assert self._top is not None, "an empty tree proves no absence: each store begins with one key"
         turns, node, place = _seek(self._top, _number(key))
         assert place != 0, "a present key has no place between others"
         if place < 0:

@@ -134,8 +134,9 @@ def test_an_iavl_leaf_begins_with_height_size_and_version(prefix):
         ("020400", 1),  # no length byte
         ("0204002020", 1),
         ("02040020" + "00" * 32, 1),  # 33 bytes behind the version
-        ("ff" * 10 + "01" + "040020", 1),
-        ("ff" * 9 + "02" + "040020", 1),  # 65 bits
+        ("fe" + "ff" * 9 + "01" + "040020", 1),
+        ("fe" + "ff" * 8 + "02" + "040020", 1),  # 65 bits
+        ("82" + "80" * 9 + "00" + "040020", 1),  # eleven bytes
     ],
 )
 def test_an_iavl_inner_node_begins_with_height_size_and_version(prefix, layer):
@@ -150,6 +151,7 @@ def test_an_iavl_inner_node_begins_with_height_size_and_version(prefix, layer):
     [
         InnerOp(SHA, b"", bytes(32)),
         InnerOp(SHA, b"\x02", bytes(32)),
+        InnerOp(SHA, b"\x02" + bytes(32)),
         InnerOp(SHA, b"\x01" + bytes(32), bytes(32)),  # two siblings in a binary tree
         InnerOp(SHA, b"\x00", bytes(32)),  # begins like a leaf
         InnerOp(SHA, b"\x01" + bytes(33)),
@@ -289,6 +291,7 @@ TWISTED = InnerSpec((2, 0, 1), 32, 1, 1, SHA, EMPTY)
         (THREE, b"\x01" + EMPTY, b"", False, False),  # a child is missing: no branch fits
         (THREE, b"", EMPTY + EMPTY, False, False),
         (InnerSpec((0, 0), 32, 1, 1, SHA, EMPTY), b"\x01" + EMPTY, b"", False, False),  # no branch 1
+        (InnerSpec((2, 1, 1), 32, 1, 1, SHA, EMPTY), b"\x01" + EMPTY, EMPTY, False, False),  # no branch 0
     ],
 )
 def test_empty_branches(spec, prefix, suffix, left, right):
@@ -337,6 +340,27 @@ def test_a_required_length_is_required(length, size):
 def test_recursive_length_prefixes_are_refused():
     with pytest.raises(Malformed, match="unsupported length"):
         ics23.apply_leaf(LeafOp(SHA, length=LengthOp.VAR_RLP), b"k", b"v")
+
+
+def test_a_proof_with_another_leaf_than_the_specs_is_refused():
+    proof = proof_of(b"k10")
+    for leaf in (replace(IAVL_LEAF, prehash_value=HashOp.NO_HASH), replace(IAVL_LEAF, length=LengthOp.NO_PREFIX)):
+        other = replace(proof, leaf=leaf)
+        assert not ics23.verify_membership(IAVL_SPEC, ics23.root_of_proof(other), other, b"k10", b"v10")
+
+
+def test_a_leaf_needs_an_op_a_key_and_a_value():
+    for key, value in ((b"", b"v"), (b"k", b"")):
+        with pytest.raises(Malformed, match="needs"):
+            ics23.apply_leaf(PLAIN, key, value)
+    with pytest.raises(Malformed, match="no leaf"):
+        ics23.root_of_proof(ExistenceProof(b"k", b"v", None))
+
+
+def test_a_path_is_no_neighbour_of_its_own_end():
+    path = chain(3).path
+    for left, right in ((path, path), (path, path[1:]), (path[2:], path), ((), path), ((), ())):
+        assert not ics23._are_neighbours(TENDERMINT_SPEC.inner_spec, left, right)
 
 
 def test_an_inner_node_needs_a_child():

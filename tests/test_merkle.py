@@ -99,6 +99,31 @@ def test_equal_sizes_take_no_path():
     assert not merkle.verify_consistency(4, 4, (), root, flipped(root))
 
 
+def test_a_path_that_climbs_above_the_root_is_refused():
+    """Else the tree of two leaves would pass for a tree of one, and so on."""
+    root = merkle.root_of_hashes(HASHES[:2])
+    assert not merkle.verify_inclusion(0, 1, HASHES[1], (HASHES[0],), root)
+    path = merkle.consistency_proof(HASHES[:4], 3)
+    above = HASHES[9]
+    old, new = (merkle.inner_hash(above, merkle.root_of_hashes(HASHES[:size])) for size in (3, 4))
+    assert not merkle.verify_consistency(3, 4, (*path, above), old, new)
+
+
+def test_an_empty_path_between_different_sizes_is_refused():
+    old, new = merkle.root_of_hashes(HASHES[:3]), merkle.root_of_hashes(HASHES[:4])
+    assert not merkle.verify_consistency(3, 4, (), old, new)
+    assert not merkle.verify_consistency(2, 4, (), new, new)
+
+
+def test_proofs_of_what_is_not_there_are_our_bug():
+    for index, size in ((1, 1), (-1, 1), (0, 0)):
+        with pytest.raises(AssertionError):
+            merkle.inclusion_ranges(index, size)
+    for first, second in ((0, 1), (2, 1), (-1, 1)):
+        with pytest.raises(AssertionError):
+            merkle.consistency_ranges(first, second)
+
+
 def test_hashes_of_another_length_are_refused():
     """A 64-byte `hash` would let an inner node pass for a path element."""
     left, right = merkle.root_of_hashes(HASHES[:2]), merkle.root_of_hashes(HASHES[2:4])

@@ -88,3 +88,5 @@ def test_a_proof_beyond_the_limit_is_refused():
 @pytest.mark.parametrize(("number", "encoded"), [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (2**63, "80808080808080808001")])
 def test_varints(number, encoded):
     assert uvarint(number).hex() == encoded
+    with pytest.raises(AssertionError):
+        uvarint(-1)

@@ -77,7 +77,8 @@ class StateStore:
         app_hash = statetree.app_hash(_roots(after.trees))
         before = self._kept
         # First the overlay, then the values: a proof made meanwhile still finds the values of its own height.
-        _link(before, after)
+        if before:
+            before[-1].later = after
         self._kept = _trimmed((*before, after))
         try:
             self.ledger.commit_height(
@@ -85,7 +86,6 @@ class StateStore:
             )
         except BaseException:
             self._kept = before
-            _link(before, None)
             raise
         return app_hash
 
@@ -176,11 +176,6 @@ class StateStore:
                 replaced[name, key] = value
                 size += _ENTRY_BYTES + len(key) + len(value or b"")
         return StateAt(height, trees, replaced, size)
-
-
-def _link(kept: tuple[StateAt, ...], later: StateAt | None) -> None:
-    if kept:
-        kept[-1].later = later
 
 
 def _roots(trees: Mapping[str, StateTree]) -> dict[str, bytes]:

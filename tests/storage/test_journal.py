@@ -278,6 +278,31 @@ def test_short_writes_are_continued(folder, monkeypatch):
     assert replayed(folder) == RECORDS
 
 
+def test_a_torn_tail_is_removed_from_the_disk(folder, monkeypatch):
+    path = written(folder)
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes() + b"torn")
+    synced = []
+    monkeypatch.setattr(module.os, "fsync", synced.append)
+    replayed(folder)
+    assert path.stat().st_size == size
+    assert len(synced) == 1
+
+
+def test_a_begun_height_lasts_with_its_name(folder, monkeypatch):
+    calls = []
+    for name in ("ftruncate", "pwrite", "fsync"):
+        real = getattr(os, name)
+
+        def noted(*arguments, real=real, name=name):
+            calls.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(module.os, name, noted)
+    Journal(folder).begin(1)
+    assert calls == ["ftruncate", "pwrite", "fsync", "fsync"]
+
+
 def test_a_sync_waits_for_the_disk_and_an_empty_one_does_not(folder, monkeypatch):
     calls = []
     monkeypatch.setattr(module.os, "fdatasync", calls.append)

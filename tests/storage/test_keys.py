@@ -56,7 +56,7 @@ def test_a_file_that_others_may_touch_is_refused(tmp_path, mode):
     assert caught.value.code is BAD_KEY_FILE
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 5000, b" " * (KEY_FILE_BYTES_MAX + 1)])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"1", b"\xff", b"[" * 5000, b"{}" + b" " * KEY_FILE_BYTES_MAX])
 def test_a_file_that_is_no_key_is_refused(tmp_path, content):
     path = tmp_path / "key"
     path.write_bytes(content)
@@ -87,6 +87,25 @@ def test_a_crash_leaves_no_half_key_in_place(tmp_path, monkeypatch, point):
     assert not path.exists()
     save_key_file(path, {"key": 1})
     assert load_key_file(path) == {"key": 1}
+
+
+def test_a_key_that_could_not_be_read_back_is_not_written(tmp_path):
+    with pytest.raises(AssertionError):
+        save_key_file(tmp_path / "key", {"key": "x" * KEY_FILE_BYTES_MAX})
+
+
+def test_the_file_lasts_before_its_name_and_the_name_before_the_return(tmp_path, monkeypatch):
+    calls = []
+    for name in ("pwrite", "fsync", "link"):
+        real = getattr(os, name)
+
+        def noted(*arguments, real=real, name=name):
+            calls.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(files.os, name, noted)
+    save_key_file(tmp_path / "key", {})
+    assert calls == ["pwrite", "fsync", "link", "fsync"]
 
 
 def test_a_full_disk_is_told(tmp_path, monkeypatch):

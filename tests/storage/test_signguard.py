@@ -86,6 +86,12 @@ def test_a_restart_remembers(path):
             guard.check(height, 0, PREVOTE_STEP, b"other")
 
 
+def test_an_address_has_20_bytes(path):
+    for address in (b"", bytes(19), bytes(21)):
+        with pytest.raises(AssertionError):
+            opened(path, create=True, address=address)
+
+
 def test_creating_again_keeps_what_is_there(path):
     guard = opened(path, create=True)
     signed(guard, 7, 0, PREVOTE_STEP, b"block")

@@ -207,6 +207,15 @@ def test_damage_is_found_at_start_and_names_the_store():
         assert caught.value.code is CORRUPT_STORE
 
 
+def test_roots_that_do_not_give_the_app_hash_are_found_at_start():
+    kv = MemoryKV()
+    filled(kv, 0)
+    with pytest.raises(Corrupt, match="app_hash"):
+        StateStore.open(opened(spoil(kv, layout.META_ROOTS, b"")))
+    with pytest.raises(Corrupt, match="cut off"):
+        StateStore.open(opened(spoil(kv, layout.META_ROOTS, layout.join_parts([b"acc"]))))
+
+
 def test_a_damaged_way_back_is_found_at_start():
     kv = MemoryKV()
     filled(kv, 6)
