@@ -40,7 +40,7 @@ _KEY_TYPE_NAMES = {key_type: name for name, key_type in _KEY_TYPES.items()}
 
 # What each parameter may be, at genesis and by governance after it; both bounds included.
 PARAM_BOUNDS: dict[str, tuple[int, int]] = {
-    "block_bytes_max": (BATCH_BYTES_MAX, 64 * 1024 * 1024),  # a block holds a full batch
+    "block_bytes_max": (BATCH_BYTES_MAX, 6 * 1024 * 1024),  # a full batch fits into a block, a block with its batches into a frame
     "block_txs_max": (1000, 1_000_000),
     "tx_bytes_max": (1024, TX_BYTES_MAX),
     "tx_lifetime_ms_max": (1000, 600_000),
