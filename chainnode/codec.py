@@ -16,6 +16,7 @@ from chainnode.types.transaction import Value
 
 _PLAIN = frozenset({type(None), bool, int, str, bytes})
 _TEXT = frozenset({str})
+_ARRAYS = frozenset({tuple, list})
 
 # The library makes room for as many elements as a header announces, a thousand levels deep, before it has seen them.
 # Without a look at the depth first it may take arrays of this length: 1000 levels of them are 8 MiB.
@@ -128,7 +129,7 @@ def _ordered(value: Value, levels: int) -> object:
 
     Hot for results with events, hence the second look at each type: most elements need no call.
     """
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list)) and type(value) in _ARRAYS:  # msgpack's extensions are named tuples
         if levels == 0:
             raise Malformed(MALFORMED, f"more than {CODEC_DEPTH_MAX} levels of arrays and maps")
         if _PLAIN.issuperset(map(type, value)):
