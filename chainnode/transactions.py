@@ -19,7 +19,6 @@ from chainnode.types.limits import (
     CHAIN_ID_BYTES_MAX,
     DID_BYTES_MAX,
     NAME_BYTES_MAX,
-    RESULT_EVENTS_MAX,
     TX_BYTES_MAX,
     TX_CALLS_MAX,
     TX_MEMO_BYTES_MAX,
@@ -142,8 +141,6 @@ def decode_result(data: bytes) -> TxResult:
     """The result with these bytes; Malformed otherwise."""
     fields = codec.as_array(codec.decode(data, bytes_max=len(data)), 3)
     events = codec.as_array(fields[2])
-    if len(events) > RESULT_EVENTS_MAX:
-        raise Malformed(MALFORMED, f"a result of more than {RESULT_EVENTS_MAX} events")
     return TxResult(codec.as_int(fields[0], 0, 2**32 - 1), codec.as_bytes(fields[1]), tuple(_decode_event(one) for one in events))
 
 

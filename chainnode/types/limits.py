@@ -11,7 +11,6 @@ TX_CALLS_MAX = 64
 TX_MEMO_BYTES_MAX = 256
 DID_BYTES_MAX = 57  # of BIF-RFC 002 and 003
 NAME_BYTES_MAX = 64  # of a contract, a method, an event, an attribute
-RESULT_EVENTS_MAX = 65_536  # of one transaction
 BATCH_BYTES_MAX = 1024 * 1024
 BATCH_TXS_MAX = 1000
 BLOCK_PART_BYTES = 64 * 1024  # CometBFT part size
