@@ -36,7 +36,7 @@ from chainnode.types.genesis import ChainParams, Genesis, GenesisValidator
 from chainnode.types.transaction import Invocation, Signature, TransactionBody, TxResult
 
 CHAIN_ID = "test-1"
-GENESIS_TIME_NS = 1_795_000_000_000_000_000  # 2026-11-18T10:26:40Z
+GENESIS_TIME_NS = 1_795_000_000_000_000_000  # 2026-11-18T11:06:40Z
 BLOCK_INTERVAL_NS = 1_000_000_001
 EMPTY = hashlib.sha256(b"").digest()
 
