@@ -296,6 +296,8 @@ def test_readers_take_what_fits_and_refuse_the_rest():
         (codec.as_str, ("äb", 3), "äb", [("äb", 2), ("abc", 2), (b"ab", 2), (None, 2)]),
         (codec.as_map, ({"a": 1},), {"a": 1}, [((),), (None,)]),
     ]
+    assert codec.as_array((1, 2, 3)) == (1, 2, 3)
+    assert codec.as_bytes(b"any") == codec.as_bytes(b"any", length_max=3) == b"any"
     for reader, arguments, result, refused in cases:
         assert reader(*arguments) == result
         for bad in refused:
