@@ -123,6 +123,30 @@ def test_a_field_of_another_kind_is_judged_as_by_the_plain_twin(index, value):
     assert outcome(transactions.decode_transaction, raw) == outcome(decode_plainly, raw)
 
 
+ODD_SHAPES = [None, True, 5, "text", "e", b"", b"s" * 64, {}, (), ("a",), ("a", "b"), ("a", "b", ()), ("a", "b", (), ())]
+CALL = ("evidence", "put", ())
+FIELDS = ("e", SIGNATURE.public_key, SIGNATURE.signature)
+
+
+def replaced(values: tuple, index: int, value) -> tuple:
+    return (*values[:index], value, *values[index + 1 :])
+
+
+@pytest.mark.parametrize("odd", [*ODD_SHAPES, "é", ("é", "b", ())], ids=repr)
+def test_a_value_of_another_shape_is_malformed_and_nothing_worse(odd):
+    body_values = tuple(values_of())
+    body = codec.encode(body_values)
+    calls = [odd, *(replaced(CALL, index, odd) for index in range(3))]
+    bodies = [codec.encode(odd), codec.encode((*body_values, odd))]
+    bodies += [codec.encode(replaced(body_values, index, odd)) for index in range(7)]
+    bodies += [codec.encode(replaced(body_values, 2, (odd,)))]
+    bodies += [codec.encode(replaced(body_values, 5, (call,))) for call in calls]
+    wholes = [odd, (body, odd), (odd, (FIELDS,)), (body, (FIELDS,), odd), (body, (odd,)), (body, ((*FIELDS, odd),))]
+    wholes += [(body, (replaced(FIELDS, index, odd),)) for index in range(3)]
+    for raw in map(codec.encode, [*wholes, *((one, (FIELDS,)) for one in bodies)]):
+        assert outcome(transactions.decode_transaction, raw) == outcome(decode_plainly, raw), raw
+
+
 @pytest.mark.parametrize(
     "change",
     [
