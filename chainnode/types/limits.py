@@ -45,6 +45,11 @@ PEER_BAN_MS = 60_000
 MEMPOOL_BYTES_MAX = 64 * 1024 * 1024
 MEMPOOL_TXS_MAX = 100_000
 MEMPOOL_PEER_BYTES_MAX = 48 * 1024 * 1024  # of one maker
+MEMPOOL_DIGESTS_REMEMBERED_MAX = 65_536  # committed batches that are not proposed again
+MEMPOOL_SHARE_AGAIN_MS = 2_000  # a batch of ours that is not committed by then is sent once more; doubled each time
+MEMPOOL_SHARE_AGAIN_MS_MAX = 60_000
+MEMPOOL_SHARE_AGAIN_BYTES_MAX = 1024 * 1024  # at one time
+PACK_MS = 5  # how long a busy node gathers transactions for a batch
 
 # Consensus
 ROUNDS_AHEAD_MAX = 4  # votes kept for rounds beyond ours, per validator

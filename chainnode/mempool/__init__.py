@@ -1,0 +1,1 @@
+"""Transactions on their way into a block, in batches."""
