@@ -1,0 +1,113 @@
+"""`chainnode keys`: make, show, import and export private keys, which stay encrypted on disk."""
+
+import argparse
+import getpass
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from chainnode.bid import did_of
+from chainnode.cli.verify import Subparsers
+from chainnode.crypto.keystore import BIF_IV_BYTES, IV_BYTES, SALT_BYTES, open_bif, open_sealed, seal, seal_bif
+from chainnode.crypto.keystrings import decode_private_key, encode_private_key, encode_public_key
+from chainnode.crypto.suites import PrivateKey, generate
+from chainnode.errors import Malformed
+from chainnode.storage.keys import load_key_file, save_key_file
+from chainnode.types.codes import BAD_KEY, BAD_PASSPHRASE
+
+PASSPHRASE_VARIABLE = "CHAINNODE_KEYS_PASSPHRASE"
+PASSPHRASE_LENGTH_MIN = 8
+_SUITES = {"ed25519": "e", "sm2": "z", "secp256k1": "s"}
+
+
+def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `keys new|show|import|export` to the command line."""
+    top = subparsers.add_parser("keys", help="make, show, import and export keys", description=__doc__)
+    actions = top.add_subparsers(dest="action", metavar="ACTION", required=True)
+    new = actions.add_parser("new", help="draw a new key into an encrypted file")
+    new.add_argument("--suite", choices=sorted(_SUITES), default="ed25519", help="signature suite (default ed25519)")
+    new.set_defaults(run=_new)
+    show = actions.add_parser("show", help="print DID and public key; needs no passphrase and proves nothing about the seal")
+    show.set_defaults(run=_show)
+    read = actions.add_parser("import", help="seal a key read from standard input: an encPrivateKey (priS…) or a Xinghuo keystore (JSON)")
+    read.set_defaults(run=_import)
+    export = actions.add_parser("export", help="print the key for other software")
+    form = export.add_mutually_exclusive_group(required=True)
+    form.add_argument("--bif-keystore", action="store_true", help="a keystore of the Xinghuo SDKs, under the same passphrase")
+    form.add_argument("--insecure-plain", action="store_true", help="the bare encPrivateKey: whoever sees it has the key")
+    export.set_defaults(run=_export)
+    for action in (new, show, read, export):
+        action.add_argument("file", type=Path, metavar="FILE", help="the key file")
+    for action in (new, read, export):
+        action.add_argument(
+            "--passphrase-file", type=Path, metavar="FILE", help=f"its first line; else {PASSPHRASE_VARIABLE}, else a prompt"
+        )
+
+
+def read_passphrase(file: Path | None, *, is_new: bool) -> str:
+    """The passphrase from a file, the environment or a prompt; Malformed(BAD_PASSPHRASE) when there is none or a new one is short."""
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Malformed(BAD_PASSPHRASE, f"{file} cannot be read: {error}") from error
+        passphrase = lines[0] if lines else ""
+    elif PASSPHRASE_VARIABLE in os.environ:
+        passphrase = os.environ[PASSPHRASE_VARIABLE]
+    elif sys.stdin.isatty():
+        passphrase = getpass.getpass("Passphrase: ")
+        if is_new and getpass.getpass("Once more: ") != passphrase:
+            raise Malformed(BAD_PASSPHRASE, "the two passphrases differ")
+    else:
+        raise Malformed(BAD_PASSPHRASE, f"no terminal to ask on: give --passphrase-file or {PASSPHRASE_VARIABLE}")
+    if is_new and len(passphrase) < PASSPHRASE_LENGTH_MIN:
+        raise Malformed(BAD_PASSPHRASE, f"a passphrase has at least {PASSPHRASE_LENGTH_MIN} characters")
+    return passphrase
+
+
+def _save(args: argparse.Namespace, key: PrivateKey, passphrase: str) -> int:
+    sealed = seal(key, passphrase, salt=secrets.token_bytes(SALT_BYTES), iv=secrets.token_bytes(IV_BYTES))
+    save_key_file(args.file, sealed)
+    _print_public(key.suite, key.public)
+    return 0
+
+
+def _print_public(suite: str, public: bytes) -> None:
+    print(did_of(suite, public))
+    print(encode_public_key(suite, public))
+
+
+def _new(args: argparse.Namespace) -> int:
+    passphrase = read_passphrase(args.passphrase_file, is_new=True)
+    return _save(args, generate(_SUITES[args.suite], secrets.token_bytes(32)), passphrase)
+
+
+def _show(args: argparse.Namespace) -> int:
+    document = load_key_file(args.file)
+    print(document.get("did"))
+    print(f"{document.get('suite')} {document.get('public_key')}")
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    text = sys.stdin.read(64 * 1024).strip()
+    passphrase = read_passphrase(args.passphrase_file, is_new=True)
+    if not text.startswith("{"):
+        return _save(args, decode_private_key(text), passphrase)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(BAD_KEY, "standard input holds neither an encPrivateKey nor a keystore") from error
+    return _save(args, open_bif(document, passphrase), passphrase)
+
+
+def _export(args: argparse.Namespace) -> int:
+    passphrase = read_passphrase(args.passphrase_file, is_new=False)
+    key = open_sealed(load_key_file(args.file), passphrase)
+    if args.insecure_plain:
+        print(encode_private_key(key))
+    else:
+        print(json.dumps(seal_bif(key, passphrase, salt=secrets.token_bytes(SALT_BYTES), iv=secrets.token_bytes(BIF_IV_BYTES))))
+    return 0

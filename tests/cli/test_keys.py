@@ -1,0 +1,93 @@
+"""The commands that make, show, import and export keys."""
+
+import json
+import stat
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from chainnode.cli.keys import PASSPHRASE_VARIABLE
+from chainnode.cli.main import main
+
+PUBLISHED = "priSPKt2hVqYmUoyJ24vYb8uzhu7VCab9X9BHz8K68sQZ61Yy5"  # a published test key of the Xinghuo SDKs
+PUBLISHED_DID = "did:bid:efdPP4ympm36RxTYQJPber1PRKmLWZE"
+
+
+@pytest.fixture(autouse=True)
+def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "correct horse")
+
+
+def test_a_new_key_is_sealed_and_private(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "keys" / "one.json"
+    assert main(["keys", "new", str(file)]) == 0
+    did = capsys.readouterr().out.splitlines()[0]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert main(["keys", "show", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == did
+    assert main(["keys", "export", "--insecure-plain", str(file)]) == 0
+    secret = capsys.readouterr().out.strip()
+    assert secret.startswith("priSPK") and secret not in file.read_text()
+
+
+def test_an_existing_key_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "one.json"
+    assert main(["keys", "new", str(file)]) == 0
+    before = file.read_bytes()
+    assert main(["keys", "new", str(file)]) == 1
+    assert "key-file-exists" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
+def test_a_published_key_goes_in_and_out(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    file, other = tmp_path / "one.json", tmp_path / "two.json"
+    monkeypatch.setattr("sys.stdin", StringIO(PUBLISHED + "\n"))
+    assert main(["keys", "import", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == PUBLISHED_DID
+    assert main(["keys", "export", "--bif-keystore", str(file)]) == 0
+    keystore = capsys.readouterr().out
+    assert json.loads(keystore)["address"] == PUBLISHED_DID
+    monkeypatch.setattr("sys.stdin", StringIO(keystore))
+    assert main(["keys", "import", str(other)]) == 0
+    capsys.readouterr()
+    assert main(["keys", "export", "--insecure-plain", str(other)]) == 0
+    assert capsys.readouterr().out.strip() == PUBLISHED
+
+
+@pytest.mark.parametrize("text", ["", "rubbish", "{", '{"a": 1}'])
+def test_rubbish_is_not_imported(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(text))
+    assert main(["keys", "import", str(tmp_path / "one.json")]) == 1
+    assert "bad-key" in capsys.readouterr().err
+    assert not (tmp_path / "one.json").exists()
+
+
+def test_the_wrong_passphrase_opens_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "one.json"
+    assert main(["keys", "new", str(file)]) == 0
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "wrong horse")
+    assert main(["keys", "export", "--insecure-plain", str(file)]) == 1
+    captured = capsys.readouterr()
+    assert "bad-passphrase" in captured.err and "priS" not in captured.out
+
+
+def test_a_short_or_missing_passphrase_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "short")
+    assert main(["keys", "new", str(tmp_path / "one.json")]) == 1
+    monkeypatch.delenv(PASSPHRASE_VARIABLE)
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    assert main(["keys", "new", str(tmp_path / "one.json")]) == 1
+    assert capsys.readouterr().err.count("bad-passphrase") == 2
+    assert not (tmp_path / "one.json").exists()
+
+
+def test_a_passphrase_file_is_read_to_the_end_of_its_first_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, words = tmp_path / "one.json", tmp_path / "words"
+    words.write_text("another horse\nnote\n")
+    assert main(["keys", "new", "--passphrase-file", str(words), str(file)]) == 0
+    words.write_text("another horse")
+    assert main(["keys", "export", "--insecure-plain", "--passphrase-file", str(words), str(file)]) == 0
+    assert main(["keys", "export", "--insecure-plain", str(file)]) == 1
