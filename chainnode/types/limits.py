@@ -58,7 +58,14 @@ EQUIVOCATION_BLOCK_IDS_MAX = 3  # block ids counted per validator, round and ste
 # Sync
 SYNC_BLOCKS_IN_FLIGHT_MAX = 16
 SYNC_REPLY_BYTES_MAX = 4 * 1024 * 1024
-SYNC_REQUEST_MS = 5_000
+SYNC_REQUEST_MS = 1_500  # after so long without a reply a peer counts as free again; the reply is still taken
+SYNC_RANGES_MAX = 4  # ranges asked for or waiting to be applied, each of at most SYNC_BLOCKS_IN_FLIGHT_MAX blocks
+SYNC_WAITING_BYTES_MAX = 32 * 1024 * 1024  # of blocks that wait to be applied; beyond it no more are asked for
+SYNC_HEDGE_MS = 500  # a range not here by then is asked of another peer too
+SYNC_REFUSED_MS = 60_000  # how long a peer that sent a bad block is not asked
+SYNC_FAR_BLOCKS = 16  # so far behind, a node does not wait for consensus to stall
+SYNC_STALLED_MS = 300  # no new height for so long, while a peer is ahead
+SYNC_RESUME_MS = 1_000  # after a synced block, being behind at all is enough to go on
 
 # State
 STATE_ROOTS_KEPT = 100  # heights at which state proofs can be made
