@@ -55,6 +55,21 @@ PACK_MS = 5  # how long a busy node gathers transactions for a batch
 ROUNDS_AHEAD_MAX = 4  # votes kept for rounds beyond ours, per validator
 EQUIVOCATION_BLOCK_IDS_MAX = 3  # block ids counted per validator, round and step
 
+# Gossip and the replica
+TICK_MS = 100
+GOSSIP_STATUS_MS = 200  # a node whose height is being decided says where it stands this often
+GOSSIP_IDLE_STATUS_MS = 1_000  # so does one that waits for work
+GOSSIP_SETTLE_MS = 100  # what is younger may still be on its way, and is not sent again
+GOSSIP_ANSWER_MS = 100  # a peer's statuses are answered at most this often
+GOSSIP_ANSWER_MESSAGES_MAX = 512  # all votes of two rounds of the largest validator set, and more
+BATCH_WAIT_MS = 20  # a batch that a proposal names may be on its way for so long before it is asked for
+BATCH_ASK_AGAIN_MS = 200  # then another peer is asked
+BATCH_ANSWER_BYTES_MAX = 8 * 1024 * 1024  # sent to one peer within REQUESTS_MS
+BLOCK_ANSWERS_MAX = 16  # BlockRequests of one peer taken within REQUESTS_MS
+REQUESTS_MS = 1_000
+NEXT_HEIGHT_MESSAGES_MAX = 512  # of one peer, kept for the height after ours
+NEXT_HEIGHT_BYTES_MAX = 4 * 1024 * 1024  # of one peer, block bytes of those
+
 # Sync
 SYNC_BLOCKS_IN_FLIGHT_MAX = 16
 SYNC_REPLY_BYTES_MAX = 4 * 1024 * 1024

@@ -1,0 +1,167 @@
+"""Who lacks which proposals and votes of the height being decided.
+
+Each node sends its own votes and proposals to all peers at once. What got lost on the way is found by statuses: a peer tells
+which votes of its round it has, and is sent the others. What is so fresh that it may still be on its way is not sent again.
+A peer gets at most one answer per GOSSIP_ANSWER_MS of at most GOSSIP_ANSWER_MESSAGES_MAX messages, whatever it claims.
+"""
+
+from dataclasses import dataclass, field
+
+from chainnode.types.block import Vote, VoteType
+from chainnode.types.limits import (
+    EQUIVOCATION_BLOCK_IDS_MAX,
+    GOSSIP_ANSWER_MESSAGES_MAX,
+    GOSSIP_ANSWER_MS,
+    GOSSIP_SETTLE_MS,
+)
+from chainnode.types.messages import Message, ProposalMessage, RoundStatus, VoteMessage
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenVote:
+    vote: Vote
+    seen_ms: int
+
+
+@dataclass(slots=True)
+class _RoundVotes:
+    """Votes of one round and type: by validator index, those for different blocks."""
+
+    votes: dict[int, list[_SeenVote]] = field(default_factory=dict)
+    bitmap: int = 0
+
+
+@dataclass(slots=True)
+class _Peer:
+    status: RoundStatus | None = None  # not answered yet
+    answered_ms: int | None = None
+
+
+class Gossip:
+    """The proposals and votes of `height`, and the peers' unanswered statuses."""
+
+    def __init__(self) -> None:
+        self.height = 0
+        self._votes: dict[tuple[int, VoteType], _RoundVotes] = {}
+        self._proposals: dict[int, tuple[ProposalMessage, int]] = {}  # by round, with when it came
+        self._peers: dict[str, _Peer] = {}
+
+    def start(self, height: int) -> None:
+        """Forget the last height."""
+        assert height > self.height
+        self.height = height
+        self._votes = {}
+        self._proposals = {}
+
+    def peer_up(self, peer: str) -> None:
+        """A peer is here."""
+        self._peers[peer] = _Peer()
+
+    def peer_down(self, peer: str) -> None:
+        """A peer is gone."""
+        self._peers.pop(peer, None)
+
+    def has_vote(self, vote: Vote) -> bool:
+        """Whether this vote is known, or its validator has voted for as many blocks here as are looked at."""
+        known = self._votes.get((vote.round, vote.type))
+        same = () if known is None else known.votes.get(vote.validator_index, ())
+        return len(same) >= EQUIVOCATION_BLOCK_IDS_MAX or any(one.vote.block_id == vote.block_id for one in same)
+
+    def add_vote(self, vote: Vote, round: int, now_ms: int) -> None:
+        """Keep a vote of this height, unless it is for a round so far ahead of ours that others must bring us there first."""
+        assert vote.height == self.height
+        if vote.round > round + 1 or self.has_vote(vote):
+            return
+        known = self._votes.setdefault((vote.round, vote.type), _RoundVotes())
+        known.votes.setdefault(vote.validator_index, []).append(_SeenVote(vote, now_ms))
+        known.bitmap |= 1 << vote.validator_index
+
+    def has_proposal(self, round: int) -> bool:
+        """Whether the proposal of this round is known."""
+        return round in self._proposals
+
+    def add_proposal(self, message: ProposalMessage, now_ms: int) -> None:
+        """Keep the first proposal of its round."""
+        assert message.proposal.height == self.height
+        self._proposals.setdefault(message.proposal.round, (message, now_ms))
+
+    def status(self, round: int) -> RoundStatus:
+        """What we tell peers when we are in `round`."""
+        prevotes = self._votes.get((round, VoteType.PREVOTE))
+        precommits = self._votes.get((round, VoteType.PRECOMMIT))
+        return RoundStatus(
+            self.height,
+            round,
+            self.has_proposal(round),
+            0 if prevotes is None else prevotes.bitmap,
+            0 if precommits is None else precommits.bitmap,
+        )
+
+    def is_moving(self) -> bool:
+        """Whether anyone has proposed or voted at this height."""
+        return bool(self._votes or self._proposals)
+
+    def on_status(self, peer: str, status: RoundStatus) -> None:
+        """Remember a peer's latest status, to be answered."""
+        known = self._peers.get(peer)
+        if known is not None:
+            known.status = status
+
+    def answers(self, round: int, now_ms: int) -> list[tuple[str, Message]]:
+        """What to send to whom now, when we are in `round`."""
+        sent: list[tuple[str, Message]] = []
+        for peer, known in self._peers.items():
+            status = known.status
+            if status is None or status.height > self.height:
+                continue  # it waits until we are there
+            if known.answered_ms is not None and now_ms < known.answered_ms + GOSSIP_ANSWER_MS:
+                continue
+            known.status = None
+            if status.height == self.height:
+                messages = self._lacking(status, round, now_ms)[:GOSSIP_ANSWER_MESSAGES_MAX]
+                if messages:
+                    known.answered_ms = now_ms
+                    sent += [(peer, message) for message in messages]
+        return sent
+
+    def _lacking(self, status: RoundStatus, round: int, now_ms: int) -> list[Message]:
+        """The messages of the peer's round that it lacks, then those of ours that let it catch up (L55)."""
+        settled_ms = now_ms - GOSSIP_SETTLE_MS
+        messages: list[Message] = []
+        messages += self._proposal_lacking(status.round, status.has_proposal, settled_ms)
+        messages += self._votes_lacking(status.round, VoteType.PREVOTE, status.prevotes, settled_ms)
+        messages += self._votes_lacking(status.round, VoteType.PRECOMMIT, status.precommits, settled_ms)
+        if status.round < round:
+            messages += self._votes_lacking(round, VoteType.PREVOTE, 0, settled_ms)
+            messages += self._votes_lacking(round, VoteType.PRECOMMIT, 0, settled_ms)
+            messages += self._proposal_lacking(round, False, settled_ms)
+        return messages
+
+    def _proposal_lacking(self, round: int, has_proposal: bool, settled_ms: int) -> list[Message]:
+        """The proposal of a round when the peer lacks it, and the prevotes that it rests on in any case.
+
+        A peer that has another vote of an equivocator counts that one in its bitmap, but needs this one to accept
+        the proposal (L28).
+        """
+        known = self._proposals.get(round)
+        if known is None or known[1] > settled_ms:
+            return []
+        message = known[0]
+        messages: list[Message] = [] if has_proposal else [message]
+        prevotes = self._votes.get((message.proposal.pol_round, VoteType.PREVOTE))
+        if prevotes is not None:
+            block_id = message.proposal.block_id
+            messages += [VoteMessage(one.vote) for seen in prevotes.votes.values() for one in seen if one.vote.block_id == block_id]
+        return messages
+
+    def _votes_lacking(self, round: int, type: VoteType, bitmap: int, settled_ms: int) -> list[Message]:
+        known = self._votes.get((round, type))
+        if known is None or not known.bitmap & ~bitmap:
+            return []
+        return [
+            VoteMessage(one.vote)
+            for index, seen in known.votes.items()
+            if not bitmap >> index & 1
+            for one in seen
+            if one.seen_ms <= settled_ms
+        ]
