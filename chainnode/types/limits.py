@@ -49,6 +49,7 @@ MEMPOOL_DIGESTS_REMEMBERED_MAX = 65_536  # committed batches that are not propos
 MEMPOOL_SHARE_AGAIN_MS = 2_000  # a batch of ours that is not committed by then is sent once more; doubled each time
 MEMPOOL_SHARE_AGAIN_MS_MAX = 60_000
 MEMPOOL_SHARE_AGAIN_BYTES_MAX = 1024 * 1024  # at one time
+MEMPOOL_EXPIRY_MS = 1_000  # how often expired batches are looked for
 PACK_MS = 5  # how long a busy node gathers transactions for a batch
 
 # Consensus
@@ -65,7 +66,8 @@ GOSSIP_ANSWER_MESSAGES_MAX = 512  # all votes of two rounds of the largest valid
 BATCH_WAIT_MS = 20  # a batch that a proposal names may be on its way for so long before it is asked for
 BATCH_ASK_AGAIN_MS = 200  # then another peer is asked
 BATCH_ANSWER_BYTES_MAX = 8 * 1024 * 1024  # sent to one peer within REQUESTS_MS
-BLOCK_ANSWERS_MAX = 16  # BlockRequests of one peer taken within REQUESTS_MS
+PROPOSED_BLOCKS_MAX = 16  # kept of a height, beside those found valid
+BLOCK_ANSWERS_MAX = 64  # BlockRequests of one peer taken within REQUESTS_MS
 REQUESTS_MS = 1_000
 NEXT_HEIGHT_MESSAGES_MAX = 512  # of one peer, kept for the height after ours
 NEXT_HEIGHT_BYTES_MAX = 4 * 1024 * 1024  # of one peer, block bytes of those
@@ -98,3 +100,4 @@ LIGHT_CLOCK_DRIFT_MS_MAX = 10_000  # how far ahead of its own clock a light clie
 PROOF_STEPS_MAX = 128  # of one path in a bundle
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024  # of JSON: the largest transaction and the longest trust path fit
 BUNDLE_HEADERS_MAX = 64  # each step of a trust path may replace almost two thirds of the voting power
+PROPOSALS_PER_ROUND_MAX = 3  # kept of one round; more than one shows a lying proposer
