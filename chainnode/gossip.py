@@ -7,12 +7,13 @@ A peer gets at most one answer per GOSSIP_ANSWER_MS of at most GOSSIP_ANSWER_MES
 
 from dataclasses import dataclass, field
 
-from chainnode.types.block import Vote, VoteType
+from chainnode.types.block import BlockId, Proposal, Vote, VoteType
 from chainnode.types.limits import (
     EQUIVOCATION_BLOCK_IDS_MAX,
     GOSSIP_ANSWER_MESSAGES_MAX,
     GOSSIP_ANSWER_MS,
     GOSSIP_SETTLE_MS,
+    PROPOSALS_PER_ROUND_MAX,
 )
 from chainnode.types.messages import Message, ProposalMessage, RoundStatus, VoteMessage
 
@@ -20,6 +21,12 @@ from chainnode.types.messages import Message, ProposalMessage, RoundStatus, Vote
 @dataclass(frozen=True, slots=True)
 class _SeenVote:
     vote: Vote
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenProposal:
+    message: ProposalMessage
     seen_ms: int
 
 
@@ -43,7 +50,7 @@ class Gossip:
     def __init__(self) -> None:
         self.height = 0
         self._votes: dict[tuple[int, VoteType], _RoundVotes] = {}
-        self._proposals: dict[int, tuple[ProposalMessage, int]] = {}  # by round, with when it came
+        self._proposals: dict[int, list[_SeenProposal]] = {}  # by round
         self._peers: dict[str, _Peer] = {}
 
     def start(self, height: int) -> None:
@@ -76,14 +83,16 @@ class Gossip:
         known.votes.setdefault(vote.validator_index, []).append(_SeenVote(vote, now_ms))
         known.bitmap |= 1 << vote.validator_index
 
-    def has_proposal(self, round: int) -> bool:
-        """Whether the proposal of this round is known."""
-        return round in self._proposals
+    def is_new_proposal(self, proposal: Proposal) -> bool:
+        """Whether this proposal is not known, and its round has room; an honest proposer makes one."""
+        known = self._proposals.get(proposal.round, ())
+        return len(known) < PROPOSALS_PER_ROUND_MAX and all(one.message.proposal.block_id != proposal.block_id for one in known)
 
     def add_proposal(self, message: ProposalMessage, now_ms: int) -> None:
-        """Keep the first proposal of its round."""
+        """Keep a proposal of this height. It is sent on even when it is one of a liar's several: a peer may need just that one."""
         assert message.proposal.height == self.height
-        self._proposals.setdefault(message.proposal.round, (message, now_ms))
+        if self.is_new_proposal(message.proposal):
+            self._proposals.setdefault(message.proposal.round, []).append(_SeenProposal(message, now_ms))
 
     def status(self, round: int) -> RoundStatus:
         """What we tell peers when we are in `round`."""
@@ -92,7 +101,7 @@ class Gossip:
         return RoundStatus(
             self.height,
             round,
-            self.has_proposal(round),
+            round in self._proposals,
             0 if prevotes is None else prevotes.bitmap,
             0 if precommits is None else precommits.bitmap,
         )
@@ -143,16 +152,20 @@ class Gossip:
         A peer that has another vote of an equivocator counts that one in its bitmap, but needs this one to accept
         the proposal (L28).
         """
-        known = self._proposals.get(round)
-        if known is None or known[1] > settled_ms:
-            return []
-        message = known[0]
-        messages: list[Message] = [] if has_proposal else [message]
-        prevotes = self._votes.get((message.proposal.pol_round, VoteType.PREVOTE))
-        if prevotes is not None:
-            block_id = message.proposal.block_id
-            messages += [VoteMessage(one.vote) for seen in prevotes.votes.values() for one in seen if one.vote.block_id == block_id]
+        messages: list[Message] = []
+        for one in self._proposals.get(round, ()):
+            proposal = one.message.proposal
+            if one.seen_ms > settled_ms:
+                continue
+            if not has_proposal:
+                messages.append(one.message)
+            if proposal.pol_round >= 0:
+                messages += [VoteMessage(vote) for vote in self._prevotes_for(proposal.pol_round, proposal.block_id)]
         return messages
+
+    def _prevotes_for(self, round: int, block_id: BlockId) -> list[Vote]:
+        known = self._votes.get((round, VoteType.PREVOTE), _RoundVotes())
+        return [one.vote for seen in known.votes.values() for one in seen if one.vote.block_id == block_id]
 
     def _votes_lacking(self, round: int, type: VoteType, bitmap: int, settled_ms: int) -> list[Message]:
         known = self._votes.get((round, type))

@@ -126,6 +126,13 @@ class Mempool:
             txs_left -= count
         return tuple(taken)
 
+    def has_work(self, *, bytes_max: int, txs_max: int, time_ms: int) -> bool:
+        """Whether `reap` would find anything."""
+        return any(
+            pending.expires_ms >= time_ms and len(pending.batch.batch_bytes) <= bytes_max and len(pending.batch.txs) <= txs_max
+            for pending in self._pending.values()
+        )
+
     def committed(self, digests: Iterable[bytes], tx_ids: Iterable[bytes], *, time_ms: int, lifetime_ms: int) -> None:
         """Remove what a block of `time_ms` holds. `lifetime_ms` is how long any transaction can live from now."""
         for digest in digests:
