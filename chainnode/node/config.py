@@ -1,0 +1,146 @@
+"""A node's settings: config.toml in its home folder, overridden by CHAINNODE_* in the environment.
+
+`[peers] listen = "…"` in the file is `peers_listen` here and CHAINNODE_PEERS_LISTEN in the environment.
+Every setting is described in `docs/configuration.md`.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from chainnode.errors import Malformed
+from chainnode.types.codes import BAD_CONFIG
+
+ENVIRONMENT_PREFIX = "CHAINNODE_"
+CONFIG_FILE = "config.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of one node; paths are below `home` unless absolute."""
+
+    home: Path
+    node_name: str = field(default="node", metadata={"help": "Name in logs and status."})
+    peers_listen: str = field(default="127.0.0.1:26656", metadata={"help": "host:port on which peers are accepted."})
+    peers_dial: str = field(default="", metadata={"help": "Extra peers to dial: node_key_hex@host:port, separated by commas."})
+    api_listen: str = field(default="127.0.0.1:26657", metadata={"help": "host:port of the HTTP API."})
+    api_body_bytes_max: int = field(default=8 * 1024 * 1024, metadata={"help": "Largest HTTP request body."})
+    keys_passphrase_file: str = field(
+        default="", metadata={"help": "File whose first line opens the keys; else CHAINNODE_KEYS_PASSPHRASE, else a prompt."}
+    )
+    verify_threads: int = field(default=2, metadata={"help": "Threads that check signatures outside the event loop."})
+    storage_cache_bytes: int = field(default=16 * 1024 * 1024, metadata={"help": "LevelDB block cache."})
+    storage_write_buffer_bytes: int = field(default=16 * 1024 * 1024, metadata={"help": "LevelDB write buffer."})
+    storage_keep_heights: int = field(
+        default=0, metadata={"help": "Bodies and results of this many last heights are kept; 0 keeps all. Headers and commits stay."}
+    )
+    log_level: str = field(default="info", metadata={"help": "error, warning, info or debug."})
+    log_format: str = field(default="json", metadata={"help": "json or text."})
+
+    @property
+    def genesis_path(self) -> Path:
+        """The genesis file."""
+        return self.home / "genesis.json"
+
+    @property
+    def validator_key_path(self) -> Path:
+        """The sealed consensus key; absent on nodes that do not vote."""
+        return self.home / "keys" / "validator.json"
+
+    @property
+    def node_key_path(self) -> Path:
+        """The sealed network key."""
+        return self.home / "keys" / "node.json"
+
+    @property
+    def data_path(self) -> Path:
+        """The folder of LevelDB, journal and sign guard."""
+        return self.home / "data"
+
+
+def _bad(detail: str) -> Malformed:
+    return Malformed(BAD_CONFIG, detail)
+
+
+def _flatten(document: dict[str, object], source: Path) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for table, content in document.items():
+        if not isinstance(content, dict):
+            raise _bad(f"{source}: '{table}' stands outside of a table such as [api]")
+        for name, value in content.items():
+            flat[f"{table}_{name}"] = value
+    return flat
+
+
+def _typed(name: str, value: object, kind: object, source: str) -> str | int:
+    if kind in (int, "int"):
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise _bad(f"{source}: {name} must be a whole number, not {value!r}") from None
+        if number < 0:
+            raise _bad(f"{source}: {name} must not be negative")
+        return number
+    if not isinstance(value, str):
+        raise _bad(f"{source}: {name} must be a text, not {value!r}")
+    return value
+
+
+def _check(config: Config) -> Config:
+    if config.log_level not in ("error", "warning", "info", "debug"):
+        raise _bad(f"log_level is {config.log_level!r}; it is error, warning, info or debug")
+    if config.log_format not in ("json", "text"):
+        raise _bad(f"log_format is {config.log_format!r}; it is json or text")
+    if not 1 <= config.verify_threads <= 64:
+        raise _bad("verify_threads must be between 1 and 64")
+    for name in ("peers_listen", "api_listen"):
+        split_address(getattr(config, name))
+    return config
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of "host:port"; Malformed(BAD_CONFIG) otherwise."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise _bad(f"{address!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def load_config(home: Path, environment: dict[str, str] | None = None) -> Config:
+    """Settings of the node in `home`. Raises Malformed(BAD_CONFIG) naming the setting that is wrong."""
+    environment = dict(os.environ) if environment is None else environment
+    settings = {item.name: item for item in fields(Config) if item.name != "home"}
+    path = home / CONFIG_FILE
+    values: dict[str, str | int] = {}
+    if path.exists():
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise _bad(f"{path}: {error}") from error
+        for name, value in _flatten(document, path).items():
+            if name not in settings:
+                raise _bad(f"{path}: there is no setting {name.replace('_', '.', 1)!r}")
+            values[name] = _typed(name, value, settings[name].type, str(path))
+    for name, item in settings.items():
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if variable in environment:
+            values[name] = _typed(name, environment[variable], item.type, variable)
+    return _check(replace(Config(home=home), **values))  # type: ignore[arg-type]
+
+
+def render_config(config: Config) -> str:
+    """The text of a config.toml with every setting and what it means."""
+    lines = ["# chainnode settings; each can be overridden by CHAINNODE_<TABLE>_<NAME> in the environment."]
+    table = ""
+    for item in fields(Config):
+        if item.name == "home":
+            continue
+        head, _, name = item.name.partition("_")
+        if head != table:
+            lines += ["", f"[{head}]"]
+            table = head
+        value = getattr(config, item.name)
+        lines.append(f"# {item.metadata['help']}")
+        lines.append(f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"')
+    return "\n".join(lines) + "\n"

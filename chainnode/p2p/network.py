@@ -1,0 +1,383 @@
+"""All peers of a node: who is let in, who is dialled, one connection with each, and what is said to them.
+
+Everything runs on one loop inside `run`; the other methods may be called from that loop at any time and never wait.
+Peers are bytes in, bytes out: what the bytes mean is the handler's business.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from chainnode.crypto.suites import PrivateKey
+from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
+from chainnode.p2p.certificates import authenticate, client_context, make_leaf, node_id, server_context, trust
+from chainnode.p2p.frames import frame
+from chainnode.p2p.opening import open_as_dialler, open_as_listener, refusal
+from chainnode.p2p.peer import Connection, Timing, Traffic
+from chainnode.p2p.scores import Scores
+from chainnode.types.codes import (
+    NOT_ADMITTED,
+    PEER_BANNED,
+    PEER_CLOSED,
+    PEER_DUPLICATE,
+    PEER_SILENT,
+    PEER_UNREACHABLE,
+    TOO_MANY_PEERS,
+    WRONG_PEER,
+)
+from chainnode.types.limits import DIAL_RETRY_MS_MAX, DIAL_RETRY_MS_MIN, PEERS_MAX
+
+log = logging.getLogger(__name__)
+
+RUBBISH_POINTS = 20  # for a message that does not decode: five in a row ban
+_STREAM_BYTES = 1024 * 1024  # read ahead of the peer loop
+_CLOSE_S = 1.0
+
+
+class PeerHandler(Protocol):
+    """What the node does with peers. A slow `on_message` slows that peer down and nobody else."""
+
+    def hello(self) -> bytes:
+        """Our first words on a new connection."""
+
+    def check_hello(self, peer_id: str, hello: bytes) -> None:
+        """Raise ChainError, with a code for the other side, unless the peer's first words are right."""
+
+    async def on_up(self, peer_id: str, hello: bytes) -> None:
+        """A connection is there. Exactly one `on_down` follows."""
+
+    async def on_message(self, peer_id: str, payload: bytes) -> None:
+        """A message, 1 to FRAME_BYTES_MAX bytes. Malformed costs the peer points."""
+
+    async def on_down(self, peer_id: str) -> None:
+        """The connection is gone; what was queued for it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """What an operator wants to know about one peer. `error` is why the last connection or dial ended, None if never."""
+
+    peer_id: str
+    is_connected: bool
+    is_dialled: bool  # by us
+    address: str  # host:port that we dial, or empty
+    traffic: Traffic
+    bytes_waiting: int
+    frames_dropped: int
+    points: float
+    is_banned: bool
+    error: ChainError | None
+
+
+class PeerNetwork:
+    """The peers of one node. `admitted` maps node ids to raw node keys, `addresses` node ids to (host, port)."""
+
+    def __init__(
+        self,
+        node_key: PrivateKey,
+        handler: PeerHandler,
+        *,
+        listen: tuple[str, int] | None,
+        admitted: Mapping[str, bytes],
+        addresses: Mapping[str, tuple[str, int]],
+        timing: Timing | None = None,
+    ) -> None:
+        self.node_id = node_id(node_key.public)
+        self.totals = Traffic()
+        self.frames_dropped = 0
+        self.connections_refused = 0
+        self._handler = handler
+        self._listen = listen
+        self._timing = timing or Timing()
+        self._leaf = make_leaf(node_key)
+        self._server_context = server_context(self._leaf)
+        self._client_contexts: dict[str, ssl.SSLContext] = {}
+        self._trusted: set[str] = set()
+        self._admitted: dict[str, bytes] = {}
+        self._addresses = dict(addresses)
+        self._dials: dict[str, asyncio.Task[None]] = {}
+        self._connections: dict[str, Connection] = {}
+        self._errors: dict[str, ChainError] = {}
+        self._scores = Scores(ban_ms=self._timing.ban_ms)
+        self._group: asyncio.TaskGroup | None = None
+        self._listening: asyncio.Future[int] | None = None
+        self._accepting = 0
+        self.admit(admitted)
+
+    # What the node asks for
+
+    async def run(self) -> None:
+        """Listen and dial until cancelled. A fault of ours, as in `on_up`, ends it with that exception; a peer's never does."""
+        server = None
+        if self._listen is not None:
+            host, port = self._listen
+            server = await asyncio.start_server(
+                self._on_connect,
+                host,
+                port,
+                ssl=self._server_context,
+                limit=_STREAM_BYTES,
+                ssl_handshake_timeout=self._timing.handshake_ms / 1000,
+                ssl_shutdown_timeout=_CLOSE_S,
+            )
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._future_port().set_result(server.sockets[0].getsockname()[1] if server else 0)
+                self.connect_to(self._addresses)
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._group = None
+            self._listening = None
+            self._dials.clear()
+            if server is not None:
+                server.close()
+
+    async def wait_listening(self) -> int:
+        """The port on which `run` listens, once it does; 0 when it listens on none."""
+        return await asyncio.shield(self._future_port())
+
+    def admit(self, admitted: Mapping[str, bytes]) -> None:
+        """Replace the set of nodes that may connect; a connected node that is no longer in it is dropped at once."""
+        self._admitted = {peer_id: node_key for peer_id, node_key in admitted.items() if peer_id != self.node_id}
+        for peer_id, node_key in self._admitted.items():
+            assert peer_id == node_id(node_key)
+            if peer_id not in self._trusted:
+                trust(self._server_context, peer_id, node_key)
+                self._trusted.add(peer_id)
+        for peer_id, connection in self._connections.items():
+            if peer_id not in self._admitted:
+                connection.close(Rejected(NOT_ADMITTED, f"node {peer_id} is no longer admitted"))
+        keep = frozenset(self._admitted)
+        self._scores.keep_only(keep)
+        self._client_contexts = {peer_id: context for peer_id, context in self._client_contexts.items() if peer_id in keep}
+        self._errors = {peer_id: error for peer_id, error in self._errors.items() if peer_id in keep or peer_id in self._addresses}
+
+    def connect_to(self, addresses: Mapping[str, tuple[str, int]]) -> None:
+        """Replace the addresses that are dialled; unchanged ones keep their connections."""
+        old, self._addresses = self._addresses, {peer_id: place for peer_id, place in addresses.items() if peer_id != self.node_id}
+        if self._group is None:
+            return
+        for peer_id in [*self._dials]:
+            if self._addresses.get(peer_id) != old.get(peer_id):
+                self._dials.pop(peer_id).cancel()
+        for peer_id, (host, port) in self._addresses.items():
+            if peer_id not in self._dials:
+                self._dials[peer_id] = self._group.create_task(self._keep_dialling(peer_id, host, port), name=f"peer-dial-{peer_id}")
+
+    def send(self, peer_id: str, payload: bytes, *, urgent: bool = False) -> bool:
+        """Queue one message; False when the peer is not connected or its queue is full. Urgent ones overtake the others."""
+        assert payload
+        return self._put(peer_id, frame(payload), urgent)
+
+    def broadcast(self, payload: bytes, *, urgent: bool = False) -> int:
+        """Queue one message for every connected peer; the number of peers for which it was queued."""
+        assert payload
+        framed = frame(payload)
+        return sum(self._put(peer_id, framed, urgent) for peer_id in self._connections)
+
+    def penalise(self, peer_id: str, reason: str, *, points: int = RUBBISH_POINTS) -> None:
+        """Hold something against a peer; at PEER_PENALTY_MAX points it is dropped and kept out for PEER_BAN_MS."""
+        if peer_id not in self._admitted:
+            return
+        log.warning("peer_penalised", extra={"peer": peer_id, "reason": reason, "points": points})
+        if self._scores.penalise(peer_id, points, asyncio.get_running_loop().time()):
+            log.warning("peer_banned", extra={"peer": peer_id, "reason": reason, "ban_ms": self._timing.ban_ms})
+            if connection := self._connections.get(peer_id):
+                connection.close(Rejected(PEER_BANNED, reason))
+
+    def connected(self) -> tuple[str, ...]:
+        """The ids of the connected peers, in the order in which they came."""
+        return tuple(self._connections)
+
+    def peers(self) -> tuple[PeerStatus, ...]:
+        """The state of every admitted or dialled peer, by id."""
+        now_s = asyncio.get_running_loop().time()
+        return tuple(self._status(peer_id, now_s) for peer_id in sorted({*self._admitted, *self._addresses}))
+
+    # How it is done
+
+    def _future_port(self) -> asyncio.Future[int]:
+        if self._listening is None:
+            self._listening = asyncio.get_running_loop().create_future()
+        return self._listening
+
+    def _status(self, peer_id: str, now_s: float) -> PeerStatus:
+        connection = self._connections.get(peer_id)
+        host, port = self._addresses.get(peer_id, ("", 0))
+        return PeerStatus(
+            peer_id=peer_id,
+            is_connected=connection is not None,
+            is_dialled=connection is not None and connection.dialler == self.node_id,
+            address=f"{host}:{port}" if host else "",
+            traffic=connection.traffic if connection else Traffic(),
+            bytes_waiting=connection.outbox.bytes_waiting if connection else 0,
+            frames_dropped=connection.outbox.frames_dropped if connection else 0,
+            points=self._scores.points(peer_id, now_s),
+            is_banned=self._scores.is_banned(peer_id, now_s),
+            error=self._errors.get(peer_id),
+        )
+
+    def _put(self, peer_id: str, framed: bytes, urgent: bool) -> bool:
+        connection = self._connections.get(peer_id)
+        if connection is None:
+            return False
+        queued = connection.outbox.put(framed, urgent=urgent)
+        self.frames_dropped += not queued
+        return queued
+
+    def _check_may_connect(self, peer_id: str, dialler: str) -> None:
+        """Rejected with the code that the other side is told."""
+        if peer_id not in self._admitted:
+            raise Rejected(NOT_ADMITTED)
+        if self._scores.is_banned(peer_id, asyncio.get_running_loop().time()):
+            raise Rejected(PEER_BANNED)
+        old = self._connections.get(peer_id)
+        if old is None and len(self._connections) >= PEERS_MAX:
+            raise Rejected(TOO_MANY_PEERS)
+        # Both sides keep the same one of two: that dialled by the smaller id. One side dialling anew has lost its old one.
+        if old is not None and dialler not in (old.dialler, min(self.node_id, peer_id)):
+            raise Rejected(PEER_DUPLICATE)
+
+    def _check_hello(self, peer_id: str, dialler: str, hello: bytes) -> None:
+        self._check_may_connect(peer_id, dialler)
+        self._handler.check_hello(peer_id, hello)
+
+    def _on_connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A stranger passed TLS, so some admitted key stands behind it."""
+        if self._group is None or self._accepting >= PEERS_MAX:
+            writer.transport.abort()
+            return
+        try:
+            self._group.create_task(self._accept(reader, writer), name="peer-accept")
+        except RuntimeError:  # the group is shutting down
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer_id = ""
+        self._accepting += 1
+        try:
+            peer_id = authenticate(_leaf_of(writer), self._admitted)
+            connection = await self._open(reader, writer, peer_id=peer_id, dialler=peer_id)
+        except ChainError as error:
+            self._note_refused(peer_id, error)
+            if isinstance(error, Rejected):  # we object, and have not said so before if it was to the key
+                await _farewell(writer, None if peer_id else error)
+            return
+        finally:
+            self._accepting -= 1
+        await self._live(connection)
+
+    async def _open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, peer_id: str, dialler: str) -> Connection:
+        """The opening with its deadline; every way in which it can fail becomes a ChainError."""
+        exchange = open_as_dialler if dialler == self.node_id else open_as_listener
+        try:
+            async with asyncio.timeout(self._timing.handshake_ms / 1000):
+                hello = await exchange(
+                    reader, writer, hello=self._handler.hello(), check_hello=lambda hello: self._check_hello(peer_id, dialler, hello)
+                )
+        except TimeoutError as error:
+            writer.transport.abort()
+            raise Unavailable(PEER_SILENT, "the opening took too long") from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            writer.transport.abort()
+            raise Unavailable(PEER_CLOSED, "the peer closed during the opening") from error
+        except ChainError:
+            await _farewell(writer, None)
+            raise
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
+        return Connection(reader, writer, peer_id=peer_id, dialler=dialler, hello=hello, totals=self.totals, timing=self._timing)
+
+    async def _keep_dialling(self, peer_id: str, host: str, port: int) -> None:
+        """Dial, live with the connection, dial again; waits double up to DIAL_RETRY_MS_MAX while nobody is there."""
+        wait_ms = DIAL_RETRY_MS_MIN
+        while True:
+            if (connected := self._connections.get(peer_id)) is not None:
+                await connected.ended.wait()
+                continue
+            connection = None
+            if peer_id in self._admitted and not self._scores.is_banned(peer_id, asyncio.get_running_loop().time()):
+                try:
+                    connection = await self._dial(peer_id, host, port)
+                except ChainError as error:
+                    self._note_error(peer_id, error)
+            if connection is not None:
+                await self._live(connection)
+                wait_ms = DIAL_RETRY_MS_MIN
+            await asyncio.sleep(wait_ms * random.uniform(0.5, 1.0) / 1000)
+            wait_ms = min(2 * wait_ms, DIAL_RETRY_MS_MAX)
+
+    async def _dial(self, peer_id: str, host: str, port: int) -> Connection:
+        if peer_id not in self._client_contexts:
+            self._client_contexts[peer_id] = client_context(self._leaf, peer_id, self._admitted[peer_id])
+        try:
+            async with asyncio.timeout(self._timing.handshake_ms / 1000):
+                reader, writer = await asyncio.open_connection(
+                    host, port, ssl=self._client_contexts[peer_id], limit=_STREAM_BYTES, ssl_shutdown_timeout=_CLOSE_S
+                )
+        except ssl.SSLCertVerificationError as error:
+            raise Rejected(WRONG_PEER, f"the node at {host}:{port} does not hold the key of {peer_id}") from error
+        except (TimeoutError, OSError) as error:
+            raise Unavailable(PEER_UNREACHABLE, f"{host}:{port}: {error or 'no answer'}") from error
+        return await self._open(reader, writer, peer_id=peer_id, dialler=self.node_id)
+
+    async def _live(self, connection: Connection) -> None:
+        """From on_up to on_down; an older connection with the same peer ends first."""
+        peer_id = connection.peer_id
+        while (old := self._connections.get(peer_id)) is not None:
+            old.close(Rejected(PEER_DUPLICATE, "another connection took its place"))
+            await old.ended.wait()
+        self._connections[peer_id] = connection
+        try:
+            await self._handler.on_up(peer_id, connection.hello)
+            try:
+                error = await connection.run(lambda payload: self._deliver(peer_id, payload))
+            finally:
+                await self._handler.on_down(peer_id)
+        finally:
+            del self._connections[peer_id]
+            connection.ended.set()
+        self._note_error(peer_id, error)
+        if isinstance(error, Malformed):
+            self.penalise(peer_id, str(error))
+
+    async def _deliver(self, peer_id: str, payload: bytes) -> None:
+        try:
+            await self._handler.on_message(peer_id, payload)
+        except Malformed as error:
+            self.penalise(peer_id, str(error))
+
+    def _note_error(self, peer_id: str, error: ChainError) -> None:
+        if peer_id in self._admitted or peer_id in self._addresses:
+            self._errors[peer_id] = error
+        log.warning("peer_ended", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
+
+    def _note_refused(self, peer_id: str, error: ChainError) -> None:
+        self.connections_refused += 1
+        self._note_error(peer_id, error)
+
+
+def _leaf_of(writer: asyncio.StreamWriter) -> bytes | None:
+    """The certificate that the other side showed, as DER."""
+    tls = writer.get_extra_info("ssl_object")
+    assert tls is not None
+    leaf: bytes | None = tls.getpeercert(binary_form=True)
+    return leaf
+
+
+async def _farewell(writer: asyncio.StreamWriter, error: ChainError | None) -> None:
+    """Tell the other side why, if there is something to tell, and close; never longer than _CLOSE_S."""
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            if error is not None:
+                writer.write(frame(refusal(error)))
+                await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+    except (TimeoutError, OSError):
+        writer.transport.abort()
