@@ -84,6 +84,4 @@ class BlockReply:
     blocks: tuple[DecidedBlock, ...]
 
 
-Message = (
-    Hello | ProposalMessage | VoteMessage | BatchMessage | BatchRequest | RoundStatus | BlockRequest | BlockReply
-)
+Message = Hello | ProposalMessage | VoteMessage | BatchMessage | BatchRequest | RoundStatus | BlockRequest | BlockReply
