@@ -61,8 +61,29 @@ ALREADY_EXISTS = Code(109, "already-exists", "An object with this identifier exi
 # 600-699: evidence
 
 # 700-799: goods
+BAD_GOODS_CODE = Code(700, "bad-goods-code", "The code of a package is empty, too long, or not what its scheme asks for.")
+BAD_CHECK_DIGIT = Code(701, "bad-check-digit", "The last digit of a GS1 key does not fit the others.")
+BAD_QUANTITY = Code(702, "bad-quantity", "A quantity is a whole number of its unit of measure, from one up to the limit.")
+UNIT_COVERED = Code(703, "unit-covered", "The package is covered by a receipt in force.")
+UNIT_GONE = Code(704, "unit-gone", "The package was delivered or decommissioned.")
+NOT_COMMISSIONER = Code(705, "not-commissioner", "Only the custodian that commissioned the package may do this.")
 
 # 800-899: receipts
+NOT_HOLDER = Code(800, "not-holder", "The holder of the receipt has not signed.")
+WRONG_STATE = Code(801, "wrong-state", "The receipt is in a state that does not allow this.")
+STALE_SEQUENCE = Code(802, "stale-sequence", "The receipt has changed since the caller saw it.")
+FROZEN = Code(803, "frozen", "A hold on the receipt forbids to dispose of it.")
+PLEDGED = Code(804, "pledged", "The receipt is pledged, or reserved for a pledge that was proposed.")
+NOT_CONSERVED = Code(805, "not-conserved", "Packages and quantities after the call would not be exactly those before it.")
+NOT_ALIKE = Code(806, "not-alike", "Packages or receipts that are to be one differ in something they must share.")
+NOT_AS_ORDERED = Code(807, "not-as-ordered", "The scanned packages are not exactly those that were ordered.")
+OFFER_OPEN = Code(808, "offer-open", "The receipt is offered to somebody; the offer must end first.")
+NO_OFFER = Code(809, "no-offer", "No transfer of the receipt is offered.")
+NO_PROPOSAL = Code(810, "no-proposal", "No pledge of the receipt is proposed, or the proposal has lapsed.")
+NO_PLEDGE = Code(811, "no-pledge", "The receipt is not pledged.")
+BAD_PLEDGE = Code(812, "bad-pledge", "An amount, a currency, a date or the wording of a pledge is not valid.")
+NO_HOLD = Code(813, "no-hold", "The receipt carries no such hold.")
+NOT_AUTHORITY = Code(814, "not-authority", "The sender may not set or clear a hold of this kind.")
 
 # 900-999: the node, its disk and its network (never inside a block)
 BAD_CONFIG = Code(900, "bad-config", "A setting of the node is not valid.")

@@ -1,0 +1,255 @@
+"""What the ledger keeps of a warehouse receipt: one canonical value under one key, so one state proof shows it whole."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from chainnode import codec
+from chainnode.errors import Malformed
+from chainnode.types.codes import MALFORMED
+from chainnode.types.limits import STATE_VALUE_BYTES_MAX, TEXT_BYTES_MAX
+from chainnode.types.transaction import Value
+
+STORE = "receipts"
+_RECORD_VERSION = 1
+_RECORD_FIELDS = 24
+_RECEIPT_PREFIX = b"\x01"
+
+
+class Status(StrEnum):
+    """Where a receipt is in its life. Only `ACTIVE` and `DELIVERING` cover goods; the others never change again."""
+
+    ACTIVE = "active"
+    DELIVERING = "delivering"  # a delivery order is open
+    SPLIT = "split"
+    MERGED = "merged"
+    SUPERSEDED = "superseded"  # by a receipt over what a part delivery left
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+class HoldKind(StrEnum):
+    """Why a receipt is frozen."""
+
+    COURT = "court"
+    REGULATOR = "regulator"
+    DISPUTE = "dispute"
+    INVENTORY_MISMATCH = "inventory-mismatch"
+    LOSS = "loss"
+    IOT = "iot"
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+IN_FORCE = (Status.ACTIVE, Status.DELIVERING)
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """A pledge of a receipt, or a proposal of one.
+
+    `height` and `position` (of the transaction in its block) are its priority, the moment of its publicity; `height` 0
+    is a proposal, which reserves the receipt until block time reaches `until_ms` (0 in a pledge).
+    `amount` is in the smallest unit of `currency`; `text` is the endorsement; `rank` is 1 for the first.
+    """
+
+    pledgee: str
+    amount: int
+    currency: str
+    due_ms: int
+    text: str
+    rank: int
+    until_ms: int
+    height: int
+    position: int
+
+    @property
+    def is_proposal(self) -> bool:
+        """Whether pledgee and custodian have not accepted it yet."""
+        return self.height == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A freeze of a receipt by an authority."""
+
+    kind: HoldKind
+    authority: str
+    reason: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An open delivery order: which packages (by the digest of their codes) go to whom."""
+
+    consignee: str
+    unit_count: int
+    units_digest: bytes
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A warehouse receipt after its last operation.
+
+    `sequence` counts its operations, from 1. `holder` controls it and owns the goods. `depositor` None: receipts of
+    several depositors were merged. `offered_to` None: no transfer is offered. `document` is the digest of the receipt's
+    document, `evidence` that of what the last operation rests on. Heights are those of the first and the last operation.
+    """
+
+    receipt_id: str
+    status: Status
+    sequence: int
+    holder: str
+    custodian: str
+    custodian_cosigns: bool
+    depositor: str | None
+    site: str
+    commodity: str
+    quantity: int
+    uom: str
+    unit_count: int
+    units_digest: bytes
+    document: bytes
+    evidence: bytes
+    pledges: tuple[Pledge, ...]
+    holds: tuple[Hold, ...]
+    offered_to: str | None
+    order: Order | None
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+    created_height: int
+    changed_height: int
+
+    def pledges_at(self, time_ms: int) -> tuple[Pledge, ...]:
+        """Pledges, and proposals that have not lapsed at this block time."""
+        return tuple(pledge for pledge in self.pledges if not pledge.is_proposal or time_ms < pledge.until_ms)
+
+
+def receipt_key(receipt_id: str) -> bytes:
+    """The key of a receipt in the store `receipts`. 33 bytes."""
+    return _RECEIPT_PREFIX + hashlib.sha256(receipt_id.encode()).digest()
+
+
+def encode_receipt(receipt: Receipt) -> bytes:
+    """The value of a receipt in the state tree; at most about 40 KiB, with 256 children."""
+    order = receipt.order
+    return codec.encode(
+        (
+            _RECORD_VERSION,
+            receipt.receipt_id,
+            receipt.status.value,
+            receipt.sequence,
+            receipt.holder,
+            receipt.custodian,
+            receipt.custodian_cosigns,
+            receipt.depositor,
+            receipt.site,
+            receipt.commodity,
+            receipt.quantity,
+            receipt.uom,
+            receipt.unit_count,
+            receipt.units_digest,
+            receipt.document,
+            receipt.evidence,
+            tuple(_pledge_value(pledge) for pledge in receipt.pledges),
+            tuple((hold.kind.value, hold.authority, hold.reason, hold.height) for hold in receipt.holds),
+            receipt.offered_to,
+            None if order is None else (order.consignee, order.unit_count, order.units_digest, order.height),
+            receipt.parents,
+            receipt.children,
+            receipt.created_height,
+            receipt.changed_height,
+        )
+    )
+
+
+def decode_receipt(value: bytes) -> Receipt:
+    """The receipt of a value from the state tree. Malformed for other bytes."""
+    fields = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), _RECORD_FIELDS)
+    codec.as_int(fields[0], _RECORD_VERSION, _RECORD_VERSION)
+    return Receipt(
+        receipt_id=_text(fields[1]),
+        status=_word(Status, fields[2]),
+        sequence=_count(fields[3]),
+        holder=_text(fields[4]),
+        custodian=_text(fields[5]),
+        custodian_cosigns=codec.as_bool(fields[6]),
+        depositor=None if fields[7] is None else _text(fields[7]),
+        site=_text(fields[8]),
+        commodity=_text(fields[9]),
+        quantity=_count(fields[10]),
+        uom=_text(fields[11]),
+        unit_count=_count(fields[12]),
+        units_digest=_digest(fields[13]),
+        document=_digest(fields[14]),
+        evidence=_digest(fields[15]),
+        pledges=tuple(_pledge(item) for item in codec.as_array(fields[16])),
+        holds=tuple(_hold(item) for item in codec.as_array(fields[17])),
+        offered_to=None if fields[18] is None else _text(fields[18]),
+        order=None if fields[19] is None else _order(fields[19]),
+        parents=tuple(_text(item) for item in codec.as_array(fields[20])),
+        children=tuple(_text(item) for item in codec.as_array(fields[21])),
+        created_height=_count(fields[22]),
+        changed_height=_count(fields[23]),
+    )
+
+
+def _pledge_value(pledge: Pledge) -> Value:
+    return (
+        pledge.pledgee,
+        pledge.amount,
+        pledge.currency,
+        pledge.due_ms,
+        pledge.text,
+        pledge.rank,
+        pledge.until_ms,
+        pledge.height,
+        pledge.position,
+    )
+
+
+def _pledge(value: Value) -> Pledge:
+    fields = codec.as_array(value, 9)
+    pledgee, amount, currency, due_ms, text, rank, until_ms, height, position = fields
+    return Pledge(
+        pledgee=_text(pledgee),
+        amount=_count(amount),
+        currency=_text(currency),
+        due_ms=_count(due_ms),
+        text=_text(text),
+        rank=_count(rank),
+        until_ms=_count(until_ms),
+        height=_count(height),
+        position=_count(position),
+    )
+
+
+def _hold(value: Value) -> Hold:
+    kind, authority, reason, height = codec.as_array(value, 4)
+    return Hold(_word(HoldKind, kind), _text(authority), _text(reason), _count(height))
+
+
+def _order(value: Value) -> Order:
+    consignee, unit_count, digest, height = codec.as_array(value, 4)
+    return Order(_text(consignee), _count(unit_count), _digest(digest), _count(height))
+
+
+def _text(value: Value) -> str:
+    return codec.as_str(value, TEXT_BYTES_MAX)
+
+
+def _count(value: Value) -> int:
+    return codec.as_int(value, 0, 2**63 - 1)
+
+
+def _digest(value: Value) -> bytes:
+    return codec.as_bytes(value, 32)
+
+
+def _word(words: type[_Word], value: Value) -> _Word:
+    try:
+        return words(_text(value))
+    except ValueError as error:
+        raise Malformed(MALFORMED, f"{value!r} is no {words.__name__}") from error
