@@ -12,6 +12,7 @@ from chainnode.types.limits import (
     EQUIVOCATION_BLOCK_IDS_MAX,
     GOSSIP_ANSWER_MESSAGES_MAX,
     GOSSIP_ANSWER_MS,
+    GOSSIP_POLKA_MS,
     GOSSIP_SETTLE_MS,
     PROPOSALS_PER_ROUND_MAX,
 )
@@ -42,6 +43,7 @@ class _RoundVotes:
 class _Peer:
     status: RoundStatus | None = None  # not answered yet
     answered_ms: int | None = None
+    polka_sent: tuple[int, int] | None = None  # round of the proposal and time
 
 
 class Gossip:
@@ -116,8 +118,11 @@ class Gossip:
         if known is not None:
             known.status = status
 
-    def answers(self, round: int, now_ms: int) -> list[tuple[str, Message]]:
-        """What to send to whom now, when we are in `round`."""
+    def answers(self, round: int, now_ms: int, polka: tuple[int, BlockId] | None = None) -> list[tuple[str, Message]]:
+        """What to send to whom now, when we are in `round`.
+
+        `polka` is the last block, with its round, for which we have seen a prevote quorum.
+        """
         sent: list[tuple[str, Message]] = []
         for peer, known in self._peers.items():
             status = known.status
@@ -127,45 +132,56 @@ class Gossip:
                 continue
             known.status = None
             if status.height == self.height:
-                messages = self._lacking(status, round, now_ms)[:GOSSIP_ANSWER_MESSAGES_MAX]
+                messages = self._lacking(known, status, round, now_ms, polka)[:GOSSIP_ANSWER_MESSAGES_MAX]
                 if messages:
                     known.answered_ms = now_ms
                     sent += [(peer, message) for message in messages]
         return sent
 
-    def _lacking(self, status: RoundStatus, round: int, now_ms: int) -> list[Message]:
+    def _lacking(self, peer: _Peer, status: RoundStatus, round: int, now_ms: int, polka: tuple[int, BlockId] | None) -> list[Message]:
         """The messages of the peer's round that it lacks, then those of ours that let it catch up (L55)."""
         settled_ms = now_ms - GOSSIP_SETTLE_MS
-        messages: list[Message] = []
-        messages += self._proposal_lacking(status.round, status.has_proposal, settled_ms)
+        messages = [] if status.has_proposal else self._proposals_lacking(status.round, settled_ms)
+        messages += self._polka_lacking(peer, status.round, now_ms, polka)
         messages += self._votes_lacking(status.round, VoteType.PREVOTE, status.prevotes, settled_ms)
         messages += self._votes_lacking(status.round, VoteType.PRECOMMIT, status.precommits, settled_ms)
         if status.round < round:
             messages += self._votes_lacking(round, VoteType.PREVOTE, 0, settled_ms)
             messages += self._votes_lacking(round, VoteType.PRECOMMIT, 0, settled_ms)
-            messages += self._proposal_lacking(round, False, settled_ms)
+            messages += self._proposals_lacking(round, settled_ms)
         return messages
 
-    def _proposal_lacking(self, round: int, has_proposal: bool, settled_ms: int) -> list[Message]:
-        """The proposal of a round when the peer lacks it, and the prevotes that it rests on in any case.
+    def _proposals_lacking(self, round: int, settled_ms: int) -> list[Message]:
+        return [one.message for one in self._proposals.get(round, ()) if one.seen_ms <= settled_ms]
+
+    def _polka_lacking(self, peer: _Peer, round: int, now_ms: int, polka: tuple[int, BlockId] | None) -> list[Message]:
+        """The prevotes that a proposal or our lock rests on, whatever the peer has: it cannot tell.
 
         A peer that has another vote of an equivocator counts that one in its bitmap, but needs this one to accept
-        the proposal (L28).
+        the proposal (L28), and to propose the block itself. The block goes with them: its proposer may have lied, too.
         """
+        if peer.polka_sent is not None and peer.polka_sent[0] == round and now_ms < peer.polka_sent[1] + GOSSIP_POLKA_MS:
+            return []
+        settled_ms = now_ms - GOSSIP_SETTLE_MS
+        proposals = [one.message.proposal for one in self._proposals.get(round, ())]
+        wanted = [(one.pol_round, one.block_id) for one in proposals if one.pol_round >= 0]
         messages: list[Message] = []
-        for one in self._proposals.get(round, ()):
-            proposal = one.message.proposal
-            if one.seen_ms > settled_ms:
-                continue
-            if not has_proposal:
-                messages.append(one.message)
-            if proposal.pol_round >= 0:
-                messages += [VoteMessage(vote) for vote in self._prevotes_for(proposal.pol_round, proposal.block_id)]
+        if polka is not None and self._settled_at(*polka) <= settled_ms:
+            wanted.append(polka)
+            messages += [one.message for one in self._proposals.get(polka[0], ()) if one.message.proposal.block_id == polka[1]]
+        if wanted:
+            peer.polka_sent = (round, now_ms)
+        for pol_round, block_id in dict.fromkeys(wanted):
+            messages += [VoteMessage(one.vote) for one in self._prevotes_for(pol_round, block_id)]
         return messages
 
-    def _prevotes_for(self, round: int, block_id: BlockId) -> list[Vote]:
+    def _settled_at(self, round: int, block_id: BlockId) -> int:
+        """When the last prevote for a block came; what has just come may still be on its way to others, too."""
+        return max((one.seen_ms for one in self._prevotes_for(round, block_id)), default=0)
+
+    def _prevotes_for(self, round: int, block_id: BlockId) -> list[_SeenVote]:
         known = self._votes.get((round, VoteType.PREVOTE), _RoundVotes())
-        return [one.vote for seen in known.votes.values() for one in seen if one.vote.block_id == block_id]
+        return [one for seen in known.votes.values() for one in seen if one.vote.block_id == block_id]
 
     def _votes_lacking(self, round: int, type: VoteType, bitmap: int, settled_ms: int) -> list[Message]:
         known = self._votes.get((round, type))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from chainnode.types.limits import (
     SYNC_BLOCKS_IN_FLIGHT_MAX,
+    SYNC_EMPTY_MS,
     SYNC_FAR_BLOCKS,
     SYNC_HEDGE_MS,
     SYNC_RANGES_MAX,
@@ -44,7 +45,7 @@ class SyncCounts:
 class _Peer:
     height: int
     failures: int = 0  # since its last good reply
-    refused_until_ms: int = 0
+    refused_until_ms: int = 0  # not asked before
     asked_ms: int | None = None  # when its one open request was sent
 
 
@@ -134,8 +135,9 @@ class BlockSync:
         if sender is None:
             return True
         sender.asked_ms = None
-        if not blocks:
+        if not blocks:  # it has none of them, whatever it said
             sender.failures += 1
+            sender.refused_until_ms = max(sender.refused_until_ms, now_ms + SYNC_EMPTY_MS)
             self._forget_request(peer)
             return True
         heights = [block.commit.height for block in blocks]

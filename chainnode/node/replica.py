@@ -450,7 +450,9 @@ class Replica:
         return [Broadcast(self.gossip.status(self.round))]
 
     def _answer_statuses(self) -> list[Effect]:
-        return [Send(peer, message) for peer, message in self.gossip.answers(self.round, self._now_ms)]
+        state = self.core.state
+        polka = None if state.valid is None else (state.valid_round, state.valid)
+        return [Send(peer, message) for peer, message in self.gossip.answers(self.round, self._now_ms, polka)]
 
     def _tick(self, item: Tick) -> list[Effect]:
         effects = self.dissemination.tick(item.time_ms, self._now_ms)
