@@ -16,26 +16,24 @@ from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.p2p.certificates import authenticate, client_context, make_leaf, node_id, server_context, trust
 from chainnode.p2p.frames import frame
-from chainnode.p2p.opening import open_as_dialler, open_as_listener, refusal
+from chainnode.p2p.opening import open_as_dialler, open_as_listener
 from chainnode.p2p.peer import Connection, Timing, Traffic
 from chainnode.p2p.scores import Scores
+from chainnode.p2p.transport import CLOSE_S, STREAM_BYTES, dial, leaf_of, leave
 from chainnode.types.codes import (
+    FRAME_TOO_LARGE,
     NOT_ADMITTED,
     PEER_BANNED,
     PEER_CLOSED,
     PEER_DUPLICATE,
     PEER_SILENT,
-    PEER_UNREACHABLE,
     TOO_MANY_PEERS,
-    WRONG_PEER,
 )
-from chainnode.types.limits import DIAL_RETRY_MS_MAX, DIAL_RETRY_MS_MIN, PEERS_MAX
+from chainnode.types.limits import PEER_PENALTY_MAX, PEER_SILENT_MS_MAX, PEERS_MAX
 
 log = logging.getLogger(__name__)
 
 RUBBISH_POINTS = 20  # for a message that does not decode: five in a row ban
-_STREAM_BYTES = 1024 * 1024  # read ahead of the peer loop
-_CLOSE_S = 1.0
 
 
 class PeerHandler(Protocol):
@@ -120,9 +118,9 @@ class PeerNetwork:
                 host,
                 port,
                 ssl=self._server_context,
-                limit=_STREAM_BYTES,
+                limit=STREAM_BYTES,
                 ssl_handshake_timeout=self._timing.handshake_ms / 1000,
-                ssl_shutdown_timeout=_CLOSE_S,
+                ssl_shutdown_timeout=CLOSE_S,
             )
         try:
             async with asyncio.TaskGroup() as self._group:
@@ -260,25 +258,34 @@ class PeerNetwork:
         peer_id = ""
         self._accepting += 1
         try:
-            peer_id = authenticate(_leaf_of(writer), self._admitted)
+            peer_id = await self._identify(writer)
             connection = await self._open(reader, writer, peer_id=peer_id, dialler=peer_id)
         except ChainError as error:
-            self._note_refused(peer_id, error)
-            if isinstance(error, Rejected):  # we object, and have not said so before if it was to the key
-                await _farewell(writer, None if peer_id else error)
+            self.connections_refused += 1
+            self._note(peer_id, error)
             return
         finally:
             self._accepting -= 1
         await self._live(connection)
 
+    async def _identify(self, writer: asyncio.StreamWriter) -> str:
+        """The id of a dialler; one that is no longer admitted is told so in the place of our hello."""
+        try:
+            return authenticate(leaf_of(writer), self._admitted)
+        except Rejected as error:
+            await leave(writer, error)
+            raise
+
     async def _open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, peer_id: str, dialler: str) -> Connection:
-        """The opening with its deadline; every way in which it can fail becomes a ChainError."""
+        """The opening with its deadline; every way in which a peer can spoil it becomes a ChainError."""
         exchange = open_as_dialler if dialler == self.node_id else open_as_listener
+
+        def check(hello: bytes) -> None:
+            self._check_hello(peer_id, dialler, hello)
+
         try:
             async with asyncio.timeout(self._timing.handshake_ms / 1000):
-                hello = await exchange(
-                    reader, writer, hello=self._handler.hello(), check_hello=lambda hello: self._check_hello(peer_id, dialler, hello)
-                )
+                hello = await exchange(reader, writer, hello=self._handler.hello(), check_hello=check)
         except TimeoutError as error:
             writer.transport.abort()
             raise Unavailable(PEER_SILENT, "the opening took too long") from error
@@ -286,65 +293,43 @@ class PeerNetwork:
             writer.transport.abort()
             raise Unavailable(PEER_CLOSED, "the peer closed during the opening") from error
         except ChainError:
-            await _farewell(writer, None)
+            await leave(writer)
             raise
-        except asyncio.CancelledError:
+        except BaseException:
             writer.transport.abort()
             raise
         return Connection(reader, writer, peer_id=peer_id, dialler=dialler, hello=hello, totals=self.totals, timing=self._timing)
 
-    async def _keep_dialling(self, peer_id: str, host: str, port: int) -> None:
-        """Dial, live with the connection, dial again; waits double up to DIAL_RETRY_MS_MAX while nobody is there."""
-        wait_ms = DIAL_RETRY_MS_MIN
-        while True:
-            if (connected := self._connections.get(peer_id)) is not None:
-                await connected.ended.wait()
-                continue
-            connection = None
-            if peer_id in self._admitted and not self._scores.is_banned(peer_id, asyncio.get_running_loop().time()):
-                try:
-                    connection = await self._dial(peer_id, host, port)
-                except ChainError as error:
-                    self._note_error(peer_id, error)
-            if connection is not None:
-                await self._live(connection)
-                wait_ms = DIAL_RETRY_MS_MIN
-            await asyncio.sleep(wait_ms * random.uniform(0.5, 1.0) / 1000)
-            wait_ms = min(2 * wait_ms, DIAL_RETRY_MS_MAX)
-
-    async def _dial(self, peer_id: str, host: str, port: int) -> Connection:
-        if peer_id not in self._client_contexts:
-            self._client_contexts[peer_id] = client_context(self._leaf, peer_id, self._admitted[peer_id])
-        try:
-            async with asyncio.timeout(self._timing.handshake_ms / 1000):
-                reader, writer = await asyncio.open_connection(
-                    host, port, ssl=self._client_contexts[peer_id], limit=_STREAM_BYTES, ssl_shutdown_timeout=_CLOSE_S
-                )
-        except ssl.SSLCertVerificationError as error:
-            raise Rejected(WRONG_PEER, f"the node at {host}:{port} does not hold the key of {peer_id}") from error
-        except (TimeoutError, OSError) as error:
-            raise Unavailable(PEER_UNREACHABLE, f"{host}:{port}: {error or 'no answer'}") from error
-        return await self._open(reader, writer, peer_id=peer_id, dialler=self.node_id)
-
     async def _live(self, connection: Connection) -> None:
-        """From on_up to on_down; an older connection with the same peer ends first."""
+        """Give an opened connection its place, run it to its end, and tell the handler of both."""
         peer_id = connection.peer_id
-        while (old := self._connections.get(peer_id)) is not None:
-            old.close(Rejected(PEER_DUPLICATE, "another connection took its place"))
-            await old.ended.wait()
+        try:
+            self._check_may_connect(peer_id, connection.dialler)  # again: the opening took time
+        except Rejected as refused:
+            connection.discard()
+            self._note(peer_id, refused)
+            return
+        old = self._connections.get(peer_id)
         self._connections[peer_id] = connection
         try:
+            if old is not None:
+                old.close(Rejected(PEER_DUPLICATE, "another connection took its place"))
+                await old.ended.wait()  # its on_down comes before our on_up
             await self._handler.on_up(peer_id, connection.hello)
+            log.info("peer_up", extra={"peer": peer_id, "dialled": connection.dialler == self.node_id})
             try:
                 error = await connection.run(lambda payload: self._deliver(peer_id, payload))
             finally:
-                await self._handler.on_down(peer_id)
+                async with asyncio.timeout(PEER_SILENT_MS_MAX / 1000):
+                    await self._handler.on_down(peer_id)
         finally:
-            del self._connections[peer_id]
+            connection.discard()
             connection.ended.set()
-        self._note_error(peer_id, error)
+            if self._connections.get(peer_id) is connection:
+                del self._connections[peer_id]
+        self._note(peer_id, error)
         if isinstance(error, Malformed):
-            self.penalise(peer_id, str(error))
+            self.penalise(peer_id, str(error), points=PEER_PENALTY_MAX if error.code == FRAME_TOO_LARGE else RUBBISH_POINTS)
 
     async def _deliver(self, peer_id: str, payload: bytes) -> None:
         try:
@@ -352,32 +337,42 @@ class PeerNetwork:
         except Malformed as error:
             self.penalise(peer_id, str(error))
 
-    def _note_error(self, peer_id: str, error: ChainError) -> None:
+    async def _keep_dialling(self, peer_id: str, host: str, port: int) -> None:
+        """Dial whenever the peer is absent, waiting longer after each connection that failed or was short."""
+        clock = asyncio.get_running_loop().time
+        wait_ms = self._timing.retry_ms_min
+        while True:
+            began_s = clock()
+            if (connected := self._connections.get(peer_id)) is not None:
+                await connected.ended.wait()
+            else:
+                try:
+                    await self._dial(peer_id, host, port)
+                except ChainError as error:
+                    self._note(peer_id, error)
+            if (clock() - began_s) * 1000 > self._timing.stable_ms:
+                wait_ms = self._timing.retry_ms_min
+            await asyncio.sleep(wait_ms / 1000 * random.uniform(0.5, 1.0))
+            wait_ms = min(2 * wait_ms, self._timing.retry_ms_max)
+
+    async def _dial(self, peer_id: str, host: str, port: int) -> None:
+        """One connection from dial to end; ChainError when it does not come about."""
+        self._check_may_connect(peer_id, self.node_id)
+        context = self._client_contexts.get(peer_id)
+        if context is None:
+            context = self._client_contexts[peer_id] = client_context(self._leaf, peer_id, self._admitted[peer_id])
+        reader, writer = await dial(host, port, context=context, deadline_ms=self._timing.handshake_ms)
+        try:
+            authenticate(leaf_of(writer), {peer_id: self._admitted.get(peer_id, b"")})
+        except Rejected:
+            await leave(writer)
+            raise
+        await self._live(await self._open(reader, writer, peer_id=peer_id, dialler=self.node_id))
+
+    def _note(self, peer_id: str, error: ChainError) -> None:
+        """Remember why a connection ended or did not come about; said once as long as it stays the same."""
+        known = self._errors.get(peer_id)
+        if known is None or known.code != error.code:
+            log.warning("peer_down", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
         if peer_id in self._admitted or peer_id in self._addresses:
             self._errors[peer_id] = error
-        log.warning("peer_ended", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
-
-    def _note_refused(self, peer_id: str, error: ChainError) -> None:
-        self.connections_refused += 1
-        self._note_error(peer_id, error)
-
-
-def _leaf_of(writer: asyncio.StreamWriter) -> bytes | None:
-    """The certificate that the other side showed, as DER."""
-    tls = writer.get_extra_info("ssl_object")
-    assert tls is not None
-    leaf: bytes | None = tls.getpeercert(binary_form=True)
-    return leaf
-
-
-async def _farewell(writer: asyncio.StreamWriter, error: ChainError | None) -> None:
-    """Tell the other side why, if there is something to tell, and close; never longer than _CLOSE_S."""
-    try:
-        async with asyncio.timeout(_CLOSE_S):
-            if error is not None:
-                writer.write(frame(refusal(error)))
-                await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-    except (TimeoutError, OSError):
-        writer.transport.abort()

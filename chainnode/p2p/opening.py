@@ -5,7 +5,6 @@ The listener speaks first: a dialler that TLS refuses then finds the alert, and 
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 
 from chainnode.errors import ChainError, Malformed, Unavailable
@@ -38,10 +37,10 @@ async def _read_hello(reader: asyncio.StreamReader) -> bytes:
     try:
         payload = await read_frame(reader, bytes_max=HELLO_BYTES_MAX)
     except (asyncio.IncompleteReadError, OSError) as error:
-        # An alert says that the other side's TLS has no anchor for our certificate.
-        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
-            raise Unavailable(NOT_ADMITTED, "the peer's TLS refused this node's key") from error
-        raise Unavailable(PEER_CLOSED, "the peer closed before it said hello; it may not admit this node") from error
+        # TLS 1.3 tells a dialler of its own failure only so, and the alert may be lost with the connection.
+        raise Unavailable(
+            NOT_ADMITTED, "the peer closed before it said hello: it does not admit this node's key, or is stopping"
+        ) from error
     if payload[:1] == _REFUSED:
         _read_verdict(payload)
     if payload[:1] != _HELLO:

@@ -75,6 +75,10 @@ class Connection:
         if not self._closing.done():
             self._closing.set_result(error)
 
+    def discard(self) -> None:
+        """Let go of the socket; for a connection that may not have run."""
+        self._writer.transport.abort()
+
     async def run(self, on_message: Callable[[bytes], Awaitable[None]]) -> ChainError:
         """Exchange frames until the connection ends; the reason why. Leaves nothing running, nothing open."""
         reasons: list[ChainError] = []
@@ -87,7 +91,10 @@ class Connection:
         except* ChainError as errors:
             reasons.extend(error for error in errors.exceptions if isinstance(error, ChainError))
         finally:
-            self._writer.transport.abort()
+            self.discard()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # a task group forgets it when one of its tasks failed at the same moment
         return reasons[0]
 
     async def _read(self, on_message: Callable[[bytes], Awaitable[None]]) -> None:

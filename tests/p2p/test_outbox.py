@@ -1,0 +1,103 @@
+"""Queues, frames and scores without a network."""
+
+import asyncio
+
+import pytest
+
+from chainnode.errors import Malformed
+from chainnode.p2p.frames import KEEPALIVE, frame, read_frame
+from chainnode.p2p.outbox import Outbox
+from chainnode.p2p.scores import Scores
+from chainnode.types.codes import FRAME_TOO_LARGE
+from chainnode.types.limits import FRAME_BYTES_MAX
+
+
+def reader_of(data: bytes) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    return reader
+
+
+async def test_frames_are_length_and_payload() -> None:
+    assert frame(b"abc") == b"\x00\x00\x00\x03abc"
+    reader = reader_of(frame(b"abc") + KEEPALIVE + frame(b"d"))
+    assert [await read_frame(reader) for _ in range(3)] == [b"abc", b"", b"d"]
+
+
+async def test_a_frame_above_the_limit_is_refused_by_its_length_alone() -> None:
+    assert await read_frame(reader_of(frame(b"abcd")), bytes_max=4) == b"abcd"
+    for data, limit in ((frame(b"abcde"), 4), ((FRAME_BYTES_MAX + 1).to_bytes(4, "big"), FRAME_BYTES_MAX), (b"\xff" * 4, FRAME_BYTES_MAX)):
+        with pytest.raises(Malformed) as caught:
+            await read_frame(reader_of(data), bytes_max=limit)
+        assert caught.value.code == FRAME_TOO_LARGE
+
+
+async def test_a_frame_cut_short_is_no_frame() -> None:
+    for data in (b"", b"\x00\x00", frame(b"abc")[:-1]):
+        with pytest.raises(asyncio.IncompleteReadError):
+            await read_frame(reader_of(data))
+
+
+async def test_urgent_frames_overtake_and_each_lane_keeps_its_order() -> None:
+    outbox = Outbox()
+    for payload, urgent in ((b"a", False), (b"B", True), (b"c", False), (b"D", True)):
+        assert outbox.put(payload, urgent=urgent)
+    assert await outbox.take(100) == [b"B", b"D", b"a", b"c"]
+    assert len(outbox) == outbox.bytes_waiting == 0
+
+
+async def test_taking_stops_at_the_bytes_wanted_but_takes_one() -> None:
+    outbox = Outbox()
+    for size in (10, 10, 10):
+        outbox.put(bytes(size), urgent=False)
+    assert [len(one) for one in await outbox.take(11)] == [10, 10]
+    assert outbox.bytes_waiting == 10
+    assert [len(one) for one in await outbox.take(1)] == [10]
+
+
+async def test_full_means_dropped_and_counted() -> None:
+    by_frames, by_bytes = Outbox(frames_max=2), Outbox(bytes_max=10)
+    assert [by_frames.put(b"x", urgent=urgent) for urgent in (False, True, True)] == [True, True, False]
+    assert [by_bytes.put(bytes(size), urgent=False) for size in (6, 5, 4, 1)] == [True, False, True, False]
+    assert (by_frames.frames_dropped, by_bytes.frames_dropped) == (1, 2)
+    await by_bytes.take(100)
+    assert by_bytes.put(bytes(10), urgent=False)
+
+
+async def test_taking_waits_for_a_frame() -> None:
+    outbox = Outbox()
+    taking = asyncio.create_task(outbox.take(10))
+    await asyncio.sleep(0)
+    assert not taking.done()
+    outbox.put(b"x", urgent=False)
+    assert await taking == [b"x"]
+    again = asyncio.create_task(outbox.take(10))
+    await asyncio.sleep(0)
+    assert not again.done()
+    again.cancel()
+
+
+def test_points_add_up_to_a_ban_that_ends() -> None:
+    scores = Scores(ban_ms=1000)
+    assert not scores.penalise("a", 60, 0.0)
+    assert scores.penalise("a", 60, 1.0)
+    assert scores.is_banned("a", 1.999) and not scores.is_banned("a", 2.0)
+    assert not scores.is_banned("b", 1.0)
+    assert scores.points("a", 2.0) == 0
+
+
+def test_points_fade() -> None:
+    scores = Scores()
+    scores.penalise("a", 60, 0.0)
+    assert scores.points("a", 10.0) == 50 and scores.points("a", 100.0) == 0
+    assert not scores.penalise("a", 60, 30.0)
+    assert scores.points("a", 30.0) == 90
+
+
+def test_scores_of_others_are_forgotten() -> None:
+    scores = Scores()
+    scores.penalise("a", 100, 0.0)
+    scores.penalise("b", 100, 0.0)
+    scores.keep_only(frozenset({"a"}))
+    assert scores.is_banned("a", 1.0) and not scores.is_banned("b", 1.0)
