@@ -51,14 +51,29 @@ NOT_FOUND = Code(108, "not-found", "The object that the call names does not exis
 ALREADY_EXISTS = Code(109, "already-exists", "An object with this identifier exists already.")
 
 # 200-299: governance
+PROPOSAL_CLOSED = Code(200, "proposal-closed", "The proposal was decided or has expired.")
+ALREADY_VOTED = Code(201, "already-voted", "This super node has voted on the proposal.")
+BAD_PROPOSAL = Code(202, "bad-proposal", "The proposal asks for nothing that governance can do.")
+LAST_SUPER_NODE = Code(203, "last-super-node", "The chain would be left without a super node.")
 
 # 300-399: roles
+ROLE_UNKNOWN = Code(300, "role-unknown", "There is no role with this name.")
+ROLE_BY_GOVERNANCE = Code(301, "role-by-governance", "This role is given and taken by a vote of the super nodes.")
+EXPIRY_PAST = Code(302, "expiry-past", "The time of expiry has passed already.")
 
 # 400-499: validators
+NOT_EQUIVOCATION = Code(400, "not-equivocation", "The two votes do not prove that a validator signed two blocks in one round.")
+VALIDATOR_BARRED = Code(401, "validator-barred", "This key is barred: its equivocation is on record.")
+LAST_VALIDATOR = Code(402, "last-validator", "The chain would be left without a validator.")
 
 # 500-599: identity
+STALE_VERSION = Code(500, "stale-version", "The sequence number or the previous version is not the current one.")
+DEACTIVATED = Code(501, "deactivated", "The identifier was deactivated, for ever.")
+NO_KEYS = Code(502, "no-keys", "An identity needs at least one key.")
 
 # 600-699: evidence
+BAD_DIGEST = Code(600, "bad-digest", "A digest has 32 bytes, by an algorithm that the chain knows.")
+META_TOO_LONG = Code(601, "meta-too-long", "The description of a record is too long.")
 
 # 700-799: goods
 BAD_GOODS_CODE = Code(700, "bad-goods-code", "The code of a package is empty, too long, or not what its scheme asks for.")

@@ -114,3 +114,9 @@ RECEIPT_SOURCES_MAX = 64  # of one merge
 RECEIPT_HOLDS_MAX = 16  # on one receipt at one time
 PLEDGE_AMOUNT_MAX = 10**18  # in the smallest unit of the currency
 PLEDGE_PROPOSAL_MS_MAX = 30 * 24 * 3_600_000  # how long a proposal may reserve a receipt
+
+# Execution
+RESULT_DETAIL_LENGTH_MAX = 512  # characters of the sentence in a failed result
+IDENTITY_KEYS_MAX = 20
+EVIDENCE_RECORDS_MAX = 4096  # in one call
+EVIDENCE_META_BYTES_MAX = 1024  # description of one record

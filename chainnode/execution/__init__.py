@@ -1,0 +1,1 @@
+"""Execution: decided transactions applied one by one to an overlay over the state."""

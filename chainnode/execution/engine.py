@@ -1,0 +1,158 @@
+"""Applies decided transactions to the state, in order, each all or nothing.
+
+A contract says no by Rejected. Any other exception is our bug and goes up: the node stops rather than fork the chain.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chainnode import codec
+from chainnode.errors import Rejected
+from chainnode.evidencelog import EMPTY_LOG, LogState
+from chainnode.execution.state import Entry, Reader, State
+from chainnode.execution.table import Call, require
+from chainnode.types.block import ValidatorSet
+from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
+from chainnode.types.genesis import ChainParams, Genesis
+from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
+from chainnode.types.transaction import Invocation, Transaction, TxResult, Value
+
+TX_INDEX = "tx"  # tx_id -> (height, place in the block)
+
+
+class Contracts(Protocol):
+    """The law: what the engine needs of the contracts."""
+
+    def call(self, call: Call, state: State, invocation: Invocation) -> Value:
+        """Run one method; Rejected when a rule says no."""
+
+    def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
+        """Whether this key speaks for the DID now."""
+
+    def validators(self, state: State) -> ValidatorSet:
+        """The validators that the state names."""
+
+    def params(self, state: State) -> ChainParams:
+        """The chain's parameters."""
+
+    def genesis(self, state: State, genesis: Genesis) -> None:
+        """Write the first state."""
+
+    def end_block(self, state: State) -> None:
+        """What is due once, after a block's transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """Which block: its header's chain id, height and time."""
+
+    chain_id: str
+    height: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """What a block did. `validators` and `params` are None when it left them alone."""
+
+    results: tuple[TxResult, ...]
+    store_writes: Mapping[str, tuple[Entry, ...]]
+    index_writes: tuple[tuple[str, bytes, bytes], ...]
+    log_leaves: tuple[bytes, ...]
+    validators: ValidatorSet | None
+    params: ChainParams | None
+
+
+class NothingYet:
+    """The state before the genesis."""
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """Nothing."""
+        return None
+
+    def iterate(self, store: str, prefix: bytes, after: bytes | None, limit: int) -> Sequence[tuple[bytes, bytes]]:
+        """Nothing."""
+        return ()
+
+    def index_get(self, space: str, key: bytes) -> bytes | None:
+        """Nothing."""
+        return None
+
+
+def apply_genesis(contracts: Contracts, genesis: Genesis) -> BlockOutcome:
+    """The state at height 0. Rejected or Malformed when the genesis names what the contracts do not accept."""
+    state = State(NothingYet())
+    contracts.genesis(state, genesis)
+    contracts.end_block(state)
+    return _outcome(state, (), contracts, is_changed=True)
+
+
+def apply_block(
+    contracts: Contracts, reader: Reader, log: LogState, context: BlockContext, params: ChainParams, txs: Sequence[Transaction]
+) -> BlockOutcome:
+    """Apply a decided block's transactions, whose signatures verified, to the state after the last one."""
+    state = State(reader, log)
+    results = tuple(_apply(contracts, state, context, params, tx, index) for index, tx in enumerate(txs))
+    contracts.end_block(state)
+    return _outcome(state, results, contracts, is_changed=False)
+
+
+def simulate(contracts: Contracts, reader: Reader, context: BlockContext, params: ChainParams, tx: Transaction) -> TxResult:
+    """What would become of a transaction in a next block; nothing is kept."""
+    return _apply(contracts, State(reader, EMPTY_LOG), context, params, tx, 0)
+
+
+def _outcome(state: State, results: tuple[TxResult, ...], contracts: Contracts, *, is_changed: bool) -> BlockOutcome:
+    writes = state.writes()
+    return BlockOutcome(
+        results=results,
+        store_writes=writes,
+        index_writes=state.index_writes(),
+        log_leaves=state.leaves(),
+        validators=contracts.validators(state) if is_changed or "validators" in writes else None,
+        params=contracts.params(state) if is_changed or "governance" in writes else None,
+    )
+
+
+def _apply(contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int) -> TxResult:
+    """One transaction: the result that enters `last_results_hash`."""
+    state.checkpoint()
+    try:
+        _check_admissible(state, context, params, tx)
+    except Rejected as refusal:
+        return _failed(refusal, 0)
+    # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.
+    state.index_put(TX_INDEX, tx.tx_id, codec.pack((context.height, index)))
+    state.checkpoint()
+    call = Call(tx.body.signers[0], tx.body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
+    returned: list[Value] = []
+    try:
+        _check_keys(contracts, state, tx)
+        for invocation in tx.body.calls:
+            returned.append(contracts.call(call, state, invocation))
+    except Rejected as refusal:
+        state.rollback()
+        return _failed(refusal, len(returned))
+    return TxResult(OK.number, codec.encode(tuple(returned)), state.take_events())
+
+
+def _check_admissible(state: State, context: BlockContext, params: ChainParams, tx: Transaction) -> None:
+    body = tx.body
+    require(body.chain_id == context.chain_id, WRONG_CHAIN, f"the transaction is for chain {body.chain_id}")
+    require(len(tx.raw) <= params.tx_bytes_max, TOO_LARGE, f"the transaction has {len(tx.raw)} bytes; {params.tx_bytes_max} are allowed")
+    require(body.valid_until_ms >= context.time_ms, EXPIRED)
+    require(body.valid_until_ms <= context.time_ms + params.tx_lifetime_ms_max, TOO_FAR_AHEAD)
+    require(state.index_get(TX_INDEX, tx.tx_id) is None, REPLAYED)
+
+
+def _check_keys(contracts: Contracts, state: State, tx: Transaction) -> None:
+    for did, signature in zip(tx.body.signers, tx.signatures, strict=True):
+        require(
+            contracts.may_sign(state, did, signature.suite, signature.public_key), KEY_NOT_AUTHORISED, f"this key does not speak for {did}"
+        )
+
+
+def _failed(refusal: Rejected, call_index: int) -> TxResult:
+    detail = refusal.detail[:RESULT_DETAIL_LENGTH_MAX]
+    return TxResult(refusal.code.number, codec.encode((refusal.code.name, call_index, detail)), ())

@@ -1,0 +1,161 @@
+"""The state as a block's transactions see it: an overlay over what is on disk, with undo of one transaction at a time."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from chainnode import merkle
+from chainnode.evidencelog import EMPTY_LOG, LogState, append_many
+from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from chainnode.types.transaction import Event
+
+Entry = tuple[bytes, bytes | None]  # None deletes
+
+
+class Reader(Protocol):
+    """The state after the last height."""
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        """The value of a key, None when it is absent."""
+
+    def iterate(self, store: str, prefix: bytes, after: bytes | None, limit: int) -> Sequence[tuple[bytes, bytes]]:
+        """At most `limit` entries whose keys begin with `prefix` and come behind `after`, ascending."""
+
+    def index_get(self, space: str, key: bytes) -> bytes | None:
+        """The value of an index key, None when it is absent."""
+
+
+class State:
+    """Reads through, writes into the overlay. `rollback` takes back all since the last `checkpoint`, events and log too.
+
+    The index is flat, not in the state tree, and never deleted: facts of the chain that nobody needs a proof for.
+    """
+
+    def __init__(self, reader: Reader, log: LogState = EMPTY_LOG) -> None:
+        self._reader = reader
+        self._log = log
+        self._writes: dict[tuple[str, bytes], bytes | None] = {}
+        self._index: dict[tuple[str, bytes], bytes] = {}
+        self._leaves: list[bytes] = []
+        self._events: list[Event] = []
+        self._undo: list[tuple[tuple[str, bytes], bool, bytes | None]] = []
+        self._index_added: list[tuple[str, bytes]] = []
+        self._leaves_before = 0
+
+    # For contracts
+
+    def store(self, name: str) -> "Store":
+        """A contract's own keys and values."""
+        return Store(self, name)
+
+    def index_get(self, space: str, key: bytes) -> bytes | None:
+        """The value of an index key."""
+        known = self._index.get((space, key))
+        return known if known is not None else self._reader.index_get(space, key)
+
+    def index_put(self, space: str, key: bytes, value: bytes) -> None:
+        """Set an index key that is not set yet."""
+        assert value and (space, key) not in self._index
+        self._index[space, key] = value
+        self._index_added.append((space, key))
+
+    @property
+    def log_size(self) -> int:
+        """Number of records in the evidence log, those of this block included."""
+        return self._log.size + len(self._leaves)
+
+    def log_append(self, leaves: Sequence[bytes]) -> int:
+        """Append evidence leaves; the index of the first."""
+        first = self.log_size
+        self._leaves.extend(leaves)
+        return first
+
+    def log_after(self) -> LogState:
+        """The evidence log with this block's records at its end. About 1.5 us per record."""
+        return append_many(self._log, [merkle.leaf_hash(leaf) for leaf in self._leaves])[0]
+
+    def emit(self, event: Event) -> None:
+        """Tell the world; forgotten when the transaction fails."""
+        self._events.append(event)
+
+    # For the engine
+
+    def checkpoint(self) -> None:
+        """Keep all that was done; `rollback` will lead back to here."""
+        self._undo.clear()
+        self._index_added.clear()
+        self._leaves_before = len(self._leaves)
+
+    def rollback(self) -> None:
+        """Undo all since the checkpoint."""
+        for place, was_there, value in reversed(self._undo):
+            if was_there:
+                self._writes[place] = value
+            else:
+                del self._writes[place]
+        for place in self._index_added:
+            del self._index[place]
+        del self._leaves[self._leaves_before :]
+        self._events.clear()
+        self.checkpoint()
+
+    def take_events(self) -> tuple[Event, ...]:
+        """The events since they were last taken."""
+        events = tuple(self._events)
+        self._events.clear()
+        return events
+
+    def writes(self) -> dict[str, tuple[Entry, ...]]:
+        """What the block changed, by store, keys ascending."""
+        stores: dict[str, list[Entry]] = {}
+        for (name, key), value in sorted(self._writes.items()):
+            stores.setdefault(name, []).append((key, value))
+        return {name: tuple(entries) for name, entries in stores.items()}
+
+    def index_writes(self) -> tuple[tuple[str, bytes, bytes], ...]:
+        """What the block added to the index, in order."""
+        return tuple((space, key, value) for (space, key), value in self._index.items())
+
+    def leaves(self) -> tuple[bytes, ...]:
+        """The evidence leaves of the block."""
+        return tuple(self._leaves)
+
+    # For `Store`
+
+    def _get(self, place: tuple[str, bytes]) -> bytes | None:
+        return self._writes[place] if place in self._writes else self._reader.get(*place)
+
+    def _set(self, place: tuple[str, bytes], value: bytes | None) -> None:
+        self._undo.append((place, place in self._writes, self._writes.get(place)))
+        self._writes[place] = value
+
+    def _iterate(self, name: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
+        own = {key: value for (store, key), value in self._writes.items() if store == name and key.startswith(prefix)}
+        # Each of our deletions can hide one entry of the reader.
+        below = self._reader.iterate(name, prefix, after, limit + sum(value is None for value in own.values()))
+        merged: dict[bytes, bytes | None] = {**dict(below), **{key: value for key, value in own.items() if after is None or key > after}}
+        return tuple((key, value) for key, value in sorted(merged.items()) if value is not None)[:limit]
+
+
+class Store:
+    """One contract's part of the state. Keys have 1 to 64 bytes, values 1 byte to 64 KiB: what breaks that is our bug."""
+
+    def __init__(self, state: State, name: str) -> None:
+        self._state = state
+        self._name = name
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, None when it is absent."""
+        return self._state._get((self._name, key))
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key."""
+        assert 0 < len(key) <= STATE_KEY_BYTES_MAX and 0 < len(value) <= STATE_VALUE_BYTES_MAX
+        self._state._set((self._name, key), value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key that may be absent."""
+        self._state._set((self._name, key), None)
+
+    def iterate(self, prefix: bytes, *, after: bytes | None = None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
+        """At most `limit` entries whose keys begin with `prefix` and come behind `after`, ascending. For rare calls."""
+        return self._state._iterate(self._name, prefix, after, limit)

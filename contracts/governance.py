@@ -1,0 +1,210 @@
+"""Super nodes decide together: parameters, roles and validators, by more than two thirds of their number.
+
+A proposal is executed by the vote that passes it; what was decided stays on record.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+from chainnode import codec, genesisfile
+from chainnode.errors import Malformed, Rejected
+from chainnode.execution.state import State
+from chainnode.execution.table import Call, method, require
+from chainnode.types.block import KeyType, PublicKey
+from chainnode.types.codes import ALREADY_VOTED, BAD_ARGUMENTS, BAD_PROPOSAL, LAST_SUPER_NODE, NOT_FOUND, PROPOSAL_CLOSED
+from chainnode.types.genesis import ChainParams
+from chainnode.types.limits import ADDRESS_LENGTH_MAX, DID_BYTES_MAX, NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX, TEXT_BYTES_MAX
+from chainnode.types.transaction import Event, Value
+from contracts import roles, validators
+from contracts.roles import Grant
+from contracts.validators import Registered
+
+NAME = "governance"
+PROPOSAL_LIFE_MS = 14 * 24 * 3_600_000
+OPEN, PASSED, FAILED = "open", "passed", "failed"
+_PARAMS_KEY = b"\x00"
+_COUNT_KEY = b"\x01"
+_PROPOSAL_PREFIX = b"\x02"  # ‖ number (8)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A question to the super nodes. `arguments` are the kind's; `votes` are (DID, yes) in the order in which they came."""
+
+    number: int
+    kind: str
+    arguments: tuple[Value, ...]
+    reason: str
+    by: str
+    height: int
+    expires_ms: int
+    status: str
+    votes: tuple[tuple[str, bool], ...]
+
+
+def proposal_key(number: int) -> bytes:
+    """The key of a proposal in the store `governance`. 9 bytes."""
+    return _PROPOSAL_PREFIX + number.to_bytes(8, "big")
+
+
+def encode_proposal(one: Proposal) -> bytes:
+    """The value under `proposal_key`."""
+    return codec.encode((one.number, one.kind, one.arguments, one.reason, one.by, one.height, one.expires_ms, one.status, one.votes))
+
+
+def decode_proposal(value: bytes) -> Proposal:
+    """The proposal of a value under `proposal_key`."""
+    number, kind, arguments, reason, by, height, expires_ms, status, votes = codec.as_array(
+        codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 9
+    )
+    pairs = tuple(codec.as_array(vote, 2) for vote in codec.as_array(votes))
+    return Proposal(
+        number=codec.as_int(number, 1, 2**63 - 1),
+        kind=codec.as_str(kind, NAME_BYTES_MAX),
+        arguments=codec.as_array(arguments),
+        reason=codec.as_str(reason, TEXT_BYTES_MAX),
+        by=codec.as_str(by, DID_BYTES_MAX),
+        height=codec.as_int(height, 0, 2**63 - 1),
+        expires_ms=codec.as_int(expires_ms, 0, 2**63 - 1),
+        status=codec.as_str(status, NAME_BYTES_MAX),
+        votes=tuple((codec.as_str(did, DID_BYTES_MAX), codec.as_bool(yes)) for did, yes in pairs),
+    )
+
+
+def params(state: State) -> ChainParams:
+    """The chain's parameters."""
+    value = state.store(NAME).get(_PARAMS_KEY)
+    assert value is not None, "the genesis wrote them"
+    known = codec.as_map(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
+    return ChainParams(**{name: codec.as_int(number, 0, 2**63 - 1) for name, number in known.items()})
+
+
+def proposal(state: State, number: int) -> Proposal | None:
+    """A proposal by its number."""
+    value = state.store(NAME).get(proposal_key(number)) if 0 < number < 2**63 else None
+    return None if value is None else decode_proposal(value)
+
+
+@method
+def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], reason: str) -> Value:
+    """Ask the super nodes; the sender, one of them, votes yes by asking. Returns the proposal's number.
+
+    Kinds and their arguments: `set_params` ({name: value}), `grant_role` (did, role, expires_ms, evidence), `revoke_role` (did, role),
+    `set_validator` (operator, name, "ed25519" or "secp256k1", key, power, node key, host:port), `remove_validator` (address).
+    """
+    roles.require_role(state, call, call.sender, roles.SUPER)
+    require(kind in _KINDS, BAD_PROPOSAL, f"there is no kind of proposal {kind}")
+    require(0 < len(reason.encode()) <= TEXT_BYTES_MAX, BAD_ARGUMENTS, f"a reason has 1 to {TEXT_BYTES_MAX} bytes")
+    require(len(codec.encode(arguments)) <= STATE_VALUE_BYTES_MAX // 4, BAD_PROPOSAL, "the arguments are too long")
+    store = state.store(NAME)
+    value = store.get(_COUNT_KEY)
+    number = 1 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 0, 2**62) + 1
+    store.put(_COUNT_KEY, codec.encode(number))
+    made = Proposal(
+        number, kind, arguments, reason, call.sender, call.height, call.time_ms + PROPOSAL_LIFE_MS, OPEN, ((call.sender, True),)
+    )
+    state.emit(Event(NAME, "proposed", {"number": number, "kind": kind, "by": call.sender}))
+    _settle(call, state, made)
+    return number
+
+
+@method
+def vote(call: Call, state: State, number: int, yes: bool) -> Value:
+    """Vote on an open proposal, once. By a super node. Returns the proposal's status after it."""
+    roles.require_role(state, call, call.sender, roles.SUPER)
+    found = proposal(state, number)
+    if found is None:
+        raise Rejected(NOT_FOUND, f"there is no proposal {number}")
+    require(found.status == OPEN and call.time_ms < found.expires_ms, PROPOSAL_CLOSED, f"proposal {number} is closed")
+    require(call.sender not in [did for did, _ in found.votes], ALREADY_VOTED)
+    state.emit(Event(NAME, "voted", {"number": number, "by": call.sender, "yes": yes}))
+    return _settle(call, state, replace(found, votes=(*found.votes, (call.sender, yes))))
+
+
+def _settle(call: Call, state: State, one: Proposal) -> str:
+    """Count the votes of those who are super nodes now; execute what has passed. INV-20: more than two thirds."""
+    supers = roles.supers(state, call.time_ms)
+    yes = sum(1 for did, is_yes in one.votes if is_yes and did in supers)
+    no = sum(1 for did, is_yes in one.votes if not is_yes and did in supers)
+    needed = len(supers) * 2 // 3 + 1
+    if yes >= needed:
+        one = replace(one, status=PASSED)
+        _KINDS[one.kind](call, state, one)
+    elif no > len(supers) - needed:
+        one = replace(one, status=FAILED)
+    state.store(NAME).put(proposal_key(one.number), encode_proposal(one))
+    if one.status != OPEN:
+        state.emit(Event(NAME, "decided", {"number": one.number, "status": one.status}))
+    return one.status
+
+
+def _arguments(one: Proposal, *kinds: type) -> tuple[Value, ...]:
+    fits = len(one.arguments) == len(kinds) and all(type(value) is kind for value, kind in zip(one.arguments, kinds, strict=True))
+    require(fits, BAD_PROPOSAL, f"the arguments do not fit {one.kind}")
+    return one.arguments
+
+
+def _set_params(call: Call, state: State, one: Proposal) -> None:
+    (changes,) = _arguments(one, dict)
+    known = codec.as_map(changes)
+    names = [field.name for field in fields(ChainParams)]
+    require(all(name in names and type(value) is int for name, value in known.items()), BAD_PROPOSAL, "no such parameters")
+    changed = replace(params(state), **{name: codec.as_int(value, -(2**63), 2**63 - 1) for name, value in known.items()})
+    try:
+        genesisfile.check_params(changed)
+    except Malformed as error:
+        raise Rejected(BAD_PROPOSAL, error.detail) from error
+    _write_params(state, changed)
+    state.emit(Event(NAME, "params_changed", {"changes": known}))
+
+
+def _grant_role(call: Call, state: State, one: Proposal) -> None:
+    did, role, expires_ms, evidence = _arguments(one, str, str, int, bytes)
+    assert isinstance(did, str) and isinstance(role, str) and isinstance(expires_ms, int) and isinstance(evidence, bytes)
+    require(len(evidence) == 32 and expires_ms >= 0, BAD_PROPOSAL, "a grant has a digest of 32 bytes and an expiry of 0 or later")
+    roles.put_grant(state, did, Grant(role, expires_ms, evidence, f"governance:{one.number}", call.height), call.time_ms)
+
+
+def _revoke_role(call: Call, state: State, one: Proposal) -> None:
+    did, role = _arguments(one, str, str)
+    assert isinstance(did, str) and isinstance(role, str)
+    require(role != roles.SUPER or roles.supers(state, call.time_ms) != (did,), LAST_SUPER_NODE)
+    roles.drop_grant(state, did, role, one.reason, f"governance:{one.number}")
+
+
+def _set_validator(call: Call, state: State, one: Proposal) -> None:
+    operator, name, key_type, key, power, node_key, peer_address = _arguments(one, str, str, str, bytes, int, bytes, str)
+    assert isinstance(operator, str) and isinstance(name, str) and isinstance(key, bytes) and isinstance(power, int)
+    assert isinstance(node_key, bytes) and isinstance(peer_address, str)
+    types = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
+    require(key_type in types, BAD_PROPOSAL, "a validator's key is ed25519 or secp256k1")
+    require(
+        0 < len(name.encode()) <= NAME_BYTES_MAX and len(peer_address) <= ADDRESS_LENGTH_MAX, BAD_PROPOSAL, "name or address is too long"
+    )
+    assert isinstance(key_type, str)
+    validators.set_validator(state, Registered(operator, name, PublicKey(types[key_type], key), power, node_key, peer_address))
+
+
+def _remove_validator(call: Call, state: State, one: Proposal) -> None:
+    (address,) = _arguments(one, bytes)
+    assert isinstance(address, bytes)
+    require(len(address) == 20, BAD_PROPOSAL, "a validator's address has 20 bytes")
+    validators.remove_validator(state, address)
+
+
+_KINDS: dict[str, Callable[[Call, State, Proposal], None]] = {
+    "set_params": _set_params,
+    "grant_role": _grant_role,
+    "revoke_role": _revoke_role,
+    "set_validator": _set_validator,
+    "remove_validator": _remove_validator,
+}
+
+
+def _write_params(state: State, new: ChainParams) -> None:
+    state.store(NAME).put(_PARAMS_KEY, codec.encode({field.name: getattr(new, field.name) for field in fields(ChainParams)}))
+
+
+def genesis(state: State, first: ChainParams) -> None:
+    """Write the parameters of the genesis."""
+    _write_params(state, first)

@@ -1,0 +1,77 @@
+"""All contracts as one table: what the engine calls the law."""
+
+from chainnode import bid, codec
+from chainnode.errors import Malformed, Rejected
+from chainnode.execution.state import State
+from chainnode.execution.table import Call, Method, methods_of
+from chainnode.types.block import ValidatorSet
+from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
+from chainnode.types.genesis import ChainParams, Genesis
+from chainnode.types.transaction import Invocation, Value
+from contracts import deliveries, evidence, goods, governance, holds, identity, pledges, receipts, roles, validators
+from contracts.receiptrecords import STORE as RECEIPTS
+
+IBC = "ibc"  # packets to other chains will live here; provable from the first block on
+_FIRST_KEY = b"\x00"
+
+METHODS: dict[str, dict[str, Method]] = {
+    governance.NAME: methods_of(governance),
+    roles.NAME: methods_of(roles),
+    validators.NAME: methods_of(validators),
+    identity.NAME: methods_of(identity),
+    evidence.NAME: methods_of(evidence),
+    goods.NAME: methods_of(goods),
+    RECEIPTS: methods_of(receipts, pledges, deliveries, holds),
+}
+
+
+class SystemContracts:
+    """The contracts of this release. It has no state of its own."""
+
+    def call(self, call: Call, state: State, invocation: Invocation) -> Value:
+        """Run one method. Rejected(UNKNOWN_CONTRACT, UNKNOWN_METHOD, BAD_ARGUMENTS) or as the method says."""
+        methods = METHODS.get(invocation.contract)
+        if methods is None:
+            raise Rejected(UNKNOWN_CONTRACT, f"there is no contract {invocation.contract}")
+        method = methods.get(invocation.method)
+        if method is None:
+            raise Rejected(UNKNOWN_METHOD, f"the contract {invocation.contract} has no method {invocation.method}")
+        return method.run(call, state, invocation.arguments)
+
+    def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
+        """Whether this key speaks for the DID now."""
+        return identity.may_sign(state, did, suite, public_key)
+
+    def validators(self, state: State) -> ValidatorSet:
+        """The validators that the state names."""
+        return validators.validator_set(state)
+
+    def params(self, state: State) -> ChainParams:
+        """The chain's parameters."""
+        return governance.params(state)
+
+    def genesis(self, state: State, genesis: Genesis) -> None:
+        """Write the first state; every provable store begins with a key, since absence cannot be proved in an empty tree."""
+        if not any(grant.role == roles.SUPER and grant.expires_ms == 0 for grant in genesis.grants):
+            raise Malformed(BAD_GENESIS, "at least one super node without expiry must be granted")
+        governance.genesis(state, genesis.params)
+        first = tuple((grant.did, roles.Grant(grant.role, grant.expires_ms, b"", "genesis", 0)) for grant in genesis.grants)
+        roles.genesis(state, first)
+        registered = tuple(
+            validators.Registered(one.operator, one.name, one.public_key, one.power, one.node_key, one.peer_address)
+            for one in genesis.validators
+        )
+        validators.genesis(state, registered)
+        identity.genesis(state)
+        evidence.genesis(state)
+        for name in (goods.NAME, RECEIPTS, IBC):
+            state.store(name).put(_FIRST_KEY, codec.encode(1))
+
+    def end_block(self, state: State) -> None:
+        """What is due once, after a block's transactions."""
+        evidence.end_block(state)
+
+
+def node_ids(state: State) -> dict[str, bytes]:
+    """Node ids and keys of all nodes that may connect."""
+    return {bid.did_of("e", node.node_key): node.node_key for node in validators.nodes(state)}
