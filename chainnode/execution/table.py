@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
 from types import ModuleType, NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -79,7 +78,7 @@ def methods_of(*modules: ModuleType) -> dict[str, Method]:
 
 def _checks(function: Callable[..., Value]) -> tuple[tuple[str, Check], ...]:
     hints = get_type_hints(function)
-    names = list(signature(function).parameters)[2:]  # behind call and state
+    names = [name for name in hints if name != "return"][2:]  # behind call and state
     return tuple((name, check_of(hints[name])) for name in names)
 
 
