@@ -69,11 +69,6 @@ class Unit:
     receipt_id: str | None
 
 
-def genesis(state: State) -> None:
-    """The store begins with one key, so that absence can be proved from the first block on."""
-    state.store(NAME).put(b"\x00", b"\x01")
-
-
 @method
 def commission(call: Call, state: State, intake_id: str, site: str, items: tuple[tuple[str, str, int, str, bytes], ...]) -> Value:
     """Register the packages of one intake at `site`: (code, commodity, quantity, uom, digest of the source document) each.

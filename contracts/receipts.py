@@ -14,7 +14,7 @@ from chainnode.types.limits import GOODS_ITEMS_MAX, RECEIPT_CHILDREN_MAX, RECEIP
 from chainnode.types.transaction import Value
 from contracts import goods, roles
 from contracts.arguments import check_did
-from contracts.receiptrecords import STORE, Receipt, Status
+from contracts.receiptrecords import Receipt, Status
 from contracts.receiptrules import (
     Part,
     carve,
@@ -32,13 +32,6 @@ from contracts.receiptrules import (
     require_signer,
     save,
 )
-
-NAME = STORE
-
-
-def genesis(state: State) -> None:
-    """The store begins with one key, so that absence can be proved from the first block on."""
-    state.store(NAME).put(b"\x00", b"\x01")
 
 
 @method

@@ -1,0 +1,87 @@
+"""The record of a receipt: it comes back as it was, and the largest one fits."""
+
+import contextlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainnode.errors import Malformed
+from chainnode.types.limits import RECEIPT_CHILDREN_MAX, RECEIPT_HOLDS_MAX, STATE_VALUE_BYTES_MAX
+from contracts.receiptrecords import Hold, HoldKind, Order, Pledge, Receipt, Status, decode_receipt, encode_receipt, receipt_key
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+COUNTS = st.integers(0, 2**63 - 1)
+DIGESTS = st.binary(min_size=32, max_size=32)
+PLEDGES = st.builds(Pledge, TEXTS, COUNTS, TEXTS, COUNTS, TEXTS, COUNTS, COUNTS, COUNTS, COUNTS)
+RECORDS = st.builds(
+    Receipt,
+    receipt_id=TEXTS,
+    status=st.sampled_from(Status),
+    sequence=COUNTS,
+    holder=TEXTS,
+    custodian=TEXTS,
+    custodian_cosigns=st.booleans(),
+    depositor=st.none() | TEXTS,
+    site=TEXTS,
+    commodity=TEXTS,
+    quantity=COUNTS,
+    uom=TEXTS,
+    unit_count=COUNTS,
+    units_digest=DIGESTS,
+    document=DIGESTS,
+    evidence=DIGESTS,
+    pledges=st.lists(PLEDGES, max_size=2).map(tuple),
+    holds=st.lists(st.builds(Hold, st.sampled_from(HoldKind), TEXTS, TEXTS, COUNTS), max_size=2).map(tuple),
+    offered_to=st.none() | TEXTS,
+    order=st.none() | st.builds(Order, TEXTS, COUNTS, DIGESTS, COUNTS),
+    parents=st.lists(TEXTS, max_size=2).map(tuple),
+    children=st.lists(TEXTS, max_size=2).map(tuple),
+    created_height=COUNTS,
+    changed_height=COUNTS,
+)
+
+
+@given(RECORDS)
+def test_a_record_comes_back_as_it_was(record: Receipt) -> None:
+    assert decode_receipt(encode_receipt(record)) == record
+
+
+@given(RECORDS, st.data())
+def test_no_changed_byte_of_a_record_is_overlooked(record: Receipt, data: st.DataObject) -> None:
+    value = bytearray(encode_receipt(record))
+    place = data.draw(st.integers(0, len(value) - 1))
+    value[place] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(Malformed):
+        assert decode_receipt(bytes(value)) != record
+
+
+def test_the_largest_record_fits_into_a_value() -> None:
+    name, did = "x" * 128, "did:bid:" + "e" * 49
+    pledge = Pledge(did, 10**18, "CNY", 2**63 - 1, "x" * 256, 1, 2**63 - 1, 2**63 - 1, 2**31)
+    record = Receipt(
+        receipt_id=name,
+        status=Status.SUPERSEDED,
+        sequence=2**63 - 1,
+        holder=did,
+        custodian=did,
+        custodian_cosigns=True,
+        depositor=did,
+        site=name,
+        commodity="x" * 256,
+        quantity=2**63 - 1,
+        uom="KGM",
+        unit_count=2048,
+        units_digest=bytes(32),
+        document=bytes(32),
+        evidence=bytes(32),
+        pledges=(pledge,) * 8,
+        holds=(Hold(HoldKind.INVENTORY_MISMATCH, did, "x" * 256, 2**63 - 1),) * RECEIPT_HOLDS_MAX,
+        offered_to=did,
+        order=Order(did, 2048, bytes(32), 2**63 - 1),
+        parents=(name,) * 64,
+        children=(name,) * RECEIPT_CHILDREN_MAX,
+        created_height=2**63 - 1,
+        changed_height=2**63 - 1,
+    )
+    assert len(encode_receipt(record)) < STATE_VALUE_BYTES_MAX
+    assert len(receipt_key(name)) == 33
