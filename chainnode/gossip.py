@@ -15,6 +15,8 @@ from chainnode.types.limits import (
     GOSSIP_POLKA_MS,
     GOSSIP_SETTLE_MS,
     PROPOSALS_PER_ROUND_MAX,
+    ROUNDS_AHEAD_MAX,
+    VOTES_AHEAD_MAX,
 )
 from chainnode.types.messages import Message, ProposalMessage, RoundStatus, VoteMessage
 
@@ -39,6 +41,17 @@ class _RoundVotes:
     bitmap: int = 0
 
 
+_Key = tuple[int, VoteType, BlockId | None]
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What a validator sent for rounds far ahead of ours: its last votes, and how many there were."""
+
+    last: list[_Key] = field(default_factory=list)
+    count: int = 0
+
+
 @dataclass(slots=True)
 class _Peer:
     status: RoundStatus | None = None  # not answered yet
@@ -52,6 +65,7 @@ class Gossip:
     def __init__(self) -> None:
         self.height = 0
         self._votes: dict[tuple[int, VoteType], _RoundVotes] = {}
+        self._ahead: dict[int, _Ahead] = {}  # by validator index
         self._proposals: dict[int, list[_SeenProposal]] = {}  # by round
         self._peers: dict[str, _Peer] = {}
 
@@ -60,6 +74,7 @@ class Gossip:
         assert height > self.height
         self.height = height
         self._votes = {}
+        self._ahead = {}
         self._proposals = {}
 
     def peer_up(self, peer: str) -> None:
@@ -70,16 +85,24 @@ class Gossip:
         """A peer is gone."""
         self._peers.pop(peer, None)
 
-    def has_vote(self, vote: Vote) -> bool:
-        """Whether this vote is known, or its validator has voted for as many blocks here as are looked at."""
+    def has_vote(self, vote: Vote, round: int) -> bool:
+        """Whether this vote is known when we are in `round`, or its validator has sent as many as are looked at."""
+        if _is_far(vote, round):
+            ahead = self._ahead.get(vote.validator_index)
+            return ahead is not None and (_key(vote) in ahead.last or ahead.count >= VOTES_AHEAD_MAX)
         known = self._votes.get((vote.round, vote.type))
         same = () if known is None else known.votes.get(vote.validator_index, ())
         return len(same) >= EQUIVOCATION_BLOCK_IDS_MAX or any(one.vote.block_id == vote.block_id for one in same)
 
     def add_vote(self, vote: Vote, round: int, now_ms: int) -> None:
-        """Keep a vote of this height, unless it is for a round so far ahead of ours that others must bring us there first."""
+        """Keep a vote of this height. Of one for a round far ahead only its name: others must bring us there first."""
         assert vote.height == self.height
-        if vote.round > round + 1 or self.has_vote(vote):
+        if self.has_vote(vote, round):
+            return
+        if _is_far(vote, round):
+            ahead = self._ahead.setdefault(vote.validator_index, _Ahead())
+            ahead.count += 1
+            ahead.last = [*ahead.last, _key(vote)][-2 * ROUNDS_AHEAD_MAX :]
             return
         known = self._votes.setdefault((vote.round, vote.type), _RoundVotes())
         known.votes.setdefault(vote.validator_index, []).append(_SeenVote(vote, now_ms))
@@ -194,3 +217,11 @@ class Gossip:
             for one in seen
             if one.seen_ms <= settled_ms
         ]
+
+
+def _is_far(vote: Vote, round: int) -> bool:
+    return vote.round > round + 1
+
+
+def _key(vote: Vote) -> _Key:
+    return (vote.round, vote.type, vote.block_id)

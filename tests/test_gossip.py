@@ -144,26 +144,43 @@ def test_an_answer_has_so_many_messages(monkeypatch):
     assert len(answer(gossip(*[vote(index) for index in range(9)]), status())) == 3
 
 
-def test_a_liar_cannot_make_us_keep_votes_without_end():
+def test_a_liar_cannot_make_us_keep_votes_without_end(monkeypatch):
+    monkeypatch.setattr(gossip_module, "VOTES_AHEAD_MAX", 100)
     one = gossip()
     for block in range(9):
         one.add_vote(vote(0, block=block), 0, OLD_MS)
+    assert one.has_vote(vote(0, block=100), 0)
     for round in range(2, 2000):
         one.add_vote(vote(0, round=round), 0, OLD_MS)
+    assert one.has_vote(vote(0, round=5000), 0)
+    assert not one.has_vote(vote(1, round=5000), 0)
+    assert len(one._ahead[0].last) == 8
+    assert one._ahead[0].count == 100
     assert len(answer(one, status())) == EQUIVOCATION_BLOCK_IDS_MAX
-    assert one.has_vote(vote(0, block=100))
-    assert one.status(2) == status(2, False)
     assert one.status(1) == status(1, False)
+
+
+def test_a_vote_for_a_round_far_ahead_is_new_once_and_again_when_we_are_there():
+    one = gossip()
+    far = vote(0, round=7)
+    assert not one.has_vote(far, 5)
+    one.add_vote(far, 5, OLD_MS)
+    assert one.has_vote(far, 5)
+    assert not one.has_vote(vote(0, round=7, block=2), 5)
+    assert not one.has_vote(far, 6)
+    assert one.status(7) == status(7, False)
+    one.add_vote(far, 6, OLD_MS)
+    assert one.status(7) == status(7, False, 0b1)
 
 
 def test_a_vote_is_known_by_what_it_is_for():
     one = gossip(vote(0))
-    assert one.has_vote(vote(0))
-    assert not one.has_vote(vote(0, block=2))
-    assert not one.has_vote(vote(0, block=None))
-    assert not one.has_vote(vote(0, round=1))
-    assert not one.has_vote(vote(0, type=VoteType.PRECOMMIT))
-    assert not one.has_vote(vote(1))
+    assert one.has_vote(vote(0), 0)
+    assert not one.has_vote(vote(0, block=2), 0)
+    assert not one.has_vote(vote(0, block=None), 0)
+    assert not one.has_vote(vote(0, round=1), 0)
+    assert not one.has_vote(vote(0, type=VoteType.PRECOMMIT), 0)
+    assert not one.has_vote(vote(1), 0)
 
 
 def test_so_many_proposals_of_a_round_are_kept():

@@ -1,8 +1,9 @@
 """The replica: consensus core, mempool, gossip and block sync as one pure machine, driven by the host and by the simulator.
 
 The host keeps the four beats: `if replica.journals(item): journal.append(encode_input(item))`, `effects = replica.step(item, now_ms)`,
-`journal.sync()`, act. What moves the core is journalled and nothing else moves it, hence `boot` with the journal rebuilds it; mempool,
-gossip and sync start empty after a crash. Whatever would move the core on the way of another input is asked for by `Feed` instead.
+`journal.sync()` if any effect `needs_sync`, act. What moves the core is journalled and nothing else moves it, hence `boot` with the
+journal rebuilds it; mempool, gossip and sync start empty after a crash. Whatever would move the core on the way of another input is
+asked for by `Feed` instead.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,6 @@ from chainnode.consensus.effects import EnteredRound, ReportEquivocation, Schedu
 from chainnode.consensus.inputs import StartHeight, TimeoutElapsed, WorkArrived
 from chainnode.gossip import Gossip
 from chainnode.mempool.batch import Batch
-from chainnode.node.budget import Budget
 from chainnode.node.contents import Contents
 from chainnode.node.dissemination import Dissemination
 from chainnode.node.early import EarlyMessages, height_of
@@ -38,7 +38,6 @@ from chainnode.node.replicainputs import (
     HeightApplied,
     HeightSeen,
     Input,
-    LoadBlocks,
     Offence,
     PeerDown,
     PeerUp,
@@ -54,20 +53,17 @@ from chainnode.node.replicainputs import (
     VoteSigned,
     VoteVerified,
 )
+from chainnode.node.serving import Serving
 from chainnode.sync import BlockSync
 from chainnode.types.limits import (
-    BATCH_ANSWER_BYTES_MAX,
     BATCH_WAIT_MS,
-    BLOCK_ANSWERS_MAX,
     GOSSIP_IDLE_STATUS_MS,
     GOSSIP_STATUS_MS,
     ROUNDS_AHEAD_MAX,
-    SYNC_BLOCKS_IN_FLIGHT_MAX,
 )
 from chainnode.types.messages import (
     BatchMessage,
     BatchRequest,
-    BlockReply,
     BlockRequest,
     ProposalMessage,
     VoteMessage,
@@ -94,8 +90,7 @@ class Replica:
         self.sync = BlockSync()
         self.contents = Contents()
         self.early = EarlyMessages()
-        self.batch_budget = Budget(BATCH_ANSWER_BYTES_MAX)
-        self.block_budget = Budget(BLOCK_ANSWERS_MAX)
+        self.serving = Serving()
         self._start: StartHeight | None = None  # of `height`
         self._is_core_running = False  # false once decided, and while synced blocks follow each other
         self._has_entered = False  # a round of this height
@@ -127,7 +122,7 @@ class Replica:
                 is_near = proposal.round <= self.round + ROUNDS_AHEAD_MAX
                 return self._is_current(proposal.height) and is_near and self.gossip.is_new_proposal(proposal)
             case VoteVerified():
-                return self._is_current(item.vote.height) and not self.gossip.has_vote(item.vote)
+                return self._is_current(item.vote.height) and not self.gossip.has_vote(item.vote, self.round)
             case ProposalSigned():
                 return self._is_current(item.proposal.height) and self.contents.get(item.proposal.block_id) is not None
             case VoteSigned():
@@ -179,9 +174,9 @@ class Replica:
             case BatchVerified():
                 return self._batch(item.peer, item.batch)
             case BatchesRequested():
-                return self._give_batches(item)
+                return self.serving.batches(item, self._find_batch, self._now_ms)
             case BlocksRequested():
-                return self._give_blocks(item)
+                return self.serving.blocks(item, self.height, self._now_ms)
             case BlocksReceived():
                 bad = not self.sync.receive(item.peer, item.blocks, self._now_ms)
                 effects: list[Effect] = [PenalisePeer(item.peer, Offence.BAD_REPLY)] if bad else []
@@ -397,8 +392,7 @@ class Replica:
         self._peers.pop(peer, None)
         self.gossip.peer_down(peer)
         self.sync.peer_down(peer)
-        self.batch_budget.forget(peer)
-        self.block_budget.forget(peer)
+        self.serving.forget(peer)
         return self._ask_blocks()
 
     def _batch(self, peer: str, batch: Batch) -> list[Effect]:
@@ -418,21 +412,8 @@ class Replica:
         own = self._start.own_address
         return any(one.address == own for one in self._start.validators.validators)
 
-    def _give_batches(self, item: BatchesRequested) -> list[Effect]:
-        effects: list[Effect] = []
-        for digest in item.digests:
-            batch = self.contents.find(digest) or self.dissemination.mempool.get(digest)
-            if batch is not None and self.batch_budget.is_allowed(item.peer, len(batch.batch_bytes), self._now_ms):
-                effects.append(Send(item.peer, BatchMessage(batch.batch_bytes)))
-        return effects
-
-    def _give_blocks(self, item: BlocksRequested) -> list[Effect]:
-        if not self.block_budget.is_allowed(item.peer, 1, self._now_ms):
-            return []
-        if item.first >= self.height:
-            return [Send(item.peer, BlockReply(()))]
-        last = min(item.last, item.first + SYNC_BLOCKS_IN_FLIGHT_MAX - 1, self.height - 1)
-        return [LoadBlocks(item.peer, item.first, last)]
+    def _find_batch(self, digest: bytes) -> Batch | None:
+        return self.contents.find(digest) or self.dissemination.mempool.get(digest)
 
     def _tell_of_work(self) -> list[Effect]:
         """Wake an idle core when there is something to propose."""

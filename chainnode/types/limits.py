@@ -62,6 +62,7 @@ GOSSIP_STATUS_MS = 200  # a node whose height is being decided says where it sta
 GOSSIP_IDLE_STATUS_MS = 1_000  # so does one that waits for work
 GOSSIP_SETTLE_MS = 100  # what is younger may still be on its way, and is not sent again
 GOSSIP_ANSWER_MS = 100  # a peer's statuses are answered at most this often
+VOTES_AHEAD_MAX = 10_000  # of one validator and height, for rounds far ahead of ours, written to the journal
 GOSSIP_POLKA_MS = 1_000  # the prevotes that a proposal rests on are sent to a peer this often
 GOSSIP_ANSWER_MESSAGES_MAX = 512  # all votes of two rounds of the largest validator set, and more
 BATCH_WAIT_MS = 20  # a batch that a proposal names may be on its way for so long before it is asked for

@@ -46,6 +46,7 @@ from chainnode.node.replicainputs import (
     TransactionsSubmitted,
     VoteSigned,
     VoteVerified,
+    needs_sync,
 )
 from chainnode.types.block import Commit, Proposal, ValidatorSet, Vote
 from chainnode.types.limits import TICK_MS
@@ -106,6 +107,7 @@ class Host:
         self.name = f"n{number}"
         self.address = chain.address_of(number) if is_validator else None
         self.clock_offset_ns = clock_offset_ns
+        self.is_lazy = world.rng.random() < 0.5  # syncs only when it must
         self.disk = Disk()
         self.replica: Replica | None = None
         self.epoch = 0  # of crashes; what was under way before a crash never arrives
@@ -230,11 +232,15 @@ class Host:
             self.world.trace(self, item)
             effects = replica.step(item, self.now_ms())
             self._beat()
-            self.disk.journal.setdefault(self.height + 1, []).extend(self._unsynced)
-            self._unsynced = []
-            if replica.core.state.height == self.height + 1:  # not so while synced blocks follow each other
-                self._synced = (self.height + 1, len(self.disk.journal[self.height + 1]), replica.core.state)
+            if not self.is_lazy or any(needs_sync(effect) for effect in effects):
+                self._sync(replica)
             self._act_all(effects)
+
+    def _sync(self, replica: Replica) -> None:
+        self.disk.journal.setdefault(self.height + 1, []).extend(self._unsynced)
+        self._unsynced = []
+        if replica.core.state.height == self.height + 1:  # not so while synced blocks follow each other
+            self._synced = (self.height + 1, len(self.disk.journal[self.height + 1]), replica.core.state)
 
     def _beat(self) -> None:
         """A moment at which the power may go."""
