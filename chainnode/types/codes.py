@@ -109,6 +109,7 @@ STATE_PRUNED = Code(904, "state-pruned", "The state at this height is no longer 
 HEIGHT_UNKNOWN = Code(905, "height-unknown", "The chain has not reached this height, or its block was pruned.")
 TX_UNKNOWN = Code(906, "tx-unknown", "No committed transaction has this id.")
 WAIT_TIMEOUT = Code(907, "wait-timeout", "The transaction was taken but not committed in time; it may still be.")
+HOME_EXISTS = Code(909, "home-exists", "The folder holds a node already.")
 OPTIMISED = Code(908, "optimised", "The node refuses to run under python -O, which removes its assertions.")
 
 # 920-939: peers

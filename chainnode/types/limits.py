@@ -121,3 +121,9 @@ RESULT_DETAIL_LENGTH_MAX = 512  # characters of the sentence in a failed result
 IDENTITY_KEYS_MAX = 20
 EVIDENCE_RECORDS_MAX = 4096  # in one call
 EVIDENCE_META_BYTES_MAX = 1024  # description of one record
+
+# Host
+HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
+BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
+INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
+INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them

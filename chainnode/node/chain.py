@@ -1,0 +1,247 @@
+"""The chain on this node's disk: builds, checks and applies blocks on top of the last one.
+
+Blocking, and used by one thread at a time, except for `tip` and what only reads the store. A `Tip` never changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from chainnode import blocks, digests, light, transactions
+from chainnode.crypto.verify import verify_many
+from chainnode.errors import ChainError, Corrupt, Malformed, Rejected
+from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis
+from chainnode.execution.state import State
+from chainnode.mempool.batch import Batch
+from chainnode.storage.layout import HeightSummary
+from chainnode.storage.ledger import HeightRecord
+from chainnode.storage.state import StateStore
+from chainnode.types.block import NIL_BLOCK_ID, Block, BlockId, Commit, Header, ValidatorSet
+from chainnode.types.codes import BAD_SIGNATURE, CORRUPT_STORE, WRONG_CHAIN
+from chainnode.types.genesis import ChainParams, Genesis
+from chainnode.types.messages import DecidedBlock
+from chainnode.types.transaction import TxResult
+
+NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """All that the next block follows from. `validators` decide it, `next_validators` the one after.
+
+    `commit` is that of the last block, None before the first. `is_due`: the last block changed something, which the next proves.
+    """
+
+    height: int
+    time_ns: int
+    block_id: BlockId
+    app_hash: bytes
+    results_hash: bytes
+    validators: ValidatorSet
+    next_validators: ValidatorSet
+    params: ChainParams
+    commit: Commit | None
+    is_due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A height that is on disk now. `results` stand in the order of `tx_ids`."""
+
+    tip: Tip
+    header: Header
+    batch_digests: tuple[bytes, ...]
+    tx_ids: tuple[bytes, ...]
+    results: tuple[TxResult, ...]
+    stores_changed: tuple[str, ...]
+
+
+class Chain:
+    """The chain of one genesis in one store. Opening it writes the genesis the first time."""
+
+    def __init__(self, genesis: Genesis, state: StateStore, contracts: Contracts) -> None:
+        self.genesis = genesis
+        self.genesis_hash = digests.genesis_hash(genesis)
+        self.state = state
+        self.contracts = contracts
+        last = state.ledger.last()
+        if last is None:
+            self._commit_genesis()
+            last = state.ledger.last()
+            assert last is not None
+        self.tip = self._load_tip(last)
+
+    # Blocks
+
+    def build(self, batches: Sequence[Batch], proposer_address: bytes, now_ns: int) -> tuple[Block, bytes, BlockId]:
+        """The next block with these batches, its bytes and its id. Its time is ours, or just after the last block's."""
+        tip = self.tip
+        header = self._header(batches, proposer_address, max(now_ns, tip.time_ns + 1), tip.commit)
+        block = Block(header, tuple(batch.digest for batch in batches), tip.commit)
+        block_bytes = blocks.encode_block(block)
+        return block, block_bytes, digests.block_id(header, block_bytes)
+
+    def check(self, block_bytes: bytes, batches: Sequence[Batch], time_ns: int) -> bool:
+        """Whether this is a next block that may be voted for: every member of its header, its limits, its parent's commit."""
+        try:
+            self._check(block_bytes, batches, time_ns)
+        except ChainError:
+            return False
+        return True
+
+    def _check(self, block_bytes: bytes, batches: Sequence[Batch], time_ns: int | None) -> Block:
+        """The block. Malformed or Rejected when it may not follow the tip."""
+        tip = self.tip
+        block = blocks.decode_block(block_bytes)
+        header = block.header
+        if block.batch_digests != tuple(batch.digest for batch in batches):
+            raise Malformed(WRONG_CHAIN, "these are not the batches of the block")
+        if sum(len(batch.batch_bytes) for batch in batches) > tip.params.block_bytes_max:
+            raise Malformed(WRONG_CHAIN, "the block has too many bytes")
+        if sum(len(batch.txs) for batch in batches) > tip.params.block_txs_max:
+            raise Malformed(WRONG_CHAIN, "the block has too many transactions")
+        if header.time_ns <= tip.time_ns or (time_ns is not None and header.time_ns != time_ns):
+            raise Malformed(WRONG_CHAIN, "the block's time is not after the last one's, or not the proposal's")
+        if header.proposer_address not in [validator.address for validator in tip.validators.validators]:
+            raise Malformed(WRONG_CHAIN, "the block's proposer is no validator")
+        if header != self._header(batches, header.proposer_address, header.time_ns, block.last_commit):
+            raise Malformed(WRONG_CHAIN, "the block does not follow the last one")
+        if block.last_commit is not None and block.last_commit != tip.commit:
+            previous = self._validators_at(tip.height)
+            light.verify_commit(self.genesis.chain_id, previous, tip.block_id, tip.height, block.last_commit)
+        return block
+
+    def _header(self, batches: Sequence[Batch], proposer_address: bytes, time_ns: int, last_commit: Commit | None) -> Header:
+        tip = self.tip
+        return Header(
+            chain_id=self.genesis.chain_id,
+            height=tip.height + 1,
+            time_ns=time_ns,
+            last_block_id=tip.block_id,
+            last_commit_hash=digests.commit_hash(last_commit),
+            data_hash=digests.data_hash([sha256(tx.raw).digest() for batch in batches for tx in batch.txs]),
+            validators_hash=digests.validators_hash(tip.validators),
+            next_validators_hash=digests.validators_hash(tip.next_validators),
+            consensus_hash=digests.consensus_hash(tip.params.block_bytes_max),
+            app_hash=tip.app_hash,
+            last_results_hash=tip.results_hash,
+            evidence_hash=digests.evidence_hash(()),
+            proposer_address=proposer_address,
+        )
+
+    # Batches
+
+    def read_batch(self, batch_bytes: bytes) -> Batch:
+        """A batch whose transactions are of this chain and whose signatures verify; Malformed otherwise. About 50 us a transaction."""
+        txs = transactions.decode_batch(batch_bytes)
+        items: list[tuple[str, bytes, bytes, bytes]] = []
+        for tx in txs:
+            if tx.body.chain_id != self.genesis.chain_id:
+                raise Malformed(WRONG_CHAIN, f"a transaction is for chain {tx.body.chain_id}")
+            items += transactions.signature_items(tx, self.genesis_hash)
+        if not all(verify_many(items)):
+            raise Malformed(BAD_SIGNATURE, "a signature in the batch does not verify")
+        return Batch(digests.batch_digest(batch_bytes), batch_bytes, txs)
+
+    # Heights
+
+    def apply(self, block_bytes: bytes, commit: Commit, batches: Sequence[Batch]) -> Applied:
+        """Execute a decided block and write its height; what comes back is on disk."""
+        try:
+            return self._apply(self._check(block_bytes, batches, None), block_bytes, commit, batches)
+        except (Malformed, Rejected) as error:
+            raise AssertionError(f"a block was decided that does not follow ours: {error}") from error
+
+    def apply_synced(self, decided: DecidedBlock) -> Applied:
+        """The same for a block from a peer, nothing of which was verified. Malformed when it does not hold."""
+        tip = self.tip
+        block = blocks.decode_block(decided.block_bytes)
+        block_id = digests.block_id(block.header, decided.block_bytes)
+        light.verify_commit(self.genesis.chain_id, tip.validators, block_id, tip.height + 1, decided.commit)
+        batches = tuple(self.read_batch(raw) for raw in decided.batches)
+        try:
+            self._check(decided.block_bytes, batches, None)
+        except Rejected as error:
+            raise Malformed(error.code, error.detail) from error
+        return self._apply(block, decided.block_bytes, decided.commit, batches)
+
+    def _apply(self, block: Block, block_bytes: bytes, commit: Commit, batches: Sequence[Batch]) -> Applied:
+        tip, header = self.tip, block.header
+        txs = [tx for batch in batches for tx in batch.txs]
+        context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
+        outcome = apply_block(self.contracts, self.state, self.state.ledger.log_state(), context, tip.params, txs)
+        after = outcome.validators or tip.next_validators
+        record = HeightRecord(
+            height=header.height,
+            time_ns=header.time_ns,
+            block_id=digests.block_id(header, block_bytes),
+            results_hash=digests.results_hash(outcome.results),
+            block_bytes=block_bytes,
+            header_bytes=blocks.encode_header(header),
+            commit_bytes=blocks.encode_commit(commit),
+            last_commit_bytes=None if block.last_commit is None else blocks.encode_commit(block.last_commit),
+            batches=[batch.batch_bytes for batch in batches],
+            results=[transactions.encode_result(result) for result in outcome.results],
+            validator_sets=() if after == tip.next_validators else ((header.height + 2, blocks.encode_validator_set(after)),),
+            store_writes=outcome.store_writes,
+            index_writes=outcome.index_writes,
+            log_leaves=outcome.log_leaves,
+        )
+        app_hash = self.state.commit(record)
+        self.tip = Tip(
+            height=header.height,
+            time_ns=header.time_ns,
+            block_id=record.block_id,
+            app_hash=app_hash,
+            results_hash=record.results_hash,
+            validators=tip.next_validators,
+            next_validators=after,
+            params=outcome.params or tip.params,
+            commit=commit,
+            is_due=app_hash != header.app_hash or bool(txs),
+        )
+        tx_ids = tuple(tx.tx_id for tx in txs)
+        return Applied(self.tip, header, block.batch_digests, tx_ids, outcome.results, tuple(sorted(outcome.store_writes)))
+
+    def _commit_genesis(self) -> None:
+        outcome = apply_genesis(self.contracts, self.genesis)
+        assert outcome.validators is not None
+        self.state.commit(
+            HeightRecord(
+                height=0,
+                time_ns=self.genesis.time_ns,
+                block_id=NIL_BLOCK_ID,
+                results_hash=digests.results_hash(()),
+                validator_sets=((1, blocks.encode_validator_set(outcome.validators)),),
+                store_writes=outcome.store_writes,
+                index_writes=outcome.index_writes,
+                log_leaves=outcome.log_leaves,
+            )
+        )
+
+    def _load_tip(self, last: HeightSummary) -> Tip:
+        ledger = self.state.ledger
+        commit = ledger.commit(last.height) if last.height else None
+        header = ledger.header(last.height) if last.height else None
+        results = ledger.results(last.height)
+        return Tip(
+            height=last.height,
+            time_ns=last.time_ns,
+            block_id=NIL_BLOCK_ID if last.height == 0 else last.block_id,
+            app_hash=last.app_hash,
+            results_hash=last.results_hash,
+            validators=self._validators_at(last.height + 1),
+            next_validators=self._validators_at(last.height + 2),
+            params=self._params(),
+            commit=None if commit is None else blocks.decode_commit(commit),
+            is_due=last.height == 0 or bool(results) or (header is not None and blocks.decode_header(header).app_hash != last.app_hash),
+        )
+
+    def _params(self) -> ChainParams:
+        return self.contracts.params(State(self.state))
+
+    def _validators_at(self, height: int) -> ValidatorSet:
+        data = self.state.ledger.validators(height)
+        if data is None:
+            raise Corrupt(CORRUPT_STORE, f"the validators of height {height} are missing")
+        return blocks.decode_validator_set(data)

@@ -1,0 +1,179 @@
+"""Transactions of this node's clients: checked at once, handed to the replica, followed until they are in a block."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from chainnode import codec, transactions
+from chainnode.crypto.verify import verify_many
+from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
+from chainnode.execution.engine import TX_INDEX
+from chainnode.mempool.pool import Refusal
+from chainnode.node.chain import NS_PER_MS, Applied, Chain
+from chainnode.node.host import Host
+from chainnode.node.replicainputs import TransactionsRefused, TransactionsSubmitted
+from chainnode.types.codes import BAD_SIGNATURE, EXPIRED, OVERLOADED, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WAIT_TIMEOUT, WRONG_CHAIN, Code
+from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_WAITERS_MAX
+from chainnode.types.transaction import Transaction, TxResult
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one submitted transaction.
+
+    `error` None: it was taken, and when asked to wait, committed: then height, place in the block and result are there.
+    """
+
+    tx_id: bytes | None
+    error: ChainError | None = None
+    height: int | None = None
+    index: int | None = None
+    result: TxResult | None = None
+
+
+_Committed = tuple[int, int, TxResult]  # height, place, result
+
+
+class Ingress:
+    """One node's door for transactions. Lives on the host's loop."""
+
+    def __init__(self, host: Host, chain: Chain, pool: ThreadPoolExecutor) -> None:
+        self._host = host
+        self._chain = chain
+        self._pool = pool
+        self._checking = asyncio.Semaphore(INGRESS_CHECKS_MAX)
+        self._followed: dict[bytes, asyncio.Future[_Committed]] = {}
+        self.taken = 0
+        self.refused: dict[str, int] = {}  # by code name
+
+    async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> list[Outcome]:
+        """Check transactions and bring them into a block; `wait_ms`: how long to wait until they are there, None not at all."""
+        if self._checking.locked():
+            raise Unavailable(OVERLOADED)
+        loop = asyncio.get_running_loop()
+        async with self._checking:
+            if len(raws) == 1:
+                checked = self._check(raws)  # the hop to a thread would cost more
+            else:
+                checked = await loop.run_in_executor(self._pool, self._check, raws)
+        txs = [tx for tx in checked if isinstance(tx, Transaction)]
+        if wait_ms is not None and len(self._followed) + len(txs) > INGRESS_WAITERS_MAX:
+            raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
+        futures = {tx.tx_id: self._follow(tx.tx_id) for tx in txs} if wait_ms is not None else {}
+        if txs:
+            self._host.put_now(TransactionsSubmitted(tuple(txs)))
+        if futures:
+            assert wait_ms is not None
+            await asyncio.wait(futures.values(), timeout=wait_ms / 1000)
+        return [self._outcome(one, futures) for one in checked]
+
+    def _check(self, raws: Sequence[bytes]) -> list[Transaction | Outcome]:
+        """Decode and verify; in a thread when there are many."""
+        tip = self._chain.tip
+        now_ms = time.time_ns() // NS_PER_MS
+        found: list[Transaction | Outcome] = []
+        for raw in raws:
+            try:
+                tx = transactions.decode_transaction(raw)
+            except Malformed as error:
+                found.append(self._refuse(None, error))
+                continue
+            try:
+                self._check_admissible(tx, tip.params.tx_bytes_max, now_ms, tip.params.tx_lifetime_ms_max)
+                found.append(tx)
+            except (Rejected, Unavailable) as error:
+                found.append(self._refuse(tx.tx_id, error))
+        return self._check_signatures(found)
+
+    def _check_admissible(self, tx: Transaction, bytes_max: int, now_ms: int, lifetime_ms: int) -> None:
+        chain_id = self._chain.genesis.chain_id
+        if tx.body.chain_id != chain_id:
+            raise Rejected(WRONG_CHAIN, f"this is chain {chain_id}; the transaction is for {tx.body.chain_id}")
+        if len(tx.raw) > bytes_max:
+            raise Rejected(TOO_LARGE, f"the transaction has {len(tx.raw)} bytes; {bytes_max} are allowed")
+        if tx.body.valid_until_ms <= now_ms:
+            raise Rejected(EXPIRED)
+        if tx.body.valid_until_ms > now_ms + lifetime_ms:
+            raise Rejected(TOO_FAR_AHEAD, f"valid_until_ms may be at most {lifetime_ms} ms ahead")
+        if self._chain.state.index_get(TX_INDEX, tx.tx_id) is not None:
+            raise Rejected(REPLAYED)
+
+    def _check_signatures(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
+        items = [transactions.signature_items(tx, self._chain.genesis_hash) if isinstance(tx, Transaction) else [] for tx in found]
+        try:
+            verdicts = iter(verify_many([item for group in items for item in group]))
+        except Unavailable as error:  # a suite that is not installed here
+            return [self._refuse(tx.tx_id, error) if isinstance(tx, Transaction) else tx for tx in found]
+        checked: list[Transaction | Outcome] = []
+        for tx, group in zip(found, items, strict=True):
+            good = [next(verdicts) for _ in group]
+            is_bad = isinstance(tx, Transaction) and not all(good)
+            checked.append(self._refuse(tx.tx_id, Rejected(BAD_SIGNATURE)) if is_bad else tx)
+        return checked
+
+    def _refuse(self, tx_id: bytes | None, error: ChainError) -> Outcome:
+        self.refused[error.code.name] = self.refused.get(error.code.name, 0) + 1
+        return Outcome(tx_id, error)
+
+    def _follow(self, tx_id: bytes) -> asyncio.Future[_Committed]:
+        future = self._followed.get(tx_id)
+        if future is None:
+            future = self._followed[tx_id] = asyncio.get_running_loop().create_future()
+            future.add_done_callback(lambda _: self._followed.pop(tx_id, None))
+            asyncio.get_running_loop().call_later(self._chain.tip.params.tx_lifetime_ms_max / 1000, future.cancel)
+        return future
+
+    def _outcome(self, one: Transaction | Outcome, futures: dict[bytes, asyncio.Future[_Committed]]) -> Outcome:
+        if isinstance(one, Outcome):
+            return one
+        future = futures.get(one.tx_id)
+        if future is None:
+            self.taken += 1
+            return Outcome(one.tx_id)
+        if not future.done() or future.cancelled():
+            return Outcome(one.tx_id, Unavailable(WAIT_TIMEOUT))
+        error = future.exception()
+        if isinstance(error, ChainError):
+            return self._refuse(one.tx_id, error)
+        self.taken += 1
+        height, index, result = future.result()
+        return Outcome(one.tx_id, None, height, index, result)
+
+    # Told by the host
+
+    def height_applied(self, applied: Applied) -> None:
+        """Answer those who wait for a transaction of this height."""
+        if not self._followed:
+            return
+        for index, (tx_id, result) in enumerate(zip(applied.tx_ids, applied.results, strict=True)):
+            future = self._followed.get(tx_id)
+            if future is not None and not future.done() and result.code != REPLAYED.number:
+                future.set_result((applied.tip.height, index, result))
+
+    def refused_by_mempool(self, effect: TransactionsRefused) -> None:
+        """Tell those whose transaction the mempool did not take. One that waits already is no refusal."""
+        for tx_id, why in effect.refused:
+            future = self._followed.get(tx_id)
+            if future is None or future.done() or why is Refusal.DUPLICATE:
+                continue
+            future.set_exception(_REFUSALS[why]())
+
+
+def _error(kind: Callable[[Code], ChainError], code: Code) -> Callable[[], ChainError]:
+    return lambda: kind(code)
+
+
+_REFUSALS: dict[Refusal, Callable[[], ChainError]] = {
+    Refusal.COMMITTED: _error(Rejected, REPLAYED),
+    Refusal.EXPIRED: _error(Rejected, EXPIRED),
+    Refusal.FULL: _error(Unavailable, OVERLOADED),
+    Refusal.MAKER_FULL: _error(Unavailable, OVERLOADED),
+}
+
+
+def position_of(value: bytes) -> tuple[int, int]:
+    """Height and place in the block, from the index of transactions."""
+    height, index = codec.as_array(codec.decode(value, bytes_max=64), 2)
+    return codec.as_int(height, 1, 2**63 - 1), codec.as_int(index, 0, 2**31)

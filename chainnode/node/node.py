@@ -1,0 +1,211 @@
+"""One node: its parts opened in order, joined, run together, closed in order."""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+
+from chainnode import blocks, digests
+from chainnode.bid import did_of
+from chainnode.consensus.effects import EnteredRound
+from chainnode.crypto import keys
+from chainnode.crypto.acceptance import first_deviation
+from chainnode.crypto.suites import PrivateKey
+from chainnode.errors import Corrupt, Malformed, Unavailable
+from chainnode.execution.state import State
+from chainnode.genesisfile import genesis_from_json
+from chainnode.node.chain import Applied, Chain
+from chainnode.node.config import Config, split_address
+from chainnode.node.frontdesk import FrontDesk
+from chainnode.node.host import Host
+from chainnode.node.ingress import Ingress
+from chainnode.node.replicainputs import TransactionsRefused
+from chainnode.node.reports import equivocation_report
+from chainnode.p2p.network import PeerNetwork
+from chainnode.storage.journal import Journal
+from chainnode.storage.ledger import Ledger
+from chainnode.storage.leveldb import LevelKV
+from chainnode.storage.signguard import SignGuard
+from chainnode.storage.state import StateStore
+from chainnode.types.block import Vote
+from chainnode.types.codes import BAD_CONFIG, BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
+from chainnode.types.genesis import Genesis
+from contracts import validators
+from contracts.registry import SystemContracts, node_ids
+
+log = logging.getLogger(__name__)
+GUARD_FILE = "signguard"
+
+
+def load_genesis(path: Path) -> Genesis:
+    """The genesis in a file; Malformed(BAD_GENESIS) says what is wrong with it."""
+    try:
+        return genesis_from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(BAD_GENESIS, f"{path}: {error}") from error
+
+
+class Node:
+    """A node of one chain. Opening it takes the data folder; `run` ends when told to stop, or raises what broke."""
+
+    def __init__(self, config: Config, *, node_key: PrivateKey, validator_key: PrivateKey | None) -> None:
+        check_machine()
+        if node_key.suite != "e":
+            raise Malformed(BAD_KEY, "a node key is an Ed25519 key")
+        self.config = config
+        self.genesis = load_genesis(config.genesis_path)
+        self.node_id = did_of("e", node_key.public)
+        self._node_key = node_key
+        kv = LevelKV(
+            config.data_path / "ledger", write_buffer_bytes=config.storage_write_buffer_bytes, cache_bytes=config.storage_cache_bytes
+        )
+        try:
+            genesis_hash = digests.genesis_hash(self.genesis)
+            ledger = Ledger.open(kv, chain_id=self.genesis.chain_id, genesis_hash=genesis_hash, node_id=self.node_id)
+            is_new = ledger.last() is None
+            self.chain = Chain(self.genesis, StateStore.open(ledger), SystemContracts())
+            guard = None if validator_key is None else self._open_guard(validator_key, is_new=is_new)
+        except BaseException:
+            kv.close()
+            raise
+        gc.collect()
+        gc.freeze()  # the state's trees live as long as the node; the collector need not walk them again and again
+        self.host = Host(self.chain, Journal(config.data_path / "journal"), validator_key=validator_key, guard=guard)
+        self.desk = FrontDesk(self.host, self.chain, self.node_id, threads=config.verify_threads)
+        self.pool = ThreadPoolExecutor(config.verify_threads, "ingress")
+        self.ingress = Ingress(self.host, self.chain, self.pool)
+        self.network = PeerNetwork(
+            node_key, self.desk, listen=split_address(config.peers_listen), admitted=self._admitted(), addresses=self._addresses()
+        )
+        self.host.network = self.desk.network = self.network
+        self.host.listener = self
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.rounds_entered = 0
+
+    def _open_guard(self, key: PrivateKey, *, is_new: bool) -> SignGuard:
+        """The guard is made with the data folder and never again: a lost one could let the key sign twice."""
+        path = self.config.data_path / GUARD_FILE
+        return SignGuard.open(path, keys.address(keys.public_key_of(key)), create=is_new)
+
+    # Peers
+
+    def _extra_peers(self) -> dict[str, tuple[bytes, tuple[str, int]]]:
+        """node id -> key and address, of `peers_dial`."""
+        found: dict[str, tuple[bytes, tuple[str, int]]] = {}
+        for item in filter(None, self.config.peers_dial.split(",")):
+            key_text, _, address = item.strip().partition("@")
+            try:
+                key = bytes.fromhex(key_text)
+            except ValueError:
+                key = b""
+            if len(key) != 32:
+                raise Malformed(BAD_CONFIG, f"peers_dial: {item!r} is not node_key_hex@host:port")
+            found[did_of("e", key)] = (key, split_address(address))
+        return found
+
+    def _admitted(self) -> dict[str, bytes]:
+        extra = {peer: key for peer, (key, _) in self._extra_peers().items()}
+        return node_ids(State(self.chain.state)) | extra
+
+    def _addresses(self) -> dict[str, tuple[str, int]]:
+        known = validators.nodes(State(self.chain.state))
+        voting = [one for one in validators.registered(State(self.chain.state)) if one.power]
+        self.host.validator_nodes = frozenset(did_of("e", one.node_key) for one in voting)
+        addresses = {did_of("e", node.node_key): split_address(node.peer_address) for node in known}
+        addresses |= {peer: address for peer, (_, address) in self._extra_peers().items()}
+        addresses.pop(self.node_id, None)
+        return addresses
+
+    # Listener of the host
+
+    def height_applied(self, applied: Applied) -> None:
+        """Log it, answer clients, follow the registry of nodes."""
+        header = applied.header
+        extra = {"height": header.height, "txs": len(applied.tx_ids), "app_hash": applied.tip.app_hash.hex()[:16]}
+        log.log(logging.INFO if applied.tx_ids else logging.DEBUG, "block_committed", extra=extra)
+        self.ingress.height_applied(applied)
+        if validators.NAME in applied.stores_changed:
+            self.network.connect_to(self._addresses())
+            self.network.admit(self._admitted())
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def refused(self, effect: TransactionsRefused) -> None:
+        """Tell the clients."""
+        self.ingress.refused_by_mempool(effect)
+
+    def equivocation(self, vote_a: Vote, vote_b: Vote) -> None:
+        """Put both votes on record: they take the validator's power."""
+        log.error("equivocation_seen", extra={"validator": vote_a.validator_address.hex(), "height": vote_a.height, "round": vote_a.round})
+        votes = (blocks.encode_vote(vote_a), blocks.encode_vote(vote_b))
+        raw = equivocation_report(self.genesis.chain_id, self.chain.genesis_hash, self._node_key, votes)
+        task = asyncio.get_running_loop().create_task(self.ingress.submit([raw], wait_ms=None), name="report-equivocation")
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def round_entered(self, effect: EnteredRound) -> None:
+        """A round beyond the first tells that something is slow or down."""
+        self.rounds_entered += 1
+        if effect.round > 0:
+            proposer = effect.proposer_address.hex()
+            log.info("round_entered", extra={"height": effect.height, "round": effect.round, "proposer": proposer})
+
+    async def wait_height(self, height: int) -> None:
+        """Return once `height` is on disk."""
+        while self.chain.tip.height < height:
+            await self._changed.wait()
+
+    # Life
+
+    def stop(self) -> None:
+        """Ask `run` to end."""
+        self._stopping.set()
+
+    async def run(self, make_app: Callable[["Node"], web.Application], *, on_ready: Callable[[], None] | None = None) -> None:
+        """Run until `stop`, SIGINT or SIGTERM."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, ValueError):
+                loop.add_signal_handler(number, self.stop)
+        runner = web.AppRunner(make_app(self), access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        host, port = split_address(self.config.api_listen)
+        parts = [
+            loop.create_task(self.host.run(), name="host"),
+            loop.create_task(self.desk.run(), name="front-desk"),
+            loop.create_task(self.network.run(), name="network"),
+        ]
+        stopping = loop.create_task(self._stopping.wait(), name="stop")
+        try:
+            await web.TCPSite(runner, host, port).start()
+            log.info("node_started", extra={"node": self.config.node_name, "node_id": self.node_id, "chain": self.genesis.chain_id})
+            if on_ready is not None:
+                on_ready()
+            await asyncio.wait((*parts, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await runner.cleanup()
+            stopping.cancel()
+            for part in parts:
+                part.cancel()
+            results = await asyncio.gather(*parts, return_exceptions=True)
+            self.pool.shutdown(wait=True, cancel_futures=True)
+            self.chain.state.ledger.close()
+            log.info("node_stopped", extra={"height": self.chain.tip.height})
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+def check_machine() -> None:
+    """Refuse to run where the node could not keep its promises."""
+    if not __debug__:
+        raise Unavailable(OPTIMISED)
+    deviation = first_deviation()
+    if deviation is not None:
+        raise Corrupt(CORRUPT_STORE, f"the Ed25519 library of this machine accepts other signatures than the chain: {deviation}")
