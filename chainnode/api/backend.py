@@ -1,0 +1,160 @@
+"""What the HTTP interface needs of the node behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chainnode.types.block import Block, PublicKey, ValidatorSet
+from chainnode.types.bundle import Bundle, LightBlock, StateProof
+from chainnode.types.codes import Code
+from chainnode.types.genesis import Genesis
+from chainnode.types.transaction import TxResult
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """Who this node is; fixed while it runs. `node_id` is a DID, `address` the host:port where peers reach it."""
+
+    genesis: Genesis
+    genesis_hash: bytes
+    node_id: str
+    moniker: str
+    version: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where this node stands. Heights are 0 before the first block; `validator_power` 0 means it has no vote.
+
+    `first_height` is the lowest height whose header and commit are kept. `validator_key` is None on a node without one.
+    """
+
+    height: int
+    time_ns: int
+    block_hash: bytes
+    app_hash: bytes
+    first_height: int
+    validator_key: PublicKey | None
+    validator_power: int
+    peers: int
+    is_catching_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """A connected peer and the height that it last told of."""
+
+    node_id: str
+    moniker: str
+    address: str
+    height: int
+    is_outbound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of one submitted transaction.
+
+    `code` OK with `result` None: taken, not awaited. With `result`: committed at (height, index), whatever the result's code.
+    Any other `code`: not taken and why; or WAIT_TIMEOUT, taken but not committed in time. `tx_id` None: no transaction at all.
+    """
+
+    tx_id: bytes | None
+    code: Code
+    detail: str
+    height: int | None = None
+    index: int | None = None
+    result: TxResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A transaction in a block, with its result."""
+
+    height: int
+    index: int
+    raw: bytes
+    result: TxResult
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A decided block whose body is kept: its own bytes, and the signed transactions of its batches in order."""
+
+    block: Block
+    block_bytes: bytes
+    raws: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedValue:
+    """A state key's value, None when proven absent, after `height`; the proof leads to the app_hash of header `height` + 1."""
+
+    value: bytes | None
+    proof: StateProof
+    height: int
+
+
+class Backend(Protocol):
+    """The node, as the HTTP interface sees it.
+
+    Whatever may touch the disk is async, and the node sees to it that the event loop is not held up. A height that is
+    unknown or pruned gives None. The bundles raise ChainError with a stable code: Rejected(NOT_FOUND), Rejected(TX_UNKNOWN),
+    Unavailable(HEIGHT_UNKNOWN) when a header that the proof needs is not decided yet, Unavailable(STATE_PRUNED).
+    """
+
+    @property
+    def info(self) -> NodeInfo:
+        """Who this node is."""
+
+    def last_height(self) -> int:
+        """The last applied height, 0 before the first block."""
+
+    def is_ready(self) -> tuple[bool, str]:
+        """Whether the node serves fresh answers, and if not, why in one sentence."""
+
+    def status(self) -> Status:
+        """Where this node stands."""
+
+    def peers(self) -> tuple[PeerStatus, ...]:
+        """The connected peers."""
+
+    async def wait_height(self, height: int) -> None:
+        """Return as soon as last_height() >= height. May be cancelled."""
+
+    async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> Sequence[Submitted]:
+        """Check and take transactions, one outcome for each in order; nothing about a transaction raises.
+
+        `wait_ms` None: do not wait for a block. Otherwise the outcomes come when all are committed, or after `wait_ms`.
+        """
+
+    async def transaction(self, tx_id: bytes) -> Committed | None:
+        """The committed transaction with this id."""
+
+    async def light_block(self, height: int) -> LightBlock | None:
+        """Header, commit and validators of a height."""
+
+    async def validators(self, height: int) -> ValidatorSet | None:
+        """The validators of a height, last_height() + 1 included."""
+
+    async def block(self, height: int) -> StoredBlock | None:
+        """The block of a height with its transactions."""
+
+    async def results(self, height: int) -> tuple[TxResult, ...] | None:
+        """The results of a height's transactions in order, their events with them."""
+
+    async def prove_state(self, store: str, key: bytes, height: int | None) -> ProvedValue:
+        """A state key's value or absence after `height`; None is the last height whose next header is decided. Raises as bundles do."""
+
+    async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
+        """Proof of the value or absence of a state key after `height`, None as in `prove_state`."""
+
+    async def bundle_evidence(self, record: bytes | int) -> Bundle:
+        """Proof of an evidence record, named by its index or, the first one, by its digest."""
+
+    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
+        """Proof of a transaction with its result. Unavailable(HEIGHT_UNKNOWN) until the header above it is decided."""
+
+    async def bundle_header(self, height: int) -> Bundle:
+        """The way of trust from genesis to a header."""
