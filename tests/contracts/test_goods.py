@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.contracts.receipt_world import Refused, Trade, digest
 
+from chainnode import codec
 from chainnode.errors import Malformed
 from chainnode.types.limits import GOODS_ITEMS_MAX, GOODS_QUANTITY_MAX
 from contracts.goods import Unit, UnitStatus, decode_unit, encode_unit, intake_key
 from contracts.packagecodes import codes_digest
+from tests.contracts.receipt_world import Refused, Trade, digest
 
 SSCC = "106141412345678908"
 
@@ -188,3 +189,11 @@ def test_no_changed_byte_of_a_record_is_overlooked(unit: Unit, data: st.DataObje
     value[place] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(Malformed):
         assert decode_unit(bytes(value)) != unit
+
+
+@given(UNITS, TEXTS)
+def test_a_record_of_no_known_status_is_refused(unit: Unit, text: str) -> None:
+    *fields, _, receipt_id = codec.as_array(codec.decode(encode_unit(unit), bytes_max=4096))
+    for status in (text, None, ()):
+        with pytest.raises(Malformed):
+            decode_unit(codec.encode((*fields, status, receipt_id)))

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.contracts.receipt_world import DUE, TEXT
 
 from chainnode.types.limits import RECEIPT_HOLDS_MAX
 from contracts.receiptrecords import Hold, HoldKind
 from tests.contracts.receipt_case import DISPOSALS, EVIDENCE, Case, filled, merging
+from tests.contracts.receipt_world import DUE, TEXT
 
 
 @pytest.fixture
@@ -101,6 +101,9 @@ def test_holds_are_known_reasoned_and_bounded(case: Case) -> None:
     case.refused("bad-arguments", "court", "receipts.hold_set", "r", "court", "", EVIDENCE)
     case.refused("bad-arguments", "court", "receipts.hold_set", "r", "court", "why", b"")
     case.refused("bad-did", "court", "receipts.hold_clear", "r", "court", "court", "why", EVIDENCE)
+    case.do("court", "receipts.hold_set", "r", "court", "why", EVIDENCE)
+    case.refused("bad-arguments", "court", "receipts.hold_clear", "r", "court", case.did("court"), "", EVIDENCE)
+    case.do("court", "receipts.hold_clear", "r", "court", case.did("court"), "done", EVIDENCE)
     names = [f"judge-{i}" for i in range(RECEIPT_HOLDS_MAX + 1)]
     for name in names:
         case.trade.grant(name, "supervision")
