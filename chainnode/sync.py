@@ -92,6 +92,10 @@ class BlockSync:
         """The highest height that a peer says it is deciding, at least ours."""
         return max((peer.height for peer in self._peers.values()), default=self.height)
 
+    def heights(self) -> dict[str, int]:
+        """The height that each peer decides, as far as we heard."""
+        return {name: peer.height for name, peer in self._peers.items()}
+
     def advance(self, height: int, now_ms: int) -> None:
         """All blocks below `height` are applied, ours and synced ones."""
         assert height >= self.height

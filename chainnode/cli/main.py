@@ -5,8 +5,8 @@ import sys
 
 from chainnode.cli import keys, verify
 from chainnode.errors import ChainError
+from chainnode.node.node import VERSION
 
-VERSION = "0.1.0"  # as in pyproject.toml
 FAILED = 1
 
 

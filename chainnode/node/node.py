@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from chainnode import blocks, digests
+from chainnode.api.backend import NodeInfo
 from chainnode.bid import did_of
 from chainnode.consensus.effects import EnteredRound
 from chainnode.crypto import keys
@@ -20,6 +21,7 @@ from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import Corrupt, Malformed, Unavailable
 from chainnode.execution.state import State
 from chainnode.genesisfile import genesis_from_json
+from chainnode.node.backend import NodeBackend
 from chainnode.node.chain import Applied, Chain
 from chainnode.node.config import Config, split_address
 from chainnode.node.frontdesk import FrontDesk
@@ -41,6 +43,7 @@ from contracts.registry import SystemContracts, node_ids
 
 log = logging.getLogger(__name__)
 GUARD_FILE = "signguard"
+VERSION = "0.1.0"  # as in pyproject.toml
 
 
 def load_genesis(path: Path) -> Genesis:
@@ -85,7 +88,8 @@ class Node:
         )
         self.host.network = self.desk.network = self.network
         self.host.listener = self
-        self._changed = asyncio.Event()
+        info = NodeInfo(self.genesis, genesis_hash, self.node_id, config.node_name, VERSION, config.peers_listen)
+        self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network)
         self._stopping = asyncio.Event()
         self.rounds_entered = 0
 
@@ -134,8 +138,7 @@ class Node:
         if validators.NAME in applied.stores_changed:
             self.network.connect_to(self._addresses())
             self.network.admit(self._admitted())
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.backend.height_applied()
 
     def refused(self, effect: TransactionsRefused) -> None:
         """Tell the clients."""
@@ -155,11 +158,6 @@ class Node:
         if effect.round > 0:
             proposer = effect.proposer_address.hex()
             log.info("round_entered", extra={"height": effect.height, "round": effect.round, "proposer": proposer})
-
-    async def wait_height(self, height: int) -> None:
-        """Return once `height` is on disk."""
-        while self.chain.tip.height < height:
-            await self._changed.wait()
 
     # Life
 
@@ -195,6 +193,7 @@ class Node:
                 part.cancel()
             results = await asyncio.gather(*parts, return_exceptions=True)
             self.pool.shutdown(wait=True, cancel_futures=True)
+            self.backend.close()
             self.chain.state.ledger.close()
             log.info("node_stopped", extra={"height": self.chain.tip.height})
         for result in results:

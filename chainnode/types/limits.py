@@ -121,9 +121,15 @@ RESULT_DETAIL_LENGTH_MAX = 512  # characters of the sentence in a failed result
 IDENTITY_KEYS_MAX = 20
 EVIDENCE_RECORDS_MAX = 4096  # in one call
 EVIDENCE_META_BYTES_MAX = 1024  # description of one record
+SUPERS_MAX = 100  # DIDs that hold, or held until it expired, the role of a super node
+PROPOSAL_BYTES_MAX = 16 * 1024  # arguments of a proposal
+PROPOSAL_VOTES_MAX = 256  # on one proposal, super nodes of the past included
+VALIDATOR_KEYS_MAX = 400  # keys that are or once were a validator's
+OPERATOR_NODES_MAX = 16  # nodes that one operator lets connect, besides its validators
 
 # Host
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
 BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
 INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
+PROVER_THREADS = 2  # threads that read and prove for the HTTP interface

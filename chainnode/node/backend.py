@@ -1,0 +1,194 @@
+"""The node as the HTTP interface sees it: `api.backend.Backend`, with everything slow in threads."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+from chainnode import blocks, transactions
+from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Status, StoredBlock, Submitted
+from chainnode.execution.engine import TX_INDEX
+from chainnode.node.chain import Chain
+from chainnode.node.host import Host
+from chainnode.node.ingress import Ingress, Outcome, position_of
+from chainnode.node.prover import Prover
+from chainnode.p2p.network import PeerNetwork
+from chainnode.types.block import ValidatorSet
+from chainnode.types.bundle import Bundle, LightBlock
+from chainnode.types.codes import OK
+from chainnode.types.limits import PROVER_THREADS
+from chainnode.types.proof import ExistenceProof
+from chainnode.types.transaction import TxResult
+
+Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
+PROOF_WAIT_S = 2.0  # for the block that proves the last one
+
+
+class NodeBackend:
+    """Answers for one node. `wait_height` is the node's."""
+
+    def __init__(self, info: NodeInfo, chain: Chain, host: Host, ingress: Ingress, network: PeerNetwork) -> None:
+        self.info = info
+        self.prover = Prover(chain)
+        self._chain = chain
+        self._host = host
+        self._ingress = ingress
+        self._network = network
+        self._pool = ThreadPoolExecutor(PROVER_THREADS, "prover")
+        self._changed = asyncio.Event()
+
+    def height_applied(self) -> None:
+        """Wake those who wait for a height."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # Where we stand
+
+    def last_height(self) -> int:
+        """The last height on disk."""
+        return self._chain.tip.height
+
+    def is_ready(self) -> tuple[bool, str]:
+        """Ready from the first block on, unless peers are ahead by more than one height."""
+        if self._chain.tip.height == 0:
+            return False, "no block has been decided yet"
+        if self._is_catching_up():
+            return False, "the node is catching up with its peers"
+        return True, ""
+
+    def _is_catching_up(self) -> bool:
+        return self._host.replica.sync.target() > self._chain.tip.height + 2
+
+    def status(self) -> Status:
+        """For operators."""
+        tip = self._chain.tip
+        own = next((one for one in tip.validators.validators if one.address == self._host.address), None)
+        return Status(
+            height=tip.height,
+            time_ns=tip.time_ns,
+            block_hash=tip.block_id.hash,
+            app_hash=tip.app_hash,
+            first_height=min(1, tip.height),
+            validator_key=None if own is None else own.public_key,
+            validator_power=0 if own is None else own.power,
+            peers=len(self._network.connected()),
+            is_catching_up=self._is_catching_up(),
+        )
+
+    def peers(self) -> tuple[PeerStatus, ...]:
+        """The connected ones."""
+        heights = self._host.replica.sync.heights()
+        return tuple(
+            PeerStatus(one.peer_id, "", one.address, heights.get(one.peer_id, 0), one.is_dialled)
+            for one in self._network.peers()
+            if one.is_connected
+        )
+
+    async def wait_height(self, height: int) -> None:
+        """Return once `height` is on disk."""
+        while self._chain.tip.height < height:
+            await self._changed.wait()
+
+    # Transactions
+
+    async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> Sequence[Submitted]:
+        """Through the node's door."""
+        return [_submitted(one) for one in await self._ingress.submit(raws, wait_ms=wait_ms)]
+
+    async def transaction(self, tx_id: bytes) -> Committed | None:
+        """By id."""
+        return await self._in_thread(self._transaction, tx_id)
+
+    def _transaction(self, tx_id: bytes) -> Committed | None:
+        position = self._chain.state.index_get(TX_INDEX, tx_id)
+        if position is None:
+            return None
+        height, index = position_of(position)
+        raws = [tx.raw for batch in self._chain.state.ledger.batches(height) for tx in transactions.decode_batch(batch)]
+        results = self.prover.results(height)
+        if results is None or index >= len(raws):
+            return None  # pruned
+        return Committed(height, index, raws[index], results[index])
+
+    # Blocks
+
+    async def light_block(self, height: int) -> LightBlock | None:
+        """Header, commit, validators."""
+        return await self._in_thread(self.prover.light_block, height)
+
+    async def validators(self, height: int) -> ValidatorSet | None:
+        """Of a height."""
+        return await self._in_thread(self.prover.validators, height)
+
+    async def block(self, height: int) -> StoredBlock | None:
+        """With its transactions."""
+        return await self._in_thread(self._block, height)
+
+    def _block(self, height: int) -> StoredBlock | None:
+        ledger = self._chain.state.ledger
+        block_bytes = ledger.block_bytes(height)
+        if block_bytes is None:
+            return None
+        raws = tuple(tx.raw for batch in ledger.batches(height) for tx in transactions.decode_batch(batch))
+        return StoredBlock(blocks.decode_block(block_bytes), block_bytes, raws)
+
+    async def results(self, height: int) -> tuple[TxResult, ...] | None:
+        """Of a height's transactions."""
+        return await self._in_thread(self.prover.results, height)
+
+    # Proofs
+
+    async def prove_state(self, store: str, key: bytes, height: int | None) -> ProvedValue:
+        """A value with its proof."""
+        await self._wait_proof_block(height)
+        return await self._in_thread(self._prove_state, store, key, height)
+
+    def _prove_state(self, store: str, key: bytes, height: int | None) -> ProvedValue:
+        at = self.prover.provable_height(height)
+        proof = self.prover.state_proof(store, key, at)
+        return ProvedValue(proof.proof.value if isinstance(proof.proof, ExistenceProof) else None, proof, at)
+
+    async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
+        """A value or an absence."""
+        await self._wait_proof_block(height)
+        return await self._in_thread(self.prover.state, store, key, height)
+
+    async def bundle_evidence(self, record: bytes | int) -> Bundle:
+        """A record of the log."""
+        await self._wait_proof_block(None)
+        if isinstance(record, int):
+            return await self._in_thread(self.prover.record, record)
+        return await self._in_thread(self.prover.record_of_digest, record)
+
+    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
+        """A transaction with its result."""
+        await self._wait_proof_block(None)
+        return await self._in_thread(self.prover.transaction, tx_id)
+
+    async def bundle_header(self, height: int) -> Bundle:
+        """A header."""
+        return await self._in_thread(self.prover.header, height)
+
+    async def _wait_proof_block(self, height: int | None) -> None:
+        """When the last block changed something, the next, which proves it, is on its way: what was committed can be read at once."""
+        tip = self._chain.tip
+        if height is None and tip.is_due:
+            try:
+                async with asyncio.timeout(PROOF_WAIT_S):
+                    await self.wait_height(tip.height + 1)
+            except TimeoutError:
+                return  # then the answer is about the height before, and says so
+
+    async def _in_thread(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+
+def _submitted(one: Outcome) -> Submitted:
+    if one.error is not None:
+        return Submitted(one.tx_id, one.error.code, one.error.detail)
+    return Submitted(one.tx_id, OK, "", one.height, one.index, one.result)

@@ -1,0 +1,148 @@
+"""Proof bundles from what is on disk: the claim, and the way of trust from genesis to the header that it hangs on.
+
+Blocking; any thread may call it.
+"""
+
+from chainnode import blocks, claims, codec, light, transactions
+from chainnode.crypto.keys import validator, validator_set
+from chainnode.digests import validators_hash
+from chainnode.errors import Rejected, Unavailable
+from chainnode.execution.engine import TX_INDEX
+from chainnode.light import TrustedState, TrustRules
+from chainnode.node.chain import Chain
+from chainnode.node.ingress import position_of
+from chainnode.types.block import ValidatorSet
+from chainnode.types.bundle import Bundle, Claim, EvidenceClaim, HeaderClaim, LightBlock, StateClaim, StateProof
+from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_ENOUGH_TRUST, NOT_FOUND, TX_UNKNOWN
+from chainnode.types.proof import ExistenceProof, NonExistenceProof
+from chainnode.types.transaction import TxResult
+from contracts import evidence
+
+
+class Prover:
+    """Makes bundles for one chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._ledger = chain.state.ledger
+        self._rules = TrustRules(chain.genesis.chain_id, None)
+        self._first = validator_set(validator(one.public_key, one.power) for one in chain.genesis.validators)
+
+    # Parts
+
+    def light_block(self, height: int) -> LightBlock | None:
+        """Header, commit and validators of a height; None when it is unknown."""
+        header, commit, validators = self._ledger.header(height), self._ledger.commit(height), self.validators(height)
+        if header is None or commit is None or validators is None:
+            return None
+        return LightBlock(blocks.decode_header(header), blocks.decode_commit(commit), validators)
+
+    def validators(self, height: int) -> ValidatorSet | None:
+        """Those who decide a height, up to the one being decided."""
+        if not 0 < height <= self._chain.tip.height + 1:
+            return None
+        data = self._ledger.validators(height)
+        return None if data is None else blocks.decode_validator_set(data)
+
+    def results(self, height: int) -> tuple[TxResult, ...] | None:
+        """The results of a height's transactions."""
+        found = self._ledger.results(height)
+        return None if found is None else tuple(transactions.decode_result(result) for result in found)
+
+    def state_proof(self, store: str, key: bytes, height: int) -> StateProof:
+        """A key's value or absence after a height."""
+        _, (proof, store_proof) = self._chain.state.prove_state(store, key, height)
+        assert isinstance(proof, ExistenceProof | NonExistenceProof) and isinstance(store_proof, ExistenceProof)
+        return StateProof(store, key, proof, store_proof)
+
+    def provable_height(self, height: int | None) -> int:
+        """The height whose state is meant: the last one whose next header is decided, or the one asked for."""
+        last = self._chain.tip.height - 1
+        if last < 0 or (height is not None and not 0 <= height <= last):
+            raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this state is not decided yet")
+        return last if height is None else height
+
+    # Bundles
+
+    def header(self, height: int) -> Bundle:
+        """The way of trust to a header."""
+        return self._bundle(HeaderClaim(), height)
+
+    def state(self, store: str, key: bytes, height: int | None) -> Bundle:
+        """A key's value or absence."""
+        at = self.provable_height(height)
+        return self._bundle(StateClaim(self.state_proof(store, key, at)), at + 1)
+
+    def record(self, index: int) -> Bundle:
+        """An evidence record by its index in the log."""
+        found = self._ledger.log_record(index)
+        if found is None:
+            raise Rejected(NOT_FOUND, f"the evidence log has no record {index}")
+        at = self.provable_height(None)
+        head = self.state_proof(evidence.NAME, evidence.HEAD_KEY, at)
+        assert isinstance(head.proof, ExistenceProof)
+        size, _ = codec.as_array(codec.decode(head.proof.value, bytes_max=64), 2)
+        size = codec.as_int(size, 0, 2**63 - 1)
+        if index >= size:
+            raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this record is not decided yet")
+        path = self._chain.state.prove_record(index, size)
+        return self._bundle(EvidenceClaim(found[1], index, path, head), at + 1)
+
+    def record_of_digest(self, digest: bytes) -> Bundle:
+        """The first record of a digest."""
+        position = self._chain.state.index_get(evidence.DIGEST_INDEX, digest)
+        if position is None:
+            raise Rejected(NOT_FOUND, f"no evidence was recorded for {digest.hex()}")
+        return self.record(evidence.decode_position(position)[0])
+
+    def transaction(self, tx_id: bytes) -> Bundle:
+        """A transaction with its result."""
+        position = self._chain.state.index_get(TX_INDEX, tx_id)
+        if position is None:
+            raise Rejected(TX_UNKNOWN, f"no committed transaction has the id {tx_id.hex()}")
+        height, index = position_of(position)
+        if height >= self._chain.tip.height:
+            raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this result is not decided yet")
+        raws = [tx.raw for batch in self._ledger.batches(height) for tx in transactions.decode_batch(batch)]
+        results = self.results(height)
+        if results is None or len(raws) != len(results):
+            raise Unavailable(HEIGHT_UNKNOWN, "the body of this block was pruned")
+        return self._bundle(claims.transaction_claim(raws, index, results), height + 1, through=height)
+
+    def _bundle(self, claim: Claim, height: int, *, through: int | None = None) -> Bundle:
+        """The claim with the path to `height`, by way of the header `through` when that is needed."""
+        return Bundle(self._chain.genesis.chain_id, self._chain.genesis_hash, tuple(self._path(height, through)), claim)
+
+    def _path(self, height: int, through: int | None) -> list[LightBlock]:
+        """As few headers as lead from genesis to `height`, each believed after the one before."""
+        path: list[LightBlock] = []
+        state, validators = light.genesis_state(self._chain.genesis.time_ns, self._first), self._first
+        goals = [height] if through is None else [through, height]
+        for goal in goals:
+            while state.height < goal:
+                block, state = self._step(state, validators, goal)
+                validators = block.validators
+                path.append(block)
+        return path
+
+    def _step(self, state: TrustedState, validators: ValidatorSet, goal: int) -> tuple[LightBlock, TrustedState]:
+        """The furthest header that can be believed from here; the neighbour always can."""
+        next_to = state.height + 1
+        is_stable = validators_hash(validators) == state.next_validators_hash
+        height = goal if is_stable else next_to
+        while height > next_to:
+            block = self._light_block(height)
+            try:
+                return block, light.verify_skipping(state, validators, block, self._rules, block.header.time_ns)
+            except Rejected as error:
+                if error.code is not NOT_ENOUGH_TRUST:
+                    raise
+            height = (state.height + height) // 2
+        block = self._light_block(next_to)
+        return block, light.verify_adjacent(state, block, self._rules, block.header.time_ns)
+
+    def _light_block(self, height: int) -> LightBlock:
+        block = self.light_block(height)
+        if block is None:
+            raise Unavailable(HEIGHT_UNKNOWN, f"the header of height {height} is not here")
+        return block
