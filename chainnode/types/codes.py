@@ -110,6 +110,7 @@ HEIGHT_UNKNOWN = Code(905, "height-unknown", "The chain has not reached this hei
 TX_UNKNOWN = Code(906, "tx-unknown", "No committed transaction has this id.")
 WAIT_TIMEOUT = Code(907, "wait-timeout", "The transaction was taken but not committed in time; it may still be.")
 HOME_EXISTS = Code(909, "home-exists", "The folder holds a node already.")
+PORT_IN_USE = Code(910, "port-in-use", "Another program listens on this port.")
 OPTIMISED = Code(908, "optimised", "The node refuses to run under python -O, which removes its assertions.")
 
 # 920-939: peers
@@ -138,5 +139,16 @@ DOUBLE_SIGN = Code(947, "double-sign", "The key has signed something else for th
 SIGN_BEHIND = Code(948, "sign-behind", "The key has signed for a later height, round or step.")
 KEY_FILE_EXISTS = Code(949, "key-file-exists", "A key file is there already; it is never overwritten.")
 BAD_KEY_FILE = Code(950, "bad-key-file", "The key file cannot be read, or others may read it.")
+
+# 960-979: the HTTP interface
+NO_ROUTE = Code(960, "no-route", "The HTTP interface has nothing at this path.")
+WRONG_HTTP_METHOD = Code(961, "wrong-http-method", "The path does not take this HTTP method.")
+UNSUPPORTED_MEDIA = Code(962, "unsupported-media", "The body is of a media type that the path does not take.")
+
+# 980-989: what a client finds wrong with a node's answer
+NODE_UNREACHABLE = Code(980, "node-unreachable", "No node could be reached, or none answered in time.")
+STALE_ANSWER = Code(981, "stale-answer", "The answer is true but older than what is asked for, or than what is known already.")
+OTHER_QUESTION = Code(982, "other-question", "The node proved something else than what was asked.")
+TWO_HEADERS = Code(983, "two-headers", "Two decided headers of one height were shown: more than a third of the voting power has lied.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

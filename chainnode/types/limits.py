@@ -133,3 +133,33 @@ BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
 INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
 PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
+
+# HTTP interface
+SUBMIT_TXS_MAX = 1000  # transactions in one POST
+SUBMIT_WAIT_MS_MAX = 60_000  # how long a request may wait for a block
+EVENT_CLIENTS_MAX = 256  # open event streams
+EVENT_HEIGHTS_CACHED_MAX = 8  # heights whose events are kept ready for all streams
+EVENT_WRITE_MS_MAX = 30_000  # a stream whose client does not read for so long is closed
+EVENT_KEEPALIVE_MS = 10_000
+COMET_PAGE_MAX = 100  # validators on one page of CometBFT's /validators
+COMET_PAGE = 30
+COMET_BLOCKS_MAX = 20  # headers in one answer of CometBFT's /blockchain
+COMET_BATCH_MAX = 32  # calls in one JSON-RPC request
+COMET_SOCKETS_MAX = 64  # open websockets of CometBFT clients
+COMET_REQUEST_BYTES_MAX = 64 * 1024
+
+# Clients of the HTTP interface
+DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures
+CLIENT_TIMEOUT_MS = 30_000  # how long one question, or one transaction, may take with all its tries
+CLIENT_REQUEST_MS_MAX = 10_000  # how long one node may take for an answer
+CLIENT_RETRY_MS_MIN = 50  # doubled after each round of all nodes
+CLIENT_RETRY_MS_MAX = 2_000
+CLIENT_ANSWER_BYTES_MAX = BUNDLE_BYTES_MAX
+CLIENT_REQUESTS_MAX = 8  # questions asked at once where a call needs many answers
+CLIENT_AGE_MS_MAX = 180_000  # three heartbeats: the state that a question about now may be answered with
+CLIENT_LAG_MS_MAX = 10_000  # how much older than the newest known header that state may be
+CLIENT_HEADERS_KEPT = 1024  # headers by height, to see when two are shown for one
+CLIENT_EVENT_BYTES_MAX = 1024 * 1024  # of one event, as text
+CLIENT_EVENTS_SILENT_MS_MAX = 3 * EVENT_KEEPALIVE_MS  # a stream that says nothing for so long is opened again
+ANCHOR_RECORDS = 100  # of one transaction
+ANCHOR_FILE_CHUNK_BYTES = 1024 * 1024
