@@ -43,6 +43,7 @@ from contracts.registry import SystemContracts, node_ids
 
 log = logging.getLogger(__name__)
 GUARD_FILE = "signguard"
+PRUNE_EVERY = 100  # heights
 VERSION = "0.1.0"  # as in pyproject.toml
 
 
@@ -91,7 +92,7 @@ class Node:
         info = NodeInfo(self.genesis, genesis_hash, self.node_id, config.node_name, VERSION, config.peers_listen)
         self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network)
         self._stopping = asyncio.Event()
-        self.rounds_entered = 0
+        self.rounds_entered = self.txs_committed = 0
 
     def _open_guard(self, key: PrivateKey, *, is_new: bool) -> SignGuard:
         """The guard is made with the data folder and never again: a lost one could let the key sign twice."""
@@ -132,6 +133,7 @@ class Node:
     def height_applied(self, applied: Applied) -> None:
         """Log it, answer clients, follow the registry of nodes."""
         header = applied.header
+        self.txs_committed += len(applied.tx_ids)
         extra = {"height": header.height, "txs": len(applied.tx_ids), "app_hash": applied.tip.app_hash.hex()[:16]}
         log.log(logging.INFO if applied.tx_ids else logging.DEBUG, "block_committed", extra=extra)
         self.ingress.height_applied(applied)
@@ -139,6 +141,13 @@ class Node:
             self.network.connect_to(self._addresses())
             self.network.admit(self._admitted())
         self.backend.height_applied()
+        if self.config.storage_keep_heights and header.height % PRUNE_EVERY == 0:
+            self.pool.submit(self._prune, header.height - self.config.storage_keep_heights)
+
+    def _prune(self, below_height: int) -> None:
+        """Remove old bodies; beside everything else, in a thread."""
+        removed = self.chain.state.ledger.prune(below_height)
+        log.info("heights_pruned", extra={"below_height": below_height, "keys": removed.keys, "bytes": removed.bytes})
 
     def refused(self, effect: TransactionsRefused) -> None:
         """Tell the clients."""
