@@ -137,6 +137,13 @@ def check_params(params: ChainParams) -> None:
         _refuse("params.timeout_ms_max", "is below the timeouts that it caps")
 
 
+def check_peer_address(address: str, where: str = "the peer address") -> None:
+    """Malformed(BAD_GENESIS) unless it is host:port, of at most ADDRESS_LENGTH_MAX ASCII characters."""
+    found = _PEER_ADDRESS.fullmatch(address)
+    if found is None or int(found[1]) > 65_535 or len(address) > ADDRESS_LENGTH_MAX:
+        _refuse(where, "is not host:port")
+
+
 def check_genesis(genesis: Genesis) -> None:
     """Malformed(BAD_GENESIS) unless a chain can begin with it: known members in their ranges, validators that differ."""
     check_chain_id(genesis.chain_id)
@@ -161,9 +168,7 @@ def _check_validator(one: GenesisValidator, where: str) -> None:
     _check_did(one.operator, f"{where}.operator")
     if len(one.node_key) != PUBLIC_KEY_BYTES["e"]:
         _refuse(f"{where}.node_key", f"has {len(one.node_key)} bytes, not {PUBLIC_KEY_BYTES['e']}")
-    address = _PEER_ADDRESS.fullmatch(one.peer_address)
-    if address is None or int(address[1]) > 65_535:
-        _refuse(f"{where}.peer_address", "is not host:port")
+    check_peer_address(one.peer_address, f"{where}.peer_address")
 
 
 def _check_did(text: str, where: str) -> None:

@@ -1,6 +1,7 @@
 """Super nodes decide together: parameters, roles and validators, by more than two thirds of their number.
 
-A proposal is executed by the vote that passes it; what was decided stays on record.
+A proposal is executed by the vote that passes it: when that fails, so does the vote, and the proposal stays open until
+it expires. What was decided stays on record.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,19 @@ from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.block import KeyType, PublicKey
-from chainnode.types.codes import ALREADY_VOTED, BAD_ARGUMENTS, BAD_PROPOSAL, LAST_SUPER_NODE, NOT_FOUND, PROPOSAL_CLOSED
+from chainnode.types.codes import ALREADY_VOTED, BAD_PROPOSAL, DEACTIVATED, NOT_FOUND, PROPOSAL_CLOSED, TOO_MANY
 from chainnode.types.genesis import ChainParams
-from chainnode.types.limits import ADDRESS_LENGTH_MAX, DID_BYTES_MAX, NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX, TEXT_BYTES_MAX
+from chainnode.types.limits import (
+    DID_BYTES_MAX,
+    NAME_BYTES_MAX,
+    PROPOSAL_BYTES_MAX,
+    PROPOSAL_VOTES_MAX,
+    STATE_VALUE_BYTES_MAX,
+    TEXT_BYTES_MAX,
+)
 from chainnode.types.transaction import Event, Value
-from contracts import roles, validators
+from contracts import identity, roles, validators
+from contracts.arguments import check_digest, check_text
 from contracts.roles import Grant
 from contracts.validators import Registered
 
@@ -25,6 +34,8 @@ OPEN, PASSED, FAILED = "open", "passed", "failed"
 _PARAMS_KEY = b"\x00"
 _COUNT_KEY = b"\x01"
 _PROPOSAL_PREFIX = b"\x02"  # ‖ number (8)
+_INT64_MAX = 2**63 - 1
+_KEY_TYPES = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +70,13 @@ def decode_proposal(value: bytes) -> Proposal:
     )
     pairs = tuple(codec.as_array(vote, 2) for vote in codec.as_array(votes))
     return Proposal(
-        number=codec.as_int(number, 1, 2**63 - 1),
+        number=codec.as_int(number, 1, _INT64_MAX),
         kind=codec.as_str(kind, NAME_BYTES_MAX),
         arguments=codec.as_array(arguments),
         reason=codec.as_str(reason, TEXT_BYTES_MAX),
         by=codec.as_str(by, DID_BYTES_MAX),
-        height=codec.as_int(height, 0, 2**63 - 1),
-        expires_ms=codec.as_int(expires_ms, 0, 2**63 - 1),
+        height=codec.as_int(height, 0, _INT64_MAX),
+        expires_ms=codec.as_int(expires_ms, 0, _INT64_MAX),
         status=codec.as_str(status, NAME_BYTES_MAX),
         votes=tuple((codec.as_str(did, DID_BYTES_MAX), codec.as_bool(yes)) for did, yes in pairs),
     )
@@ -76,7 +87,7 @@ def params(state: State) -> ChainParams:
     value = state.store(NAME).get(_PARAMS_KEY)
     assert value is not None, "the genesis wrote them"
     known = codec.as_map(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
-    return ChainParams(**{name: codec.as_int(number, 0, 2**63 - 1) for name, number in known.items()})
+    return ChainParams(**{name: codec.as_int(number, 0, _INT64_MAX) for name, number in known.items()})
 
 
 def proposal(state: State, number: int) -> Proposal | None:
@@ -94,8 +105,11 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
     """
     roles.require_role(state, call, call.sender, roles.SUPER)
     require(kind in _KINDS, BAD_PROPOSAL, f"there is no kind of proposal {kind}")
-    require(0 < len(reason.encode()) <= TEXT_BYTES_MAX, BAD_ARGUMENTS, f"a reason has 1 to {TEXT_BYTES_MAX} bytes")
-    require(len(codec.encode(arguments)) <= STATE_VALUE_BYTES_MAX // 4, BAD_PROPOSAL, "the arguments are too long")
+    types = _KINDS[kind][0]
+    fits = len(arguments) == len(types) and all(type(value) is wanted for value, wanted in zip(arguments, types, strict=True))
+    require(fits, BAD_PROPOSAL, f"the arguments do not fit {kind}")
+    require(len(codec.encode(arguments)) <= PROPOSAL_BYTES_MAX, BAD_PROPOSAL, "the arguments are too long")
+    check_text("reason", reason)
     store = state.store(NAME)
     value = store.get(_COUNT_KEY)
     number = 1 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 0, 2**62) + 1
@@ -117,6 +131,7 @@ def vote(call: Call, state: State, number: int, yes: bool) -> Value:
         raise Rejected(NOT_FOUND, f"there is no proposal {number}")
     require(found.status == OPEN and call.time_ms < found.expires_ms, PROPOSAL_CLOSED, f"proposal {number} is closed")
     require(call.sender not in [did for did, _ in found.votes], ALREADY_VOTED)
+    require(len(found.votes) < PROPOSAL_VOTES_MAX, TOO_MANY, f"a proposal has at most {PROPOSAL_VOTES_MAX} votes")
     state.emit(Event(NAME, "voted", {"number": number, "by": call.sender, "yes": yes}))
     return _settle(call, state, replace(found, votes=(*found.votes, (call.sender, yes))))
 
@@ -129,7 +144,7 @@ def _settle(call: Call, state: State, one: Proposal) -> str:
     needed = len(supers) * 2 // 3 + 1
     if yes >= needed:
         one = replace(one, status=PASSED)
-        _KINDS[one.kind](call, state, one)
+        _KINDS[one.kind][1](call, state, one)
     elif no > len(supers) - needed:
         one = replace(one, status=FAILED)
     state.store(NAME).put(proposal_key(one.number), encode_proposal(one))
@@ -138,18 +153,13 @@ def _settle(call: Call, state: State, one: Proposal) -> str:
     return one.status
 
 
-def _arguments(one: Proposal, *kinds: type) -> tuple[Value, ...]:
-    fits = len(one.arguments) == len(kinds) and all(type(value) is kind for value, kind in zip(one.arguments, kinds, strict=True))
-    require(fits, BAD_PROPOSAL, f"the arguments do not fit {one.kind}")
-    return one.arguments
-
-
 def _set_params(call: Call, state: State, one: Proposal) -> None:
-    (changes,) = _arguments(one, dict)
-    known = codec.as_map(changes)
+    known = codec.as_map(one.arguments[0])
+    numbers = {name: value for name, value in known.items() if type(value) is int and 0 <= value <= _INT64_MAX}
     names = [field.name for field in fields(ChainParams)]
-    require(all(name in names and type(value) is int for name, value in known.items()), BAD_PROPOSAL, "no such parameters")
-    changed = replace(params(state), **{name: codec.as_int(value, -(2**63), 2**63 - 1) for name, value in known.items()})
+    fits = bool(known) and len(numbers) == len(known) and all(name in names for name in numbers)
+    require(fits, BAD_PROPOSAL, "the changes are no parameters with a number each")
+    changed = replace(params(state), **numbers)
     try:
         genesisfile.check_params(changed)
     except Malformed as error:
@@ -159,45 +169,42 @@ def _set_params(call: Call, state: State, one: Proposal) -> None:
 
 
 def _grant_role(call: Call, state: State, one: Proposal) -> None:
-    did, role, expires_ms, evidence = _arguments(one, str, str, int, bytes)
+    did, role, expires_ms, evidence = one.arguments
     assert isinstance(did, str) and isinstance(role, str) and isinstance(expires_ms, int) and isinstance(evidence, bytes)
-    require(len(evidence) == 32 and expires_ms >= 0, BAD_PROPOSAL, "a grant has a digest of 32 bytes and an expiry of 0 or later")
+    check_digest("evidence", evidence)
+    found = identity.identity(state, did)
+    require(found is None or found.is_active, DEACTIVATED, f"{did} was deactivated")  # it could never vote, and yet would count
     roles.put_grant(state, did, Grant(role, expires_ms, evidence, f"governance:{one.number}", call.height), call.time_ms)
 
 
 def _revoke_role(call: Call, state: State, one: Proposal) -> None:
-    did, role = _arguments(one, str, str)
+    did, role = one.arguments
     assert isinstance(did, str) and isinstance(role, str)
-    require(role != roles.SUPER or roles.supers(state, call.time_ms) != (did,), LAST_SUPER_NODE)
     roles.drop_grant(state, did, role, one.reason, f"governance:{one.number}")
 
 
 def _set_validator(call: Call, state: State, one: Proposal) -> None:
-    operator, name, key_type, key, power, node_key, peer_address = _arguments(one, str, str, str, bytes, int, bytes, str)
-    assert isinstance(operator, str) and isinstance(name, str) and isinstance(key, bytes) and isinstance(power, int)
-    assert isinstance(node_key, bytes) and isinstance(peer_address, str)
-    types = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
-    require(key_type in types, BAD_PROPOSAL, "a validator's key is ed25519 or secp256k1")
-    require(
-        0 < len(name.encode()) <= NAME_BYTES_MAX and len(peer_address) <= ADDRESS_LENGTH_MAX, BAD_PROPOSAL, "name or address is too long"
-    )
-    assert isinstance(key_type, str)
-    validators.set_validator(state, Registered(operator, name, PublicKey(types[key_type], key), power, node_key, peer_address))
+    operator, name, key_type, key, power, node_key, peer_address = one.arguments
+    assert isinstance(operator, str) and isinstance(name, str) and isinstance(key_type, str) and isinstance(key, bytes)
+    assert isinstance(power, int) and isinstance(node_key, bytes) and isinstance(peer_address, str)
+    require(key_type in _KEY_TYPES, BAD_PROPOSAL, "a validator's key is ed25519 or secp256k1")
+    validators.set_validator(state, Registered(operator, name, PublicKey(_KEY_TYPES[key_type], key), power, node_key, peer_address))
 
 
 def _remove_validator(call: Call, state: State, one: Proposal) -> None:
-    (address,) = _arguments(one, bytes)
+    (address,) = one.arguments
     assert isinstance(address, bytes)
     require(len(address) == 20, BAD_PROPOSAL, "a validator's address has 20 bytes")
     validators.remove_validator(state, address)
 
 
-_KINDS: dict[str, Callable[[Call, State, Proposal], None]] = {
-    "set_params": _set_params,
-    "grant_role": _grant_role,
-    "revoke_role": _revoke_role,
-    "set_validator": _set_validator,
-    "remove_validator": _remove_validator,
+# The types of a kind's arguments, which `propose` checks, and what carries it out.
+_KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None]]] = {
+    "set_params": ((dict,), _set_params),
+    "grant_role": ((str, str, int, bytes), _grant_role),
+    "revoke_role": ((str, str), _revoke_role),
+    "set_validator": ((str, str, str, bytes, int, bytes, str), _set_validator),
+    "remove_validator": ((bytes,), _remove_validator),
 }
 
 

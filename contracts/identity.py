@@ -12,7 +12,7 @@ from chainnode.crypto.suites import check_public_key
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
-from chainnode.types.codes import ALREADY_EXISTS, BAD_KEY, DEACTIVATED, NO_KEYS, NOT_FOUND, STALE_VERSION, TOO_MANY
+from chainnode.types.codes import ALREADY_EXISTS, BAD_KEY, DEACTIVATED, NO_KEYS, NOT_FOUND, ROLE_BY_GOVERNANCE, STALE_VERSION, TOO_MANY
 from chainnode.types.limits import DID_BYTES_MAX, IDENTITY_KEYS_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event, Value
 from contracts import roles
@@ -95,7 +95,9 @@ def rotate(call: Call, state: State, sequence: int, previous: bytes, keys: tuple
 
 @method
 def deactivate(call: Call, state: State, sequence: int, previous: bytes) -> Value:
-    """End the sender's identifier for ever."""
+    """End the sender's identifier for ever. Not while it is a super node, whose vote would be missing: INV-23."""
+    is_super = roles.has_role(state, call.sender, roles.SUPER, call.time_ms)
+    require(not is_super, ROLE_BY_GOVERNANCE, "the role of a super node is revoked first")
     return _save(call, state, replace(_next(call, state, sequence, previous), keys=(), is_active=False))
 
 

@@ -72,6 +72,6 @@ class SystemContracts:
         evidence.end_block(state)
 
 
-def node_ids(state: State) -> dict[str, bytes]:
-    """Node ids and keys of all nodes that may connect."""
-    return {bid.did_of("e", node.node_key): node.node_key for node in validators.nodes(state)}
+def node_ids(state: State, time_ms: int = 0) -> dict[str, bytes]:
+    """Node ids and keys of all nodes that may connect at this block time."""
+    return {bid.did_of("e", node.node_key): node.node_key for node in validators.nodes(state, time_ms)}

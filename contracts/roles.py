@@ -5,23 +5,28 @@ Member, business and custodian are admissions, which any super node may make; th
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from chainnode import bid, codec
-from chainnode.errors import Malformed
+from chainnode import codec
+from chainnode.bid import parse_did
+from chainnode.errors import Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import (
     BAD_ARGUMENTS,
     BAD_DID,
     EXPIRY_PAST,
+    LAST_SUPER_NODE,
     NOT_FOUND,
     NOT_MEMBER,
     ROLE_BY_GOVERNANCE,
     ROLE_MISSING,
     ROLE_UNKNOWN,
+    TOO_MANY,
 )
-from chainnode.types.limits import DID_BYTES_MAX, NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from chainnode.types.limits import DID_BYTES_MAX, NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX, SUPERS_MAX
 from chainnode.types.transaction import Event, Value
+from contracts.arguments import check_did, check_digest, check_text
 
 NAME = "roles"
 SUPER = "super"
@@ -35,11 +40,16 @@ ROLES = (SUPER, BACKBONE, SERVICE, SUPERVISION, BUSINESS, MEMBER, CUSTODIAN)
 BY_SUPER_NODE = (BUSINESS, MEMBER, CUSTODIAN)
 _HOLDER_PREFIX = b"\x01"
 _SUPERS_KEY = b"\x02"
+_HOLDERS_CACHED = 16_384
+_INT64_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role that somebody holds. `expires_ms` 0: never. `evidence` is the digest of what it rests on, empty at genesis."""
+    """A role that somebody holds. `expires_ms` 0: never. `evidence` is the digest of what it rests on, empty at genesis.
+
+    `by` is a super node's DID, `governance:<number of the proposal>`, or `genesis`.
+    """
 
     role: str
     expires_ms: int
@@ -52,6 +62,7 @@ class Grant:
         return self.expires_ms == 0 or time_ms < self.expires_ms
 
 
+@lru_cache(maxsize=_HOLDERS_CACHED)
 def holder_key(did: str) -> bytes:
     """The key of a DID's grants in the store `roles`. 33 bytes."""
     return _HOLDER_PREFIX + hashlib.sha256(did.encode()).digest()
@@ -63,8 +74,9 @@ def encode_grants(did: str, grants: tuple[Grant, ...]) -> bytes:
     return codec.encode((did, tuple((grant.role, grant.expires_ms, grant.evidence, grant.by, grant.height) for grant in ordered)))
 
 
+@lru_cache(maxsize=_HOLDERS_CACHED)
 def decode_grants(value: bytes) -> tuple[Grant, ...]:
-    """The grants of a value under `holder_key`."""
+    """The grants of a value under `holder_key`. Hot: every transaction asks for its sender's."""
     _, items = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)
     return tuple(_decode_grant(item) for item in codec.as_array(items))
 
@@ -73,10 +85,10 @@ def _decode_grant(value: Value) -> Grant:
     role, expires_ms, evidence, by, height = codec.as_array(value, 5)
     return Grant(
         role=codec.as_str(role, NAME_BYTES_MAX),
-        expires_ms=codec.as_int(expires_ms, 0, 2**63 - 1),
+        expires_ms=codec.as_int(expires_ms, 0, _INT64_MAX),
         evidence=codec.as_bytes(evidence, length_max=32),
         by=codec.as_str(by, DID_BYTES_MAX),
-        height=codec.as_int(height, 0, 2**63 - 1),
+        height=codec.as_int(height, 0, _INT64_MAX),
     )
 
 
@@ -91,10 +103,17 @@ def has_role(state: State, did: str, role: str, time_ms: int) -> bool:
     return any(grant.role == role and grant.is_valid_at(time_ms) for grant in grants(state, did))
 
 
+def has_any_role(state: State, did: str, roles: tuple[str, ...], time_ms: int) -> bool:
+    """Whether the DID holds one of the roles at this block time."""
+    return any(grant.role in roles and grant.is_valid_at(time_ms) for grant in grants(state, did))
+
+
 def require_member(state: State, call: Call) -> None:
-    """Rejected(NOT_MEMBER) unless the sender holds a role, whichever."""
-    if not any(grant.is_valid_at(call.time_ms) for grant in grants(state, call.sender)):
-        require(False, NOT_MEMBER, f"{call.sender} holds no role on this chain")
+    """Rejected(NOT_MEMBER) unless the sender holds a role, whichever. Writing to the chain takes at least that (INV-21)."""
+    for grant in grants(state, call.sender):
+        if grant.is_valid_at(call.time_ms):
+            return
+    raise Rejected(NOT_MEMBER, f"{call.sender} holds no role on this chain")
 
 
 def require_role(state: State, call: Call, did: str, role: str) -> None:
@@ -105,30 +124,18 @@ def require_role(state: State, call: Call, did: str, role: str) -> None:
 
 def supers(state: State, time_ms: int) -> tuple[str, ...]:
     """The super nodes at this block time, ascending."""
-    value = state.store(NAME).get(_SUPERS_KEY)
-    assert value is not None, "the genesis wrote it"
-    dids = tuple(codec.as_str(did, DID_BYTES_MAX) for did in codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX)))
-    return tuple(did for did in dids if has_role(state, did, SUPER, time_ms))
-
-
-def check_did(did: str) -> None:
-    """Rejected(BAD_DID) unless it is a did:bid."""
-    try:
-        bid.parse_did(did)
-    except Malformed as error:
-        require(False, BAD_DID, error.detail)
+    return tuple(did for did in _listed_supers(state) if has_role(state, did, SUPER, time_ms))
 
 
 @method
 def grant(call: Call, state: State, did: str, role: str, expires_ms: int, evidence: bytes) -> Value:
     """Admit `did` as member, business or custodian until `expires_ms` (0: without end). By a super node.
 
-    `evidence` is the SHA-256 of what the admission rests on. A later grant of the same role replaces it.
+    `evidence` is the digest of what the admission rests on. A later grant of the same role replaces it.
     """
     require_role(state, call, call.sender, SUPER)
-    require(role in ROLES, ROLE_UNKNOWN, f"there is no role {role}")
-    require(role in BY_SUPER_NODE, ROLE_BY_GOVERNANCE, f"the role {role} is granted by governance")
-    require(len(evidence) == 32, BAD_ARGUMENTS, "the evidence of a grant is a digest of 32 bytes")
+    _check_admission(role)
+    check_digest("evidence", evidence)
     put_grant(state, did, Grant(role, expires_ms, evidence, call.sender, call.height), call.time_ms)
     return None
 
@@ -137,21 +144,21 @@ def grant(call: Call, state: State, did: str, role: str, expires_ms: int, eviden
 def revoke(call: Call, state: State, did: str, role: str, reason: str) -> Value:
     """Take a role away that a super node may give. By a super node."""
     require_role(state, call, call.sender, SUPER)
-    require(role in BY_SUPER_NODE, ROLE_BY_GOVERNANCE, f"the role {role} is revoked by governance")
+    _check_admission(role)
+    check_text("reason", reason)
     drop_grant(state, did, role, reason, call.sender)
     return None
 
 
 def put_grant(state: State, did: str, made: Grant, time_ms: int) -> None:
     """Write a grant that was decided. For this contract and `governance` alone."""
-    check_did(did)
-    require(made.role in ROLES, ROLE_UNKNOWN, f"there is no role {made.role}")
+    check_did("did", did)
+    require(parse_did(did).is_registrable, BAD_DID, "did: roles are held by DIDs in Base58 with 22 bytes of a key's digest")
+    _check_known(made.role)
+    require(0 <= made.expires_ms <= _INT64_MAX, BAD_ARGUMENTS, "expires_ms is a time, or 0")
     require(made.expires_ms == 0 or time_ms < made.expires_ms, EXPIRY_PAST, "the grant would have expired already")
     kept = tuple(grant for grant in grants(state, did) if grant.role != made.role)
-    store = state.store(NAME)
-    store.put(holder_key(did), encode_grants(did, (*kept, made)))
-    if made.role == SUPER:
-        _write_supers(state, did, is_in=True)
+    _write(state, did, (*kept, made), made.role)
     attributes: dict[str, Value] = {"did": did, "role": made.role, "expires_ms": made.expires_ms, "evidence": made.evidence, "by": made.by}
     state.emit(Event(NAME, "role_granted", attributes))
 
@@ -161,21 +168,8 @@ def drop_grant(state: State, did: str, role: str, reason: str, by: str) -> None:
     before = grants(state, did)
     kept = tuple(grant for grant in before if grant.role != role)
     require(len(kept) < len(before), NOT_FOUND, f"{did} does not hold the role {role}")
-    if kept:
-        state.store(NAME).put(holder_key(did), encode_grants(did, kept))
-    else:
-        state.store(NAME).delete(holder_key(did))
-    if role == SUPER:
-        _write_supers(state, did, is_in=False)
+    _write(state, did, kept, role)
     state.emit(Event(NAME, "role_revoked", {"did": did, "role": role, "reason": reason, "by": by}))
-
-
-def _write_supers(state: State, did: str, *, is_in: bool) -> None:
-    store = state.store(NAME)
-    value = store.get(_SUPERS_KEY)
-    known = () if value is None else codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
-    dids = tuple(codec.as_str(other, DID_BYTES_MAX) for other in known if other != did)
-    store.put(_SUPERS_KEY, codec.encode(tuple(sorted((*dids, did) if is_in else dids))))
 
 
 def genesis(state: State, first: tuple[tuple[str, Grant], ...]) -> None:
@@ -183,3 +177,43 @@ def genesis(state: State, first: tuple[tuple[str, Grant], ...]) -> None:
     state.store(NAME).put(_SUPERS_KEY, codec.encode(()))
     for did, made in first:
         put_grant(state, did, replace(made, height=0), 0)
+
+
+def _write(state: State, did: str, kept: tuple[Grant, ...], changed: str) -> None:
+    """Write all grants of a DID, of which the role `changed` is new or gone."""
+    store = state.store(NAME)
+    had_permanent = changed == SUPER and _has_permanent_super(state)
+    if kept:
+        store.put(holder_key(did), encode_grants(did, kept))
+    else:
+        store.delete(holder_key(did))
+    if changed == SUPER:
+        dids = {*_listed_supers(state)} - {did}
+        if any(grant.role == SUPER for grant in kept):
+            dids |= {did}
+        require(len(dids) <= SUPERS_MAX, TOO_MANY, f"a chain has at most {SUPERS_MAX} super nodes")
+        store.put(_SUPERS_KEY, codec.encode(tuple(sorted(dids))))
+        # INV-23: without a super node nobody could ever make one.
+        require(not had_permanent or _has_permanent_super(state), LAST_SUPER_NODE)
+
+
+def _listed_supers(state: State) -> tuple[str, ...]:
+    """Who was granted SUPER, expired or not, ascending."""
+    value = state.store(NAME).get(_SUPERS_KEY)
+    assert value is not None, "the genesis wrote it"
+    return tuple(codec.as_str(did, DID_BYTES_MAX) for did in codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX)))
+
+
+def _has_permanent_super(state: State) -> bool:
+    """Whether some super node's role never expires."""
+    return any(grant.role == SUPER and grant.expires_ms == 0 for did in _listed_supers(state) for grant in grants(state, did))
+
+
+def _check_known(role: str) -> None:
+    require(role in ROLES, ROLE_UNKNOWN, f"there is no role {role}")
+
+
+def _check_admission(role: str) -> None:
+    """Rejected unless a super node alone gives and takes the role (INV-24)."""
+    _check_known(role)
+    require(role in BY_SUPER_NODE, ROLE_BY_GOVERNANCE, f"the role {role} is given and taken by governance")

@@ -3,19 +3,41 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from chainnode import bid, blocks, codec, cometbytes
+from chainnode import bid, blocks, codec, cometbytes, genesisfile
 from chainnode.crypto import keys
-from chainnode.errors import Malformed
+from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.block import KeyType, PublicKey, ValidatorSet, Vote
-from chainnode.types.codes import ALREADY_EXISTS, BAD_KEY, LAST_VALIDATOR, NOT_EQUIVOCATION, NOT_FOUND, TOO_MANY, VALIDATOR_BARRED
-from chainnode.types.limits import ADDRESS_LENGTH_MAX, DID_BYTES_MAX, NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX, VALIDATORS_MAX
+from chainnode.types.codes import (
+    ALREADY_EXISTS,
+    BAD_ARGUMENTS,
+    BAD_DID,
+    BAD_KEY,
+    LAST_VALIDATOR,
+    NOT_EQUIVOCATION,
+    NOT_FOUND,
+    ROLE_MISSING,
+    TOO_MANY,
+    VALIDATOR_BARRED,
+)
+from chainnode.types.limits import (
+    ADDRESS_LENGTH_MAX,
+    DID_BYTES_MAX,
+    NAME_BYTES_MAX,
+    OPERATOR_NODES_MAX,
+    STATE_VALUE_BYTES_MAX,
+    VALIDATOR_KEYS_MAX,
+    VALIDATORS_MAX,
+)
 from chainnode.types.transaction import Event, Value
 from contracts import roles
+from contracts.arguments import check_did, check_text
 
 NAME = "validators"
 POWER_MAX = 1_000_000
+NODES_MAX = 4 * VALIDATORS_MAX
+NODE_ROLES = (roles.SUPER, roles.BACKBONE, roles.SERVICE, roles.SUPERVISION, roles.BUSINESS)
 _VALIDATOR_PREFIX = b"\x01"  # ‖ address (20)
 _EVIDENCE_PREFIX = b"\x02"  # ‖ address (20)
 _NODE_PREFIX = b"\x03"  # ‖ sha256(node id)
@@ -68,7 +90,7 @@ def decode_validator(value: bytes) -> Registered:
 
 def registered(state: State) -> tuple[Registered, ...]:
     """Every validator that ever was, by address."""
-    entries = state.store(NAME).iterate(_VALIDATOR_PREFIX, limit=4 * VALIDATORS_MAX)
+    entries = state.store(NAME).iterate(_VALIDATOR_PREFIX, limit=VALIDATOR_KEYS_MAX)
     return tuple(decode_validator(value) for _, value in entries)
 
 
@@ -77,11 +99,17 @@ def validator_set(state: State) -> ValidatorSet:
     return keys.validator_set(keys.validator(one.public_key, one.power) for one in registered(state) if one.power)
 
 
-def nodes(state: State) -> tuple[Node, ...]:
-    """The nodes of validators with power and the registered others."""
+def nodes(state: State, time_ms: int = 0) -> tuple[Node, ...]:
+    """The nodes of validators with power, and the registered others whose operators may still run one at this block time.
+
+    At time 0 a role that has expired still counts, one that was revoked does not.
+    """
     voting = tuple(Node(one.operator, one.node_key, one.peer_address) for one in registered(state) if one.power)
-    others = tuple(_decode_node(value) for _, value in state.store(NAME).iterate(_NODE_PREFIX, limit=4 * VALIDATORS_MAX))
-    return voting + others
+    return voting + tuple(node for node in _others(state) if roles.has_any_role(state, node.operator, NODE_ROLES, time_ms))
+
+
+def _others(state: State) -> tuple[Node, ...]:
+    return tuple(_decode_node(value) for _, value in state.store(NAME).iterate(_NODE_PREFIX, limit=NODES_MAX))
 
 
 def _decode_node(value: bytes) -> Node:
@@ -91,22 +119,31 @@ def _decode_node(value: bytes) -> Node:
 
 @method
 def register_node(call: Call, state: State, node_key: bytes, peer_address: str) -> Value:
-    """Let a node of the sender connect, without a vote; an empty address removes it. Not by mere members and custodians."""
-    allowed = (roles.SUPER, roles.BACKBONE, roles.SERVICE, roles.SUPERVISION, roles.BUSINESS)
-    if not any(roles.has_role(state, call.sender, role, call.time_ms) for role in allowed):
-        roles.require_role(state, call, call.sender, roles.BACKBONE)
-    _check_node(node_key, peer_address or "none:1")
+    """Let a node of the sender connect, without a vote. Not by mere members and custodians.
+
+    An empty address removes it; that a super node may do too.
+    """
+    require(roles.has_any_role(state, call.sender, NODE_ROLES, call.time_ms), ROLE_MISSING, f"{call.sender} may not run a node")
+    require(len(node_key) == 32, BAD_KEY, "a node key has 32 bytes")
     store, key = state.store(NAME), _NODE_PREFIX + hashlib.sha256(node_key).digest()
     before = store.get(key)
-    require(before is None or _decode_node(before).operator == call.sender, ALREADY_EXISTS, "another operator has registered this node")
+    operator = call.sender if before is None else _decode_node(before).operator
     if not peer_address:
         require(before is not None, NOT_FOUND, "this node is not registered")
+        is_super = roles.has_role(state, call.sender, roles.SUPER, call.time_ms)
+        require(is_super or operator == call.sender, ALREADY_EXISTS, "another operator has registered this node")
         store.delete(key)
     else:
-        require(before is not None or len(store.iterate(_NODE_PREFIX, limit=VALIDATORS_MAX)) < VALIDATORS_MAX, TOO_MANY, "too many nodes")
+        _check_node(node_key, peer_address)
+        require(operator == call.sender, ALREADY_EXISTS, "another operator has registered this node")
+        if before is None:
+            others = _others(state)
+            require(len(others) < NODES_MAX, TOO_MANY, f"at most {NODES_MAX} nodes are registered")
+            own = sum(1 for node in others if node.operator == call.sender)
+            require(own < OPERATOR_NODES_MAX, TOO_MANY, f"an operator registers at most {OPERATOR_NODES_MAX} nodes")
         store.put(key, codec.encode((call.sender, node_key, peer_address)))
     node_id = bid.did_of("e", node_key)
-    state.emit(Event(NAME, "node_registered", {"operator": call.sender, "node_id": node_id, "peer_address": peer_address}))
+    state.emit(Event(NAME, "node_registered", {"operator": operator, "node_id": node_id, "peer_address": peer_address}))
     return None
 
 
@@ -119,8 +156,7 @@ def report_equivocation(call: Call, state: State, vote_a: bytes, vote_b: bytes) 
     try:
         first, second = blocks.decode_vote(vote_a), blocks.decode_vote(vote_b)
     except Malformed as error:
-        require(False, NOT_EQUIVOCATION, error.detail)
-        raise
+        raise Rejected(NOT_EQUIVOCATION, error.detail) from error
     same = (first.height, first.round, first.type, first.validator_address) == (
         second.height,
         second.round,
@@ -131,8 +167,8 @@ def report_equivocation(call: Call, state: State, vote_a: bytes, vote_b: bytes) 
     require(0 < first.height <= call.height, NOT_EQUIVOCATION, "the votes are of a height to come")
     store = state.store(NAME)
     value = store.get(validator_key(first.validator_address))
-    require(value is not None, NOT_FOUND, "no validator has this address")
-    assert value is not None
+    if value is None:
+        raise Rejected(NOT_FOUND, "no validator has this address")
     found = decode_validator(value)
     for vote in (first, second):
         require(_is_signed(call.chain_id, found.public_key, vote), NOT_EQUIVOCATION, "a signature does not verify")
@@ -152,18 +188,21 @@ def _is_signed(chain_id: str, key: PublicKey, vote: Vote) -> bool:
 
 def set_validator(state: State, made: Registered) -> None:
     """Add a validator, or change its power and node. For `governance` alone."""
-    roles.check_did(made.operator)
+    check_did("operator", made.operator)
+    require(bid.parse_did(made.operator).is_registrable, BAD_DID, "an operator is a DID in Base58 with 22 bytes of a key's digest")
+    check_text("name", made.name, NAME_BYTES_MAX)
     _check_node(made.node_key, made.peer_address)
-    require(0 < made.power <= POWER_MAX, BAD_KEY, f"power is 1 to {POWER_MAX}")
+    require(0 < made.power <= POWER_MAX, BAD_ARGUMENTS, f"power is 1 to {POWER_MAX}")
     try:
-        address = keys.address(made.public_key)
+        address = keys.validator(made.public_key, made.power).address
     except Malformed as error:
-        require(False, BAD_KEY, error.detail)
-        raise
+        raise Rejected(BAD_KEY, error.detail) from error
     require(state.store(NAME).get(_EVIDENCE_PREFIX + address) is None, VALIDATOR_BARRED, "this key has signed two blocks in one round")
     others = tuple(one for one in registered(state) if one.public_key != made.public_key)
     require(sum(1 for one in others if one.power) < VALIDATORS_MAX, TOO_MANY, f"a chain has at most {VALIDATORS_MAX} validators")
-    require(len(others) < 4 * VALIDATORS_MAX, TOO_MANY, "too many keys have been validators")
+    require(len(others) < VALIDATOR_KEYS_MAX, TOO_MANY, f"at most {VALIDATOR_KEYS_MAX} keys are or were a validator's")
+    taken = any(one.power and one.node_key == made.node_key for one in others)
+    require(not taken, ALREADY_EXISTS, "another validator has this node key")
     _save(state, made)
     state.emit(Event(NAME, "validator_set", {"operator": made.operator, "name": made.name, "power": made.power}))
 
@@ -171,8 +210,8 @@ def set_validator(state: State, made: Registered) -> None:
 def remove_validator(state: State, address: bytes) -> None:
     """Take a validator's vote. For `governance` alone."""
     value = state.store(NAME).get(validator_key(address))
-    require(value is not None, NOT_FOUND, "no validator has this address")
-    assert value is not None
+    if value is None:
+        raise Rejected(NOT_FOUND, "no validator has this address")
     found = decode_validator(value)
     require(found.power > 0, NOT_FOUND, "this validator has no power already")
     require(len(validator_set(state).validators) > 1, LAST_VALIDATOR)
@@ -186,8 +225,10 @@ def _save(state: State, one: Registered) -> None:
 
 def _check_node(node_key: bytes, peer_address: str) -> None:
     require(len(node_key) == 32, BAD_KEY, "a node key has 32 bytes")
-    host, _, port = peer_address.rpartition(":")
-    require(bool(host) and port.isdecimal() and len(peer_address) <= ADDRESS_LENGTH_MAX, BAD_KEY, "a peer address is host:port")
+    try:
+        genesisfile.check_peer_address(peer_address)
+    except Malformed as error:
+        raise Rejected(BAD_ARGUMENTS, error.detail) from error
 
 
 def genesis(state: State, first: tuple[Registered, ...]) -> None:
