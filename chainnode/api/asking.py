@@ -1,0 +1,84 @@
+"""What a request asks for: its path and query, read once with all bounds checked."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from chainnode.api.backend import Backend
+from chainnode.errors import Malformed, Unavailable
+from chainnode.types.codes import HEIGHT_UNKNOWN, MALFORMED
+from chainnode.types.limits import STATE_KEY_BYTES_MAX, SUBMIT_WAIT_MS_MAX
+
+INT64_MAX = 2**63 - 1
+LATEST = "latest"
+HASH_BYTES = 32
+_STORE_NAME_LENGTH_MAX = 64
+
+
+def whole(text: str, name: str, maximum: int = INT64_MAX) -> int:
+    """A number in plain decimals from 0 to `maximum`; `name` is what it stands for."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > maximum:
+        raise Malformed(MALFORMED, f"{name} is a whole number from 0 to {maximum}")
+    return int(text)
+
+
+def hexadecimal(text: str, name: str, *, length: int | None = None, length_max: int | None = None) -> bytes:
+    """Bytes in hexadecimal of either case."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        raise Malformed(MALFORMED, f"{name} is written in hexadecimal") from None
+    if length is not None and len(value) != length:
+        raise Malformed(MALFORMED, f"{name} has {length} bytes, {2 * length} hexadecimal digits")
+    if length_max is not None and not 0 < len(value) <= length_max:
+        raise Malformed(MALFORMED, f"{name} has 1 to {length_max} bytes")
+    return value
+
+
+def query_whole(query: Mapping[str, str], name: str, maximum: int = INT64_MAX) -> int | None:
+    """A number of the query, None when it is not there."""
+    return whole(query[name], name, maximum) if name in query else None
+
+
+def path_height(request: web.Request, backend: Backend) -> int:
+    """The height in the path: a number, or `latest`."""
+    text = request.match_info["height"]
+    return backend.last_height() if text == LATEST else whole(text, "height")
+
+
+def path_hash(request: web.Request, name: str) -> bytes:
+    """A hash in the path."""
+    return hexadecimal(request.match_info[name], name, length=HASH_BYTES)
+
+
+def path_state_key(request: web.Request) -> tuple[str, bytes]:
+    """Store and key in the path."""
+    store = request.match_info["store"]
+    if len(store) > _STORE_NAME_LENGTH_MAX or not (store.isascii() and store.isprintable()):
+        raise Malformed(MALFORMED, f"store is a name of 1 to {_STORE_NAME_LENGTH_MAX} plain letters")
+    return store, hexadecimal(request.match_info["key"], "key", length_max=STATE_KEY_BYTES_MAX)
+
+
+def query_wait_ms(request: web.Request) -> int | None:
+    """How long the client wants to wait for a block, None when it does not say."""
+    return query_whole(request.query, "wait_ms", SUBMIT_WAIT_MS_MAX)
+
+
+def query_choice(request: web.Request, name: str, choices: tuple[str, ...], default: str) -> str:
+    """One of a few words."""
+    word = request.query.get(name, default)
+    if word not in choices:
+        raise Malformed(MALFORMED, f"{name} is one of {', '.join(choices)}")
+    return word
+
+
+async def wait_for_height(backend: Backend, height: int, wait_ms: int) -> None:
+    """Return when the height is applied; Unavailable(HEIGHT_UNKNOWN) when it is not within `wait_ms`."""
+    if backend.last_height() >= height:
+        return
+    try:
+        async with asyncio.timeout(wait_ms / 1000):
+            await backend.wait_height(height)
+    except TimeoutError:
+        raise Unavailable(HEIGHT_UNKNOWN, f"height {height} is not decided yet; the last is {backend.last_height()}") from None

@@ -1,0 +1,77 @@
+"""Answers that carry their proof: state, evidence and headers as bundles (`docs/proof-bundle.md`)."""
+
+import asyncio
+
+from aiohttp import web
+
+from chainnode.api.asking import (
+    path_hash,
+    path_height,
+    path_state_key,
+    query_choice,
+    query_wait_ms,
+    query_whole,
+    wait_for_height,
+    whole,
+)
+from chainnode.api.backend import Backend
+from chainnode.api.forms import Json, encoded_value_json
+from chainnode.bundlejson import bundle_to_json
+from chainnode.types.bundle import Bundle
+from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
+
+_LARGE_HEADERS = 4  # so many and more are written off the event loop
+
+
+async def bundle_response(bundle: Bundle) -> web.Response:
+    """The bundle in its JSON form."""
+    is_large = len(bundle.headers) >= _LARGE_HEADERS
+    text = await asyncio.to_thread(bundle_to_json, bundle) if is_large else bundle_to_json(bundle)
+    return web.Response(text=text, content_type="application/json")
+
+
+async def state(backend: Backend, request: web.Request) -> web.Response:
+    """A key's value or absence: proved, or with `proof=none` as the node tells it."""
+    store, key = path_state_key(request)
+    height = query_whole(request.query, "height")
+    proof = query_choice(request, "proof", ("bundle", "none"), "bundle")
+    await _wait_for_state(backend, request)
+    if proof == "bundle":
+        return await bundle_response(await backend.bundle_state(store, key, height))
+    proved = await backend.prove_state(store, key, height)
+    document: dict[str, Json] = {
+        "store": store,
+        "key": key.hex(),
+        "height": proved.height,
+        "value": None if proved.value is None else proved.value.hex(),
+        "decoded": None if proved.value is None else encoded_value_json(proved.value),
+    }
+    return web.json_response(document)
+
+
+async def evidence_by_digest(backend: Backend, request: web.Request) -> web.Response:
+    """The first evidence record of a digest."""
+    digest = path_hash(request, "digest")
+    await _wait_for_state(backend, request)
+    return await bundle_response(await backend.bundle_evidence(digest))
+
+
+async def evidence_by_index(backend: Backend, request: web.Request) -> web.Response:
+    """An evidence record by its place in the log."""
+    index = whole(request.match_info["index"], "index")
+    await _wait_for_state(backend, request)
+    return await bundle_response(await backend.bundle_evidence(index))
+
+
+async def header(backend: Backend, request: web.Request) -> web.Response:
+    """The way of trust from genesis to a header."""
+    height = path_height(request, backend)
+    return await bundle_response(await backend.bundle_header(height))
+
+
+async def _wait_for_state(backend: Backend, request: web.Request) -> None:
+    """With `min_height` in the query: wait until the state after that height can be proved, which its next header does."""
+    height = query_whole(request.query, "min_height")
+    if height is not None:
+        wait_ms = query_wait_ms(request)
+        await wait_for_height(backend, height + 1, SUBMIT_WAIT_MS_MAX if wait_ms is None else wait_ms)

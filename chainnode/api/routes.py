@@ -1,0 +1,210 @@
+"""The table of all routes: what the server serves and the OpenAPI document describes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from chainnode.api import events, ledgerpages, probes, proofs, submissions
+from chainnode.api.backend import Backend
+from chainnode.api.forms import Json
+from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
+
+Handle = Callable[[Backend, web.Request], Awaitable[web.StreamResponse]]
+
+JSON = "application/json"
+MSGPACK = submissions.MSGPACK_MEDIA
+TEXT = "text/plain"
+EVENT_STREAM = events.EVENT_STREAM_MEDIA
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A part of the path, of the query, or a header. Parts of the path are always required."""
+
+    name: str
+    place: str  # path, query or header
+    meaning: str
+    schema: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path with the method that it takes. `body` and `answer` name schemas by media type."""
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    handle: Handle
+    answer: dict[str, str]
+    parameters: tuple[Parameter, ...] = ()
+    body: dict[str, str] | None = None
+    problems: tuple[int, ...] = ()
+
+
+_WHOLE: dict[str, Json] = {"type": "integer", "minimum": 0}
+_HASH: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}
+_WORD: dict[str, Json] = {"type": "string", "maxLength": 64}
+
+HEIGHT = Parameter("height", "path", "A height, or `latest`.", {"type": "string", "pattern": "^([0-9]+|latest)$"})
+WAIT = Parameter(
+    "wait_ms",
+    "query",
+    "How long to wait for a block at most, in milliseconds.",
+    {"type": "integer", "minimum": 0, "maximum": SUBMIT_WAIT_MS_MAX},
+)
+MIN_HEIGHT = Parameter("min_height", "query", "Answer from a state after this height or a later one; wait for it up to `wait_ms`.", _WHOLE)
+
+
+def _choice(name: str, meaning: str, *words: str) -> Parameter:
+    return Parameter(name, "query", meaning, {"type": "string", "enum": list(words), "default": words[0]})
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/v1/transactions",
+        "submitTransactions",
+        "transactions",
+        "Submit 1 to 1000 signed transactions; each has an outcome of its own, in order.",
+        submissions.submit,
+        {JSON: "Outcomes", MSGPACK: "OutcomesMsgpack"},
+        (WAIT,),
+        {JSON: "Submission", MSGPACK: "SubmissionMsgpack"},
+        (400, 413, 415, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/transactions/{tx_id}",
+        "getTransaction",
+        "transactions",
+        "A committed transaction and its result, or the bundle that proves both.",
+        submissions.transaction,
+        {JSON: "CommittedOrBundle"},
+        (
+            Parameter("tx_id", "path", "SHA-256 of the transaction's body.", _HASH),
+            _choice("proof", "With `bundle`, the proof for a stranger.", "none", "bundle"),
+            WAIT,
+        ),
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/state/{store}/{key}",
+        "getState",
+        "state",
+        "The value of a state key, or its absence, with proof.",
+        proofs.state,
+        {JSON: "StateOrBundle"},
+        (
+            Parameter("store", "path", "A store, which is a contract's name.", _WORD),
+            Parameter("key", "path", "The key in hexadecimal.", {"type": "string", "pattern": "^([0-9a-fA-F]{2}){1,64}$"}),
+            _choice("proof", "With `none`, only what the node says.", "bundle", "none"),
+            Parameter("height", "query", "The state after this height; without it, the last that can be proved.", _WHOLE),
+            MIN_HEIGHT,
+            WAIT,
+        ),
+        problems=(400, 404, 410, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/evidence/{digest}",
+        "getEvidence",
+        "state",
+        "The first evidence record of a digest, with proof.",
+        proofs.evidence_by_digest,
+        {JSON: "Bundle"},
+        (Parameter("digest", "path", "The digest that was put on record.", _HASH), MIN_HEIGHT, WAIT),
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/evidence/records/{index}",
+        "getEvidenceRecord",
+        "state",
+        "An evidence record by its place in the log, with proof.",
+        proofs.evidence_by_index,
+        {JSON: "Bundle"},
+        (Parameter("index", "path", "The record's place, from 0.", _WHOLE), MIN_HEIGHT, WAIT),
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/blocks/{height}",
+        "getBlock",
+        "blocks",
+        "A block: its header, its batches and its transactions.",
+        ledgerpages.block,
+        {JSON: "Block"},
+        (HEIGHT, _choice("transactions", "Their ids, or their bytes.", "ids", "raw")),
+        problems=(400, 404),
+    ),
+    Route(
+        "GET",
+        "/v1/blocks/{height}/results",
+        "getResults",
+        "blocks",
+        "The results of a block's transactions in order, with their events.",
+        ledgerpages.results,
+        {JSON: "Results"},
+        (HEIGHT,),
+        problems=(400, 404),
+    ),
+    Route(
+        "GET",
+        "/v1/commits/{height}",
+        "getCommit",
+        "blocks",
+        "A header with the commit for it.",
+        ledgerpages.commit,
+        {JSON: "SignedHeader"},
+        (HEIGHT,),
+        problems=(400, 404),
+    ),
+    Route(
+        "GET",
+        "/v1/validators/{height}",
+        "getValidators",
+        "blocks",
+        "The validators of a height in their order.",
+        ledgerpages.validators,
+        {JSON: "Validators"},
+        (HEIGHT,),
+        problems=(400, 404),
+    ),
+    Route(
+        "GET",
+        "/v1/headers/{height}/bundle",
+        "getHeaderBundle",
+        "blocks",
+        "The way of trust from genesis to a header.",
+        proofs.header,
+        {JSON: "Bundle"},
+        (HEIGHT,),
+        problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        "streamEvents",
+        "events",
+        "Events of contracts as server-sent events, from the next block on or from after a given place.",
+        events.events,
+        {EVENT_STREAM: "EventStream"},
+        (
+            Parameter("after", "query", "The id of the last event that was seen: `height-index`, or `height`.", _WORD),
+            Parameter("Last-Event-ID", "header", "As `after`, and it wins; browsers send it when they reconnect.", _WORD),
+            Parameter("contract", "query", "Only events of this contract.", _WORD),
+            Parameter("name", "query", "Only events of this name.", _WORD),
+        ),
+        problems=(400, 410, 503),
+    ),
+    Route("GET", "/v1/status", "getStatus", "node", "Who this node is and where it stands.", ledgerpages.status, {JSON: "Status"}),
+    Route("GET", "/v1/peers", "getPeers", "node", "The connected peers.", ledgerpages.peers, {JSON: "Peers"}),
+    Route("GET", "/v1/genesis", "getGenesis", "node", "The genesis file.", ledgerpages.genesis, {JSON: "Genesis"}),
+    Route("GET", "/metrics", "getMetrics", "node", "The numbers of the node for Prometheus.", probes.metrics, {TEXT: "Text"}),
+    Route("GET", "/livez", "getLiveness", "node", "The process answers.", probes.livez, {TEXT: "Text"}),
+    Route("GET", "/readyz", "getReadiness", "node", "The node serves fresh answers.", probes.readyz, {TEXT: "Text"}, problems=(503,)),
+)

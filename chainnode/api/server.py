@@ -1,0 +1,36 @@
+"""The HTTP interface as one application."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from chainnode.api.backend import Backend
+from chainnode.api.events import STREAMS, EventStreams
+from chainnode.api.probes import REGISTRY, RequestCounter, StandingCollector
+from chainnode.api.problems import problem_middleware
+from chainnode.api.routes import ROUTES, Handle
+
+
+def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: int) -> web.Application:
+    """The application over a node. Its own numbers and the node's standing are added to `registry`, which `/metrics` shows."""
+    counter = RequestCounter(registry)
+    app = web.Application(client_max_size=body_bytes_max, middlewares=[counter.middleware, problem_middleware])
+    app[STREAMS] = EventStreams(backend)
+    app[REGISTRY] = registry
+    registry.register(StandingCollector(backend, app))
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _bound(backend, route.handle))
+    app.on_shutdown.append(_close_streams)
+    return app
+
+
+def _bound(backend: Backend, handle: Handle) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await handle(backend, request)
+
+    return handler
+
+
+async def _close_streams(app: web.Application) -> None:
+    app[STREAMS].close()

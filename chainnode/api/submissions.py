@@ -1,0 +1,128 @@
+"""Take transactions, and tell what became of them."""
+
+import base64
+import binascii
+import json
+
+from aiohttp import web
+
+from chainnode import codec
+from chainnode.api.asking import path_hash, query_choice, query_wait_ms, wait_for_height
+from chainnode.api.backend import Backend, Submitted
+from chainnode.api.forms import Json, code_name, result_json, transaction_json
+from chainnode.api.problems import NothingHere
+from chainnode.api.proofs import bundle_response
+from chainnode.errors import Malformed
+from chainnode.transactions import decode_transaction
+from chainnode.types.codes import MALFORMED, OK, TOO_LARGE, TX_UNKNOWN, UNSUPPORTED_MEDIA, WAIT_TIMEOUT
+from chainnode.types.limits import SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
+from chainnode.types.transaction import Value
+
+MSGPACK_MEDIA = "application/msgpack"
+JSON_MEDIA = "application/json"
+_MSGPACK_MEDIA_TYPES = (MSGPACK_MEDIA, "application/vnd.msgpack", "application/x-msgpack")
+
+
+async def submit(backend: Backend, request: web.Request) -> web.Response:
+    """Take 1 to SUBMIT_TXS_MAX transactions; each has an outcome of its own, in order.
+
+    Hot in msgpack: 500 transactions cost about 0.3 ms here, nothing in them is looked at.
+    """
+    body = await request.read()
+    wait_ms = query_wait_ms(request)
+    if request.content_type in _MSGPACK_MEDIA_TYPES:
+        raws = _raws_of_msgpack(body)
+        outcomes = await backend.submit(raws, wait_ms=wait_ms)
+        content = codec.encode(tuple([_outcome_value(one) for one in outcomes]))
+        return web.Response(body=content, content_type=MSGPACK_MEDIA)
+    if request.content_type == JSON_MEDIA:
+        raws, asked_wait_ms = _raws_of_json(body)
+        outcomes = await backend.submit(raws, wait_ms=wait_ms if asked_wait_ms is None else asked_wait_ms)
+        return web.json_response({"transactions": [_outcome_json(one) for one in outcomes]})
+    raise Malformed(UNSUPPORTED_MEDIA, f"transactions come as {JSON_MEDIA} or {MSGPACK_MEDIA}")
+
+
+async def transaction(backend: Backend, request: web.Request) -> web.Response:
+    """A committed transaction and its result, or the bundle that proves both."""
+    tx_id = path_hash(request, "tx_id")
+    proof = query_choice(request, "proof", ("none", "bundle"), "none")
+    found = await backend.transaction(tx_id)
+    if found is None:
+        raise NothingHere(TX_UNKNOWN)
+    if proof == "bundle":
+        await wait_for_height(backend, found.height + 1, query_wait_ms(request) or 0)
+        return await bundle_response(await backend.bundle_transaction(tx_id))
+    document: dict[str, Json] = {
+        "tx_id": tx_id.hex(),
+        "height": found.height,
+        "index": found.index,
+        "raw": found.raw.hex(),
+        "transaction": transaction_json(decode_transaction(found.raw)),
+        "result": result_json(found.result),
+    }
+    return web.json_response(document)
+
+
+def _check_count(count: int) -> None:
+    if not 0 < count <= SUBMIT_TXS_MAX:
+        raise Malformed(TOO_LARGE if count else MALFORMED, f"1 to {SUBMIT_TXS_MAX} transactions are taken at once, not {count}")
+
+
+def _raws_of_msgpack(body: bytes) -> tuple[bytes, ...]:
+    raws = codec.as_array(codec.decode(body, bytes_max=len(body)))
+    _check_count(len(raws))
+    return tuple([codec.as_bytes(raw) for raw in raws])
+
+
+def _raws_of_json(body: bytes) -> tuple[tuple[bytes, ...], int | None]:
+    """The transactions of a JSON body, and how long its sender waits."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Malformed(MALFORMED, "the body is not JSON") from None
+    if not isinstance(document, dict) or not set(document) <= {"transactions", "wait_ms"}:
+        raise Malformed(MALFORMED, "the body is an object with the members transactions and, if you like, wait_ms")
+    texts, wait_ms = document.get("transactions"), document.get("wait_ms")
+    if not isinstance(texts, list):
+        raise Malformed(MALFORMED, "transactions is a list of texts")
+    if wait_ms is not None and (type(wait_ms) is not int or not 0 <= wait_ms <= SUBMIT_WAIT_MS_MAX):
+        raise Malformed(MALFORMED, f"wait_ms is a whole number from 0 to {SUBMIT_WAIT_MS_MAX}")
+    _check_count(len(texts))
+    return tuple(map(_raw_of_text, texts)), wait_ms
+
+
+def _raw_of_text(text: object) -> bytes:
+    """Hexadecimal or base64: a transaction begins with 92, which is no beginning that the two could share."""
+    if isinstance(text, str):
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            pass
+        try:
+            return base64.b64decode(text, validate=True)
+        except (ValueError, binascii.Error):
+            pass
+    raise Malformed(MALFORMED, "a transaction is written in hexadecimal or base64")
+
+
+def _outcome_value(one: Submitted) -> Value:
+    """[tx id or nil, code, name, detail, height or nil, index or nil, result data or nil]."""
+    if one.result is None:
+        return (one.tx_id, one.code.number, one.code.name, one.detail, one.height, one.index, None)
+    code = one.result.code
+    return (one.tx_id, code, code_name(code), one.detail, one.height, one.index, one.result.data)
+
+
+def _outcome_json(one: Submitted) -> Json:
+    is_taken = one.code in (OK, WAIT_TIMEOUT)
+    code = one.code.number if one.result is None else one.result.code
+    return {
+        "tx_id": None if one.tx_id is None else one.tx_id.hex(),
+        "state": "committed" if one.result is not None else "taken" if is_taken else "refused",
+        "code": code,
+        "name": one.code.name if one.result is None else code_name(code),
+        "detail": one.detail,
+        "height": one.height,
+        "index": one.index,
+        "result": None if one.result is None else result_json(one.result),
+    }

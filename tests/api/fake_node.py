@@ -1,0 +1,186 @@
+"""A node made of a small chain in memory, for tests of the HTTP interface; it decides a block when a test says so."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from chainnode import codec
+from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Status, StoredBlock, Submitted
+from chainnode.bid import did_of
+from chainnode.blocks import encode_block
+from chainnode.claims import transaction_claim
+from chainnode.crypto.keys import public_key_of
+from chainnode.digests import genesis_hash
+from chainnode.errors import ChainError, Rejected, Unavailable
+from chainnode.transactions import decode_transaction, encode_body, encode_transaction
+from chainnode.types.block import Block, ValidatorSet
+from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
+from chainnode.types.codes import BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
+from chainnode.types.transaction import Event, Invocation, TxResult
+from tests.bundle_world import World, make_world
+from tests.chain_maker import key_of, make_transaction
+
+NODE_DID = did_of("e", key_of("north node").public)
+
+
+def moved(number: int) -> TxResult:
+    """A result with two events."""
+    events = (
+        Event("goods", "moved", {"by": "did:bid:x", "item": b"\x07", "number": number}),
+        Event("receipts", "noted", {"number": 2**60 + number}),
+    )
+    return TxResult(number % 2, codec.encode(("moved", number)), events)
+
+
+@dataclass
+class FakeNode:
+    """Implements `chainnode.api.backend.Backend`. The world's state is that after block 2."""
+
+    world: World = field(default_factory=make_world)
+    blocks: dict[int, tuple[tuple[bytes, ...], tuple[TxResult, ...]]] = field(default_factory=dict)
+    submitted: list[tuple[tuple[bytes, ...], int | None]] = field(default_factory=list)
+    ready: tuple[bool, str] = (True, "")
+    pruned_below: int = 0
+    reads: list[int] = field(default_factory=list)
+    _decided: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        self.blocks = {1: ((), ()), 2: (tuple(self.world.raws), tuple(moved(n) for n in range(5))), 3: ((), ())}
+
+    @property
+    def info(self) -> NodeInfo:
+        genesis = self.world.genesis
+        return NodeInfo(genesis, genesis_hash(genesis), NODE_DID, "north", "0.1.0", "127.0.0.1:26656")
+
+    def last_height(self) -> int:
+        return len(self.world.maker.blocks)
+
+    def is_ready(self) -> tuple[bool, str]:
+        return self.ready
+
+    def status(self) -> Status:
+        last = self.world.maker.blocks[-1]
+        return Status(
+            height=last.header.height,
+            time_ns=last.header.time_ns,
+            block_hash=last.commit.block_id.hash,
+            app_hash=self.world.maker.app_hash,
+            first_height=1,
+            validator_key=public_key_of(key_of("north")),
+            validator_power=40,
+            peers=1,
+            is_catching_up=False,
+        )
+
+    def peers(self) -> tuple[PeerStatus, ...]:
+        return (PeerStatus(did_of("e", key_of("east node").public), "east", "127.0.0.1:26657", 3, True),)
+
+    async def wait_height(self, height: int) -> None:
+        async with self._decided:
+            await self._decided.wait_for(lambda: self.last_height() >= height)
+
+    async def decide(self, numbers: Sequence[int] = ()) -> int:
+        """The next block, with a transaction of two events for each number."""
+        anna = key_of("anna")
+        calls = [Invocation("goods", "move", (b"\x01", 1, "x"))]
+        raws = tuple(make_transaction(self.world.genesis, [anna], calls, nonce=1000 + number) for number in numbers)
+        results = tuple(moved(number) for number in numbers)
+        async with self._decided:
+            block = self.world.maker.decide(raws=raws, results=results)
+            self.blocks[block.header.height] = (raws, results)
+            self._decided.notify_all()
+        return block.header.height
+
+    async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> Sequence[Submitted]:
+        self.submitted.append((tuple(raws), wait_ms))
+        return [self._submit_one(raw, wait_ms) for raw in raws]
+
+    def _submit_one(self, raw: bytes, wait_ms: int | None) -> Submitted:
+        try:
+            tx = decode_transaction(raw)
+        except ChainError as error:
+            return Submitted(None, error.code, error.detail)
+        if tx.body.memo == "bad":
+            return Submitted(tx.tx_id, BAD_SIGNATURE, "no")
+        if wait_ms is None:
+            return Submitted(tx.tx_id, OK, "")
+        found = self._find(tx.tx_id)
+        if found is None:
+            return Submitted(tx.tx_id, WAIT_TIMEOUT, WAIT_TIMEOUT.meaning)
+        return Submitted(tx.tx_id, OK, "", found.height, found.index, found.result)
+
+    def _find(self, tx_id: bytes) -> Committed | None:
+        for height, (raws, results) in self.blocks.items():
+            for index, (raw, result) in enumerate(zip(raws, results, strict=True)):
+                if decode_transaction(raw).tx_id == tx_id:
+                    return Committed(height, index, raw, result)
+        return None
+
+    async def transaction(self, tx_id: bytes) -> Committed | None:
+        return self._find(tx_id)
+
+    async def light_block(self, height: int) -> LightBlock | None:
+        return self.world.maker.blocks[height - 1] if 1 <= height <= self.last_height() else None
+
+    async def validators(self, height: int) -> ValidatorSet | None:
+        if height == self.last_height() + 1:
+            return self.world.maker.validators
+        light = await self.light_block(height)
+        return None if light is None else light.validators
+
+    async def block(self, height: int) -> StoredBlock | None:
+        self.reads.append(height)
+        light = await self.light_block(height)
+        if light is None or height < self.pruned_below:
+            return None
+        parent = await self.light_block(height - 1)
+        block = Block(light.header, (sha256(b"batch").digest(),), None if parent is None else parent.commit)
+        return StoredBlock(block, encode_block(block), self.blocks[height][0])
+
+    async def results(self, height: int) -> tuple[TxResult, ...] | None:
+        return self.blocks[height][1] if height in self.blocks and height >= self.pruned_below else None
+
+    async def prove_state(self, store: str, key: bytes, height: int | None) -> ProvedValue:
+        if height is not None and height > self.last_height() - 1:
+            raise Unavailable(HEIGHT_UNKNOWN, "not yet")
+        if height not in (None, 2):
+            raise Unavailable(STATE_PRUNED, "too old")
+        if store not in self.world.stores:
+            raise Rejected(NOT_FOUND, f"there is no store '{store}'")
+        return ProvedValue(self.world.stores[store].get(key), self.world.state_proof(store, key), 2)
+
+    async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
+        return self.world.bundle(StateClaim((await self.prove_state(store, key, height)).proof))
+
+    async def bundle_evidence(self, record: bytes | int) -> Bundle:
+        index = record if isinstance(record, int) else self._record_of(record)
+        if index >= len(self.world.leaves):
+            raise Rejected(NOT_FOUND, "there is no such record")
+        return self.world.evidence(index)
+
+    def _record_of(self, digest: bytes) -> int:
+        for index, leaf in enumerate(self.world.leaves):
+            if codec.as_array(codec.decode(leaf, bytes_max=len(leaf)))[5] == digest:
+                return index
+        raise Rejected(NOT_FOUND, "no record has this digest")
+
+    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
+        found = self._find(tx_id)
+        if found is None:
+            raise Rejected(TX_UNKNOWN)
+        raws, results = self.blocks[found.height]
+        if found.height == self.last_height():
+            raise Unavailable(HEIGHT_UNKNOWN, "the next header is not decided yet")
+        return self.world.bundle(transaction_claim(raws, found.index, results), (found.height, found.height + 1))
+
+    async def bundle_header(self, height: int) -> Bundle:
+        if not 1 <= height <= self.last_height():
+            raise Unavailable(HEIGHT_UNKNOWN, "not decided")
+        return self.world.bundle(HeaderClaim(), (height,))
+
+
+def with_memo(node: FakeNode, memo: str) -> bytes:
+    """A transaction with a memo; its signature is not looked at by the fake node."""
+    tx = decode_transaction(node.world.raws[1])
+    return encode_transaction(encode_body(replace(tx.body, memo=memo)), tx.signatures)
