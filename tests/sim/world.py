@@ -85,6 +85,8 @@ class Summary:
 class World:
     """One run. Build it, then `run`."""
 
+    restarts_ms: tuple[int, ...] = (1, 100, 1_000, 5_000)  # how long a node that crashed may be away
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.rng = Random(settings.seed)
@@ -266,7 +268,7 @@ class World:
             if other.is_up and self._are_linked(node, other):
                 other.take(PeerDown(node.name))
         epoch = node.epoch
-        delay_us = self.rng.choice([1_000, 100_000, 1_000_000, 5_000_000])
+        delay_us = self.rng.choice(self.restarts_ms) * 1000
         self.after(None, delay_us, lambda: self._restart(node) if node.epoch == epoch and not node.is_up else None)
 
     def _restart(self, node: Host) -> None:
