@@ -59,6 +59,9 @@ class Ingress:
             else:
                 checked = await loop.run_in_executor(self._pool, self._check, raws)
         txs = [tx for tx in checked if isinstance(tx, Transaction)]
+        mempool = self._host.replica.dissemination.mempool
+        if txs and mempool.has_room(sum(len(tx.raw) for tx in txs), len(txs)) is not None:
+            raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
         if wait_ms is not None and len(self._followed) + len(txs) > INGRESS_WAITERS_MAX:
             raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
         futures = {tx.tx_id: self._follow(tx.tx_id) for tx in txs} if wait_ms is not None else {}

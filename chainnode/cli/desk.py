@@ -1,0 +1,99 @@
+"""A plain, blocking way to a node's API for commands: submit, wait, fetch proofs. Programs use `chainnode.client`."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from chainnode import codec, digests
+from chainnode.client.signing import Signer, build_transaction
+from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
+from chainnode.types.codes import CODES, MALFORMED, NOT_READY
+from chainnode.types.genesis import Genesis
+from chainnode.types.limits import BUNDLE_BYTES_MAX
+from chainnode.types.transaction import Invocation, Value
+
+WAIT_MS = 30_000
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A committed transaction: where, and what its calls returned; `refusal` instead when a rule said no."""
+
+    tx_id: bytes
+    height: int
+    values: tuple[Value, ...]
+    refusal: Rejected | None
+
+
+class Desk:
+    """One node of one chain."""
+
+    def __init__(self, url: str, genesis: Genesis) -> None:
+        self.url = url.rstrip("/")
+        self.genesis = genesis
+
+    def submit(self, calls: Sequence[Invocation], signers: Sequence[Signer]) -> Done:
+        """Sign, submit and wait for the block. ChainError when the node does not take the transaction."""
+        _, raw = build_transaction(self.genesis.chain_id, digests.genesis_hash(self.genesis), signers, calls)
+        (outcome,) = self.submit_raw([raw])
+        return outcome
+
+    def submit_raw(self, raws: Sequence[bytes]) -> list[Done]:
+        """Submit signed transactions and wait for their blocks."""
+        body = json.dumps({"transactions": [raw.hex() for raw in raws], "wait_ms": WAIT_MS}).encode()
+        answer = json.loads(self._ask("/v1/transactions", body))
+        return [_done(one) for one in answer["transactions"]]
+
+    def bundle(self, path: str) -> str:
+        """The text of a proof bundle."""
+        return self._ask(path)
+
+    def state_path(self, store: str, key: bytes, min_height: int | None = None) -> str:
+        """Where the proof of a state key is; of the state after `min_height` or later."""
+        more = "" if min_height is None else f"?min_height={min_height}&wait_ms={WAIT_MS}"
+        return f"/v1/state/{quote(store)}/{key.hex()}{more}"
+
+    def get(self, path: str) -> object:
+        """What a GET answers, as JSON."""
+        return json.loads(self._ask(path))
+
+    def _ask(self, path: str, body: bytes | None = None) -> str:
+        request = urllib.request.Request(self.url + path, data=body, headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+                content: bytes = answer.read(BUNDLE_BYTES_MAX + 1)
+        except urllib.error.HTTPError as error:
+            raise _problem(error.read(64 * 1024), error.code) from error
+        except OSError as error:
+            raise Unavailable(NOT_READY, f"{self.url} does not answer: {error}") from error
+        return content.decode("utf-8")
+
+
+def _done(one: dict[str, object]) -> Done:
+    code = CODES.get(str(one.get("name")), MALFORMED)
+    detail = str(one.get("detail") or code.meaning)
+    if one.get("state") != "committed":
+        raise Rejected(code, detail)
+    result = one["result"]
+    assert isinstance(result, dict)
+    values = codec.as_array(codec.decode(bytes.fromhex(str(result["data"])), bytes_max=BUNDLE_BYTES_MAX))
+    refusal = None
+    if code.number != 0:
+        refusal = Rejected(code, str(values[2]))
+        values = ()
+    return Done(bytes.fromhex(str(one["tx_id"])), int(str(one["height"])), values, refusal)
+
+
+def _problem(content: bytes, status: int) -> ChainError:
+    """The error that a problem document tells of."""
+    try:
+        document = json.loads(content)
+        code, detail = CODES.get(document["code"], MALFORMED), str(document.get("detail", ""))
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(NOT_READY, f"the node answered with HTTP status {status}")
+    kind = Unavailable if status == 503 else Malformed if status == 400 else Rejected
+    return kind(code, detail)

@@ -1,0 +1,55 @@
+"""`chainnode run`: one node, in the foreground, until SIGINT or SIGTERM."""
+
+import argparse
+import asyncio
+import gc
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from chainnode.cli.passphrases import node_passphrase
+from chainnode.cli.verify import Subparsers
+from chainnode.errors import Malformed
+from chainnode.node.application import make_application
+from chainnode.node.config import load_config
+from chainnode.node.homes import load_key
+from chainnode.node.node import Node, check_machine
+from chainnode.node.telemetry import set_up_logging
+from chainnode.types.codes import BAD_CONFIG
+
+
+def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `run` to the command line."""
+    parser = subparsers.add_parser("run", help="run a node", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the node's folder, as made by `init` or `devnet`")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Open the node and run it."""
+    check_machine()
+    config = load_config(args.home)
+    if not config.genesis_path.exists():
+        raise Malformed(BAD_CONFIG, f"{args.home} is no node's folder: it has no genesis.json; make one with `chainnode init`")
+    set_up_logging(config.log_level, config.log_format)
+    passphrase = node_passphrase(config)
+    node_key = load_key(config.node_key_path, passphrase)
+    validator_key = load_key(config.validator_key_path, passphrase) if config.validator_key_path.exists() else None
+    gc.set_threshold(50_000, 20, 50)  # batches make many objects that live a moment; walking them often costs much
+
+    async def main() -> None:
+        node = Node(config, node_key=node_key, validator_key=validator_key)
+        await node.run(make_application)
+
+    run_loop(main())
+    return 0
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on uvloop where it is installed, else on the standard loop."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
