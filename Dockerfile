@@ -11,7 +11,7 @@ COPY contracts contracts
 RUN python -m venv /opt/chainnode && /opt/chainnode/bin/pip install --no-cache-dir ".[sm]"
 
 FROM python:3.12-slim
-RUN useradd --create-home --home-dir /node --uid 10001 chainnode
+RUN useradd --create-home --home-dir /node --uid 10001 chainnode && install -d -o chainnode /node/home
 COPY --from=build /opt/chainnode /opt/chainnode
 ENV PATH=/opt/chainnode/bin:$PATH PYTHONUNBUFFERED=1
 USER chainnode

@@ -30,14 +30,15 @@ class Done:
 
 
 class Desk:
-    """One node of one chain."""
+    """One node of one chain; `genesis` None: only plain questions."""
 
-    def __init__(self, url: str, genesis: Genesis) -> None:
+    def __init__(self, url: str, genesis: Genesis | None) -> None:
         self.url = url.rstrip("/")
         self.genesis = genesis
 
     def submit(self, calls: Sequence[Invocation], signers: Sequence[Signer]) -> Done:
         """Sign, submit and wait for the block. ChainError when the node does not take the transaction."""
+        assert self.genesis is not None
         _, raw = build_transaction(self.genesis.chain_id, digests.genesis_hash(self.genesis), signers, calls)
         (outcome,) = self.submit_raw([raw])
         return outcome

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from chainnode.cli import devnet, init, keys, run, verify
+from chainnode.cli import ask, devnet, init, keys, replay, run, verify
 from chainnode.errors import ChainError
 from chainnode.node.node import VERSION
 
@@ -15,9 +15,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="chainnode", description="A permissioned ledger node whose every answer carries a proof.")
     top.add_argument("--version", action="version", version=f"chainnode {VERSION}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (init, devnet, run, keys):
+    for command in (devnet, init, run, keys, ask, verify, replay):
         command.add_parser(subparsers)
-    verify.add_parser(subparsers)
     return top
 
 
