@@ -10,11 +10,11 @@ import time
 import urllib.request
 
 import aiohttp
-from netbench import Bench, bench_network, conditions, finish, post, spread
 
 from chainnode import codec
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
+from netbench import Bench, bench_network, conditions, finish, post, spread
 
 VERIFICATIONS = 200
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import aiohttp
+
 from netbench import Bench, bench_network, conditions, finish, percentile, post, spread
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 
 import aiohttp
+
 from netbench import Bench, bench_network, conditions, finish, percentile, post, spread
 
 WAIT_MS = 55_000

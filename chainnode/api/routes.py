@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from chainnode.api import events, ledgerpages, probes, proofs, submissions
+from chainnode.api import comet, cometserver, events, ledgerpages, pages, probes, proofs, submissions
 from chainnode.api.backend import Backend
 from chainnode.api.forms import Json
 from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
@@ -62,7 +62,7 @@ def _choice(name: str, meaning: str, *words: str) -> Parameter:
     return Parameter(name, "query", meaning, {"type": "string", "enum": list(words), "default": words[0]})
 
 
-ROUTES: tuple[Route, ...] = (
+_NATIVE: tuple[Route, ...] = (
     Route(
         "POST",
         "/v1/transactions",
@@ -208,3 +208,55 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/livez", "getLiveness", "node", "The process answers.", probes.livez, {TEXT: "Text"}),
     Route("GET", "/readyz", "getReadiness", "node", "The node serves fresh answers.", probes.readyz, {TEXT: "Text"}, problems=(503,)),
 )
+
+_COMET_MEANINGS = {
+    "path": "/store/<store>/key.",
+    "data": "The key: 0x and hexadecimal, or a text between quotation marks.",
+    "height": "A height, the last when it is not given.",
+    "prove": "Whether to prove the value or its absence by ICS-23.",
+    "page": "From 1.",
+    "per_page": "At most 100.",
+    "minHeight": "The lowest height.",
+    "maxHeight": "The highest height.",
+}
+_COMET: tuple[Route, ...] = (
+    *(
+        Route(
+            "GET",
+            f"/{name}",
+            f"comet_{name}",
+            "comet",
+            f"CometBFT's `{name}`.",
+            cometserver.by_path,
+            {JSON: "CometAnswer"},
+            tuple(Parameter(one, "query", _COMET_MEANINGS[one], {"type": "string"}) for one in names),
+        )
+        for name, (_, names) in comet.METHODS.items()
+    ),
+    Route(
+        "POST",
+        "/",
+        "cometJsonRpc",
+        "comet",
+        "The same methods by JSON-RPC 2.0, one call or several.",
+        cometserver.by_post,
+        {JSON: "CometAnswer"},
+        body={JSON: "JsonRpcCall"},
+        problems=(413,),
+    ),
+    Route(
+        "GET",
+        "/websocket",
+        "cometSocket",
+        "comet",
+        "The same methods by JSON-RPC 2.0 over a websocket.",
+        cometserver.by_socket,
+        {JSON: "CometAnswer"},
+        problems=(503,),
+    ),
+)
+_PAGES: tuple[Route, ...] = (
+    Route("GET", "/", "getIndex", "node", "A list of all paths.", pages.index, {TEXT: "Text"}),
+    Route("GET", "/openapi.json", "getOpenApi", "node", "The OpenAPI document of this interface.", pages.openapi, {JSON: "OpenApi"}),
+)
+ROUTES = (*_NATIVE, *_PAGES, *_COMET)

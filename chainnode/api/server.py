@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from chainnode.api import comet, cometserver
 from chainnode.api.backend import Backend
 from chainnode.api.cometserver import SOCKETS, CometSockets
 from chainnode.api.events import STREAMS, EventStreams
+from chainnode.api.openapi import document_text, index_text
+from chainnode.api.pages import INDEX_TEXT, OPENAPI_TEXT
 from chainnode.api.probes import REGISTRY, RequestCounter, StandingCollector
 from chainnode.api.problems import problem_middleware
 from chainnode.api.routes import ROUTES, Handle
@@ -21,13 +22,10 @@ def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: i
     app[STREAMS] = EventStreams(backend)
     app[SOCKETS] = CometSockets()
     app[REGISTRY] = registry
+    app[INDEX_TEXT], app[OPENAPI_TEXT] = index_text(ROUTES), document_text(ROUTES)
     registry.register(StandingCollector(backend, app))
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bound(backend, route.handle))
-    for name in comet.METHODS:
-        app.router.add_get(f"/{name}", _bound(backend, cometserver.by_path), allow_head=False)
-    app.router.add_post("/", _bound(backend, cometserver.by_post))
-    app.router.add_get("/websocket", _bound(backend, cometserver.by_socket), allow_head=False)
     app.on_shutdown.append(_close_streams)
     return app
 

@@ -135,6 +135,14 @@ class Facts:
         validators = self.start.validators.validators
         return sum(validators[index].power for index in self._votes.get((round, vote_type), {})) >= self.quorum
 
+    def may_have_quorum(self, round: int, vote_type: VoteType) -> bool:
+        """Whether the votes that are not here could still make a quorum, for whatever."""
+        validators = self.start.validators
+        cast = self._votes.get((round, vote_type), {})
+        silent = validators.power_total - sum(validators.validators[index].power for index in cast)
+        seen = dict.fromkeys(vote.block_id for votes in cast.values() for vote in votes)
+        return silent >= self.quorum or any(self.power_for(round, vote_type, block_id) + silent >= self.quorum for block_id in seen)
+
     def latest_round_of_many(self, current_round: int) -> int | None:
         """The highest round beyond ours in which validators with more than a third of the power have voted (L55)."""
         validators = self.start.validators.validators

@@ -168,6 +168,16 @@ def upon_nil_prevote_quorum(state: RoundState, facts: Facts) -> Transition | Non
     return _precommit(state, facts, None)
 
 
+def upon_split_prevotes(state: RoundState, facts: Facts) -> Transition | None:
+    """L61, sooner: whatever is still prevoted, nothing gets a quorum any more: precommit nil without the wait.
+
+    The wait for precommits (L47) stays as the paper has it: in it everyone learns of a prevote quorum that some have seen.
+    """
+    if state.step is not Step.PREVOTE or facts.may_have_quorum(state.round, VoteType.PREVOTE):
+        return None
+    return _precommit(state, facts, None)
+
+
 def upon_any_precommit_quorum(state: RoundState, facts: Facts) -> Transition | None:
     """L47: more than two thirds precommitted something: wait a while, then try the next round."""
     if state.step is Step.NEW_HEIGHT or state.precommit_wait_at == state.round:
@@ -221,6 +231,7 @@ RULES = (
     upon_proposal_with_polka,
     upon_prevote_quorum,
     upon_nil_prevote_quorum,
+    upon_split_prevotes,
     upon_any_prevote_quorum,
     upon_any_precommit_quorum,
 )

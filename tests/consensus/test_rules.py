@@ -142,8 +142,9 @@ def test_l34_any_prevote_quorum_starts_one_wait() -> None:
     core = Core()
     effects = drive(core, start(), timeout(Step.PROPOSE), *votes(PREVOTE, A, 1), *votes(PREVOTE, None, 2))
     assert [step for step, _, _ in timeouts(effects)] == [Step.PROPOSE]
-    assert timeouts(drive(core, *votes(PREVOTE, B, 3))) == [(Step.PREVOTE, 0, PARAMS.timeout_vote_ms)]
-    assert timeouts(drive(core, *votes(PREVOTE, None, 0))) == []
+    effects = drive(core, *votes(PREVOTE, None, 3))
+    assert timeouts(effects) == [(Step.PREVOTE, 0, PARAMS.timeout_vote_ms)] and cast(effects) == []
+    assert timeouts(drive(core, *votes(PREVOTE, A, 3))) == []
 
 
 def test_l36_a_prevote_quorum_locks_and_precommits() -> None:
@@ -205,6 +206,16 @@ def test_l57_l61_timeouts_vote_nil_and_late_ones_change_nothing() -> None:
     assert cast(drive(core, timeout(Step.PROPOSE), timeout(Step.PREVOTE, 3))) == []
     assert cast(drive(core, timeout(Step.PREVOTE))) == [(PRECOMMIT, 0, None)]
     assert cast(drive(core, timeout(Step.PREVOTE))) == []
+
+
+def test_l61_prevotes_that_can_no_longer_agree_are_not_waited_for() -> None:
+    core = Core()
+    drive(core, start(), timeout(Step.PROPOSE))
+    assert cast(drive(core, *votes(PREVOTE, A, 1), *votes(PREVOTE, None, 2))) == []  # two more for either would do
+    assert cast(drive(core, *votes(PREVOTE, B, 3))) == [(PRECOMMIT, 0, None)]
+    core = Core()
+    drive(core, start(), timeout(Step.PROPOSE))
+    assert cast(drive(core, *votes(PREVOTE, A, 1, 2, 3))) == []  # a quorum for a block that is not here yet
 
 
 def test_round_timeouts_grow_and_are_capped() -> None:

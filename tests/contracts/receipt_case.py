@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.contracts.receipt_world import DUE, TEXT, Refused, Trade, digest
 
 from contracts.receiptrecords import Receipt
+from tests.contracts.receipt_world import DUE, TEXT, Refused, Trade, digest
 
 SITE = "https://id.gs1.org/414/0950600013437"
 EVIDENCE = digest("evidence")

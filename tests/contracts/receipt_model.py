@@ -9,11 +9,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.contracts.receipt_world import DUE, TEXT, Refused, Trade, digest
-
 from contracts import goods
 from contracts.packagecodes import codes_digest
 from contracts.receiptrecords import IN_FORCE, Receipt, Status
+from tests.contracts.receipt_world import DUE, TEXT, Refused, Trade, digest
 
 KINDS = ("court", "regulator", "dispute", "inventory-mismatch", "loss", "iot")
 # Code -> (custodian's name, site, commodity, quantity): three lots, of which no two may share a receipt.

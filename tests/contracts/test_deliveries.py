@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.contracts.receipt_world import digest
 
 from contracts.goods import UnitStatus
 from contracts.packagecodes import codes_digest
 from contracts.receiptrecords import Order, Status
 from tests.contracts.receipt_case import Case, part
+from tests.contracts.receipt_world import digest
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from tests.contracts.receipt_world import Refused, Trade, digest
 
 from contracts.goods import UnitStatus
 from contracts.packagecodes import check_digit
+from tests.contracts.receipt_world import Refused, Trade, digest
 
 WHO = ("warehouse", "depot", "anna")
 COMPANY = "0614141"

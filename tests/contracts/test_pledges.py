@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.contracts.receipt_world import DUE, TEXT
 
 from contracts.receiptrecords import Pledge
 from tests.contracts.receipt_case import DISPOSALS, EVIDENCE, HALVES, Case, filled, merging
+from tests.contracts.receipt_world import DUE, TEXT
 
 
 @pytest.fixture
