@@ -10,20 +10,20 @@ from chainnode.api.cometserver import SOCKETS, CometSockets
 from chainnode.api.events import STREAMS, EventStreams
 from chainnode.api.openapi import document_text, index_text
 from chainnode.api.pages import INDEX_TEXT, OPENAPI_TEXT
-from chainnode.api.probes import REGISTRY, RequestCounter, StandingCollector
+from chainnode.api.probes import REGISTRY, RequestCounter
 from chainnode.api.problems import problem_middleware
 from chainnode.api.routes import ROUTES, Handle
 
 
 def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: int) -> web.Application:
-    """The application over a node. Its own numbers and the node's standing are added to `registry`, which `/metrics` shows."""
-    counter = RequestCounter(registry)
+    """The application over a node. Its own numbers are added to `registry`, which `/metrics` shows."""
+    streams = EventStreams(backend)
+    counter = RequestCounter(registry, streams)
     app = web.Application(client_max_size=body_bytes_max, middlewares=[counter.middleware, problem_middleware])
-    app[STREAMS] = EventStreams(backend)
+    app[STREAMS] = streams
     app[SOCKETS] = CometSockets()
     app[REGISTRY] = registry
     app[INDEX_TEXT], app[OPENAPI_TEXT] = index_text(ROUTES), document_text(ROUTES)
-    registry.register(StandingCollector(backend, app))
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bound(backend, route.handle))
     app.on_shutdown.append(_close_streams)

@@ -26,14 +26,14 @@ _MSGPACK_MEDIA_TYPES = (MSGPACK_MEDIA, "application/vnd.msgpack", "application/x
 async def submit(backend: Backend, request: web.Request) -> web.Response:
     """Take 1 to SUBMIT_TXS_MAX transactions; each has an outcome of its own, in order.
 
-    Hot in msgpack: 500 transactions cost about 0.3 ms here, nothing in them is looked at.
+    Hot in msgpack: 500 transactions cost about 0.2 ms here; nothing in them is looked at.
     """
     body = await request.read()
     wait_ms = query_wait_ms(request)
     if request.content_type in _MSGPACK_MEDIA_TYPES:
         raws = _raws_of_msgpack(body)
         outcomes = await backend.submit(raws, wait_ms=wait_ms)
-        content = codec.encode(tuple([_outcome_value(one) for one in outcomes]))
+        content = codec.pack(tuple([_outcome_value(one) for one in outcomes]))
         return web.Response(body=content, content_type=MSGPACK_MEDIA)
     if request.content_type == JSON_MEDIA:
         raws, asked_wait_ms = _raws_of_json(body)

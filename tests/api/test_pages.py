@@ -165,12 +165,11 @@ async def test_probes_tell_alive_from_ready(served):
     assert (answer.status, document["code"], document["detail"]) == (503, "not-ready", "it is catching up")
 
 
-async def test_numbers_of_the_node_and_of_its_requests_are_shown(served):
+async def test_numbers_of_requests_and_streams_are_shown(served):
     await served.client.get("/v1/blocks/2")
     await served.client.get("/v1/blocks/9")
     await served.client.get("/somewhere")
     text = await (await served.client.get("/metrics")).text()
-    assert 'cometbft_consensus_height{chain_id="test-1"} 3.0' in text
-    assert 'cometbft_p2p_peers{chain_id="test-1"} 1.0' in text
+    assert "chainnode_event_streams 0.0" in text
     assert 'chainnode_http_requests_total{method="GET",route="/v1/blocks/{height}",status="404"} 1.0' in text
     assert 'chainnode_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
