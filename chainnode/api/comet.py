@@ -95,7 +95,8 @@ async def _health(backend: Backend, arguments: Arguments) -> Json:
 
 async def _status(backend: Backend, arguments: Arguments) -> Json:
     now = backend.status()
-    return status_form(backend.info, now, await backend.light_block(now.first_height) if now.first_height else None)
+    first = await backend.light_block(now.first_height) if now.first_height else None
+    return status_form(backend.info, now, first, await backend.light_block(now.height) if now.height else None)
 
 
 async def _genesis(backend: Backend, arguments: Arguments) -> Json:

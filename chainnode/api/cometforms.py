@@ -129,7 +129,7 @@ def validator_form(one: Validator) -> dict[str, Json]:
     }
 
 
-def status_form(info: NodeInfo, now: Status, earliest: LightBlock | None) -> dict[str, Json]:
+def status_form(info: NodeInfo, now: Status, earliest: LightBlock | None, latest: LightBlock | None) -> dict[str, Json]:
     """ResultStatus. Where CometBFT has the 20-byte id of a node, ours has a hash of its DID."""
     key = now.validator_key
     validator_info: dict[str, Json] = {"address": "", "pub_key": None, "voting_power": "0"}
@@ -149,7 +149,7 @@ def status_form(info: NodeInfo, now: Status, earliest: LightBlock | None) -> dic
         },
         "sync_info": {
             "latest_block_hash": _hash(now.block_hash),
-            "latest_app_hash": _hash(now.app_hash),
+            "latest_app_hash": "" if latest is None else _hash(latest.header.app_hash),
             "latest_block_height": str(now.height),
             "latest_block_time": time_to_text(now.time_ns),
             "earliest_block_hash": "" if earliest is None else _hash(earliest.commit.block_id.hash),

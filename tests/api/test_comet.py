@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import pytest
 
+from chainnode.api import cometserver
 from chainnode.digests import data_hash, header_hash, validators_hash
 from chainnode.ics23 import IAVL_SPEC, TENDERMINT_SPEC, check_chained
 from chainnode.light import TrustRules, verify_signed_header
@@ -143,6 +144,7 @@ async def test_status_tells_the_validator_and_both_ends_of_the_chain(served):
     blocks = served.node.world.maker.blocks
     assert status["sync_info"]["latest_block_hash"] == blocks[-1].commit.block_id.hash.hex().upper()
     assert status["sync_info"]["earliest_block_height"] == "1" and status["node_info"]["network"] == CHAIN_ID
+    assert status["sync_info"]["latest_app_hash"] == blocks[-1].header.app_hash.hex().upper()
     assert len(bytes.fromhex(status["node_info"]["id"])) == 20
     one = blocks[0].validators.validators[0]
     assert status["validator_info"]["address"] == one.address.hex().upper()
@@ -245,6 +247,15 @@ async def test_calls_come_over_a_websocket_too(served):
         assert (await socket.receive_json(timeout=10))["result"] == await result_of(served, "/commit?height=2")
         await socket.send_json({"jsonrpc": "2.0", "id": 2, "method": "subscribe", "params": {"query": "x"}})
         assert (await socket.receive_json(timeout=10))["error"]["code"] == -32601
+
+
+async def test_websockets_are_bounded(served, monkeypatch):
+    monkeypatch.setattr(cometserver, "COMET_SOCKETS_MAX", 1)
+    async with served.client.ws_connect("/websocket"):
+        assert (await served.client.get("/websocket")).status == 503
+    async with served.client.ws_connect("/websocket") as socket:
+        await socket.send_json({"id": 1, "method": "health"})
+        assert (await socket.receive_json(timeout=10))["result"] == {}
 
 
 async def test_before_the_first_block_there_is_no_commit(served):

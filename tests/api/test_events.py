@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import ClientError
 
 from chainnode.api import events
 from chainnode.api.events import STREAMS, Position, position_of
@@ -149,6 +150,32 @@ async def test_streams_are_bounded_and_places_are_given_back(served, stream, mon
     served.app[STREAMS].close()
     await asyncio.wait(open_streams, timeout=DEADLINE_S)
     await stream()
+
+
+async def test_a_client_that_does_not_read_is_cut_off(served, stream, monkeypatch):
+    reader = await stream()
+    (task,) = served.app[STREAMS].clients
+
+    async def never(response, content):
+        raise TimeoutError
+
+    monkeypatch.setattr(events, "_write", never)
+    await served.node.decide([1])
+    with pytest.raises(ClientError):
+        await reader.next()
+    await asyncio.wait([task], timeout=DEADLINE_S)
+    assert not served.app[STREAMS].clients
+
+
+async def test_a_write_has_a_deadline(monkeypatch):
+    monkeypatch.setattr(events, "EVENT_WRITE_MS_MAX", 1)
+
+    class Stuck:
+        async def write(self, content):
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await events._write(Stuck(), b"x")
 
 
 @pytest.mark.parametrize(
