@@ -33,7 +33,25 @@ class Outcome:
     result: TxResult | None = None
 
 
-_Committed = tuple[int, int, TxResult]  # height, place, result
+_End = tuple[int, int, TxResult] | ChainError  # height, place and result, or why it was not taken
+
+
+class _Waiter:
+    """One submission whose client waits: which transactions are still open, and how the others ended."""
+
+    __slots__ = ("done", "ends", "open")
+
+    def __init__(self, tx_ids: Sequence[bytes], done: asyncio.Future[None]) -> None:
+        self.open = set(tx_ids)
+        self.ends: dict[bytes, _End] = {}
+        self.done = done
+
+    def end(self, tx_id: bytes, how: _End) -> None:
+        """Take down how one ended; the last one lets the client go."""
+        self.open.discard(tx_id)
+        self.ends[tx_id] = how
+        if not self.open and not self.done.done():
+            self.done.set_result(None)
 
 
 class Ingress:
@@ -44,7 +62,7 @@ class Ingress:
         self._chain = chain
         self._pool = pool
         self._checking = asyncio.Semaphore(INGRESS_CHECKS_MAX)
-        self._followed: dict[bytes, asyncio.Future[_Committed]] = {}
+        self._followed: dict[bytes, list[_Waiter]] = {}
         self.taken = 0
         self.refused: dict[str, int] = {}  # by code name
 
@@ -64,13 +82,19 @@ class Ingress:
             raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
         if wait_ms is not None and len(self._followed) + len(txs) > INGRESS_WAITERS_MAX:
             raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
-        futures = {tx.tx_id: self._follow(tx.tx_id) for tx in txs} if wait_ms is not None else {}
-        if txs:
-            self._host.put_now(TransactionsSubmitted(tuple(txs)))
-        if futures:
-            assert wait_ms is not None
-            await asyncio.wait(futures.values(), timeout=wait_ms / 1000)
-        return [self._outcome(one, futures) for one in checked]
+        if not txs:
+            return [self._outcome(one, None) for one in checked]
+        waiter = None if wait_ms is None else self._follow([tx.tx_id for tx in txs])
+        self._host.put_now(TransactionsSubmitted(tuple(txs)))
+        if waiter is not None and wait_ms is not None:
+            try:
+                async with asyncio.timeout(wait_ms / 1000):
+                    await waiter.done
+            except TimeoutError:
+                pass  # the outcomes say which are still open
+            finally:
+                self._unfollow(waiter)
+        return [self._outcome(one, waiter) for one in checked]
 
     def _check(self, raws: Sequence[bytes]) -> list[Transaction | Outcome]:
         """Decode and verify; in a thread when there are many."""
@@ -120,29 +144,35 @@ class Ingress:
         self.refused[error.code.name] = self.refused.get(error.code.name, 0) + 1
         return Outcome(tx_id, error)
 
-    def _follow(self, tx_id: bytes) -> asyncio.Future[_Committed]:
-        future = self._followed.get(tx_id)
-        if future is None:
-            future = self._followed[tx_id] = asyncio.get_running_loop().create_future()
-            future.add_done_callback(lambda _: self._followed.pop(tx_id, None))
-            asyncio.get_running_loop().call_later(self._chain.tip.params.tx_lifetime_ms_max / 1000, future.cancel)
-        return future
+    def _follow(self, tx_ids: list[bytes]) -> _Waiter:
+        waiter = _Waiter(tx_ids, asyncio.get_running_loop().create_future())
+        for tx_id in tx_ids:
+            self._followed.setdefault(tx_id, []).append(waiter)
+        return waiter
 
-    def _outcome(self, one: Transaction | Outcome, futures: dict[bytes, asyncio.Future[_Committed]]) -> Outcome:
+    def _unfollow(self, waiter: _Waiter) -> None:
+        for tx_id in waiter.open:
+            others = [one for one in self._followed.pop(tx_id, ()) if one is not waiter]
+            if others:
+                self._followed[tx_id] = others
+
+    def _end(self, tx_id: bytes, how: _End) -> None:
+        for waiter in self._followed.pop(tx_id, ()):
+            waiter.end(tx_id, how)
+
+    def _outcome(self, one: Transaction | Outcome, waiter: _Waiter | None) -> Outcome:
         if isinstance(one, Outcome):
             return one
-        future = futures.get(one.tx_id)
-        if future is None:
+        if waiter is None:
             self.taken += 1
             return Outcome(one.tx_id)
-        if not future.done() or future.cancelled():
+        end = waiter.ends.get(one.tx_id)
+        if end is None:
             return Outcome(one.tx_id, Unavailable(WAIT_TIMEOUT))
-        error = future.exception()
-        if isinstance(error, ChainError):
-            return self._refuse(one.tx_id, error)
+        if isinstance(end, ChainError):
+            return self._refuse(one.tx_id, end)
         self.taken += 1
-        height, index, result = future.result()
-        return Outcome(one.tx_id, None, height, index, result)
+        return Outcome(one.tx_id, None, *end)
 
     # Told by the host
 
@@ -151,17 +181,14 @@ class Ingress:
         if not self._followed:
             return
         for index, (tx_id, result) in enumerate(zip(applied.tx_ids, applied.results, strict=True)):
-            future = self._followed.get(tx_id)
-            if future is not None and not future.done() and result.code != REPLAYED.number:
-                future.set_result((applied.tip.height, index, result))
+            if tx_id in self._followed and result.code != REPLAYED.number:
+                self._end(tx_id, (applied.tip.height, index, result))
 
     def refused_by_mempool(self, effect: TransactionsRefused) -> None:
         """Tell those whose transaction the mempool did not take. One that waits already is no refusal."""
         for tx_id, why in effect.refused:
-            future = self._followed.get(tx_id)
-            if future is None or future.done() or why is Refusal.DUPLICATE:
-                continue
-            future.set_exception(_REFUSALS[why]())
+            if why is not Refusal.DUPLICATE:
+                self._end(tx_id, _REFUSALS[why]())
 
 
 def _error(kind: Callable[[Code], ChainError], code: Code) -> Callable[[], ChainError]:
