@@ -18,8 +18,12 @@ from tests.sim.world import Settings, World, settings_for
 def main() -> int:
     """Run the seeds; 1 when any run fails."""
     arguments = _arguments()
+    started = time.monotonic()
     failures = 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
+        if arguments.budget_s is not None and time.monotonic() - started > arguments.budget_s:
+            print(f"the budget of {arguments.budget_s} s is used up before seed {seed}; {seed - arguments.seed} runs were made")
+            break
         settings = settings_for(
             seed,
             seconds=arguments.seconds,
@@ -29,7 +33,7 @@ def main() -> int:
         )
         failures += not _run(settings)
     if failures:
-        print(f"{failures} of {arguments.count} runs failed")
+        print(f"{failures} runs failed")
     return int(failures > 0)
 
 
@@ -41,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--validators", type=int, help="number of validators, at least 3")
     parser.add_argument("--liar", action=argparse.BooleanOptionalAction, help="whether one validator lies")
     parser.add_argument("--follower", action=argparse.BooleanOptionalAction, help="whether a node follows without voting")
+    parser.add_argument("--budget-s", type=int, help="begin no further run after so many seconds")
     return parser.parse_args()
 
 
