@@ -72,7 +72,7 @@ def verify_bundle(bundle: Bundle, genesis: Genesis, now_ns: int, trusted: tuple[
         signers=signers,
         power_signed=sum(signer.power for signer in signers if signer.has_signed),
         power_total=last.validators.power_total,
-        fact=_fact(bundle),
+        fact=fact_of(bundle),
     )
 
 
@@ -142,7 +142,8 @@ def _signers(block: LightBlock, genesis: Genesis) -> tuple[Signer, ...]:
 # Facts
 
 
-def _fact(bundle: Bundle) -> Fact:
+def fact_of(bundle: Bundle) -> Fact:
+    """What the claim proves, if the headers are the chain's: for those who take the word of their own node for that."""
     header = bundle.headers[-1].header
     match bundle.claim:
         case HeaderClaim():

@@ -29,7 +29,7 @@ def encode(value: Value) -> bytes:
     Malformed when it has none: a number beyond 64 bits, text that is not Unicode, another type, too deep.
     """
     try:
-        packed: bytes = msgpack.packb(value if type(value) in _PLAIN else _ordered(value, CODEC_DEPTH_MAX))
+        packed: bytes = msgpack.packb(value if is_mapless(value) else _ordered(value, CODEC_DEPTH_MAX))
     except (OverflowError, ValueError) as error:
         raise Malformed(MALFORMED, "a number beyond 64 bits, or text that is not Unicode") from error
     return packed
@@ -66,9 +66,13 @@ def pack(value: Value) -> bytes:
     return packed
 
 
-def is_plain(values: tuple[Value, ...]) -> bool:
-    """Whether no element is an array or a map, nor anything that has no canonical form; big numbers aside."""
-    return _PLAIN.issuperset(map(type, values))
+def is_mapless(value: Value, levels: int = CODEC_DEPTH_MAX) -> bool:
+    """Whether `pack` gives the canonical bytes: no map in it, nothing without a canonical form, not too deep; big numbers aside."""
+    if type(value) is not tuple:
+        return type(value) in _PLAIN
+    if _PLAIN.issuperset(map(type, value)):
+        return levels > 0
+    return levels > 1 and all(type(item) in _PLAIN or is_mapless(item, levels - 1) for item in value)
 
 
 def as_array(value: Value, length: int | None = None) -> tuple[Value, ...]:

@@ -52,7 +52,10 @@ class TileGrowth:
     hashes: bytes
 
 
-def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> tuple[LogState, tuple[TileGrowth, ...]]:
+Growth = tuple[LogState, tuple[TileGrowth, ...]]  # the log after an append, and what its tiles gained
+
+
+def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> Growth:
     """The log with `leaf_hashes` at its end, and how tiles grow by that. About 1 us per leaf.
 
     Tiles come out the same however the leaves are batched.

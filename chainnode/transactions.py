@@ -108,7 +108,7 @@ def decode_body(body_bytes: bytes) -> TransactionBody:
         contract, method, arguments = call
         if not _is_name(contract) or not _is_name(method) or type(arguments) is not tuple:
             raise Malformed(MALFORMED, "a call is the names of a contract and a method, and a list of arguments")
-        if not codec.is_plain(arguments):
+        if not codec.is_mapless(arguments):
             write = codec.encode
         invocations.append(Invocation(contract, method, arguments))
     if type(memo) is not str or len(memo.encode()) > TX_MEMO_BYTES_MAX:
@@ -133,8 +133,14 @@ def decode_batch(batch_bytes: bytes) -> tuple[Transaction, ...]:
 
 def encode_result(result: TxResult) -> bytes:
     """A result with its events: `[code, data, [[contract, name, attributes], ...]]`."""
-    events = tuple((event.contract, event.name, event.attributes) for event in result.events)
-    return codec.encode((result.code, result.data, events))
+    events = []
+    write = codec.pack
+    for event in result.events:
+        attributes = event.attributes
+        if not codec.is_mapless((event.contract, event.name, *attributes, *attributes.values())):
+            write = codec.encode
+        events.append((event.contract, event.name, dict(sorted(attributes.items()))))
+    return write((result.code, result.data, tuple(events)))
 
 
 def decode_result(data: bytes) -> TxResult:

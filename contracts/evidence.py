@@ -62,7 +62,7 @@ def encode_head(log: LogState) -> bytes:
 def end_block(state: State) -> None:
     """Write the head of the log if this block made it longer."""
     if state.leaves():
-        state.store(NAME).put(HEAD_KEY, encode_head(state.log_after()))
+        state.store(NAME).put(HEAD_KEY, encode_head(state.log_growth()[0]))
 
 
 def genesis(state: State) -> None:

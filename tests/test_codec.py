@@ -306,10 +306,24 @@ def test_readers_take_what_fits_and_refuse_the_rest():
             assert caught.value.code == MALFORMED
 
 
+def has_map(value):
+    """Whether there is a map anywhere in a value."""
+    return isinstance(value, dict) or (isinstance(value, tuple) and any(map(has_map, value)))
+
+
 @given(VALUES)
-def test_a_plain_array_is_one_that_pack_writes_alone(value):
-    values = value if isinstance(value, tuple) else (value,)
-    assert codec.is_plain(values) == (not any(isinstance(one, tuple | dict) for one in values))
-    if codec.is_plain(values):
-        assert codec.pack(values) == codec.encode(values)
-    assert not codec.is_plain((1.0,))
+def test_a_value_without_maps_is_one_that_pack_writes_alone(value):
+    assert codec.is_mapless(value) == (not has_map(value))
+    if codec.is_mapless(value):
+        assert codec.pack(value) == codec.encode(value)
+
+
+def test_what_has_no_canonical_bytes_is_not_left_to_pack():
+    deepest = ()
+    for _ in range(CODEC_DEPTH_MAX - 1):
+        deepest = (deepest,)
+    assert codec.is_mapless(deepest)
+    assert not codec.is_mapless((deepest,))
+    assert not codec.is_mapless((deepest, 1))
+    for bad in (1.0, (1.0,), ((1,), (1.0,)), [], ((), []), ({1: 2},), (set(),)):
+        assert not codec.is_mapless(bad)

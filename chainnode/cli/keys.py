@@ -8,18 +8,21 @@ import secrets
 import sys
 from pathlib import Path
 
+import multibase
+
 from chainnode.bid import did_of
 from chainnode.cli.verify import Subparsers
 from chainnode.crypto.keystore import BIF_IV_BYTES, IV_BYTES, SALT_BYTES, open_bif, open_sealed, seal, seal_bif
 from chainnode.crypto.keystrings import decode_private_key, encode_private_key, encode_public_key
-from chainnode.crypto.suites import PrivateKey, generate
+from chainnode.crypto.suites import PrivateKey, check_public_key, generate
 from chainnode.errors import Malformed
 from chainnode.storage.keys import load_key_file, save_key_file
-from chainnode.types.codes import BAD_KEY, BAD_PASSPHRASE
+from chainnode.types.codes import BAD_KEY, BAD_KEY_FILE, BAD_PASSPHRASE
 
 PASSPHRASE_VARIABLE = "CHAINNODE_KEYS_PASSPHRASE"
 PASSPHRASE_LENGTH_MIN = 8
 _SUITES = {"ed25519": "e", "sm2": "z", "secp256k1": "s"}
+_MULTICODECS = {"e": b"\xed\x01", "s": b"\xe7\x01", "z": b"\x86\x24"}  # 0xed, 0xe7, 0x1206 as varints
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -29,7 +32,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     new = actions.add_parser("new", help="draw a new key into an encrypted file")
     new.add_argument("--suite", choices=sorted(_SUITES), default="ed25519", help="signature suite (default ed25519)")
     new.set_defaults(run=_new)
-    show = actions.add_parser("show", help="print DID and public key; needs no passphrase and proves nothing about the seal")
+    show = actions.add_parser("show", help="print DID and public key in three spellings; needs no passphrase and proves nothing about the seal")
     show.set_defaults(run=_show)
     read = actions.add_parser("import", help="seal a key read from standard input: an encPrivateKey (priS…) or a Xinghuo keystore (JSON)")
     read.set_defaults(run=_import)
@@ -67,6 +70,18 @@ def read_passphrase(file: Path | None, *, is_new: bool) -> str:
     return passphrase
 
 
+def read_public(path: Path) -> tuple[str, bytes]:
+    """Suite and public key from the part of a key file that is not sealed. Malformed(BAD_KEY_FILE) when there is none."""
+    document = load_key_file(path)
+    suite = str(document.get("suite"))
+    try:
+        public = bytes.fromhex(str(document["public_key"]))
+        check_public_key(suite, public)
+    except (KeyError, ValueError, Malformed) as error:
+        raise Malformed(BAD_KEY_FILE, f"{path} names no public key") from error
+    return suite, public
+
+
 def _save(args: argparse.Namespace, key: PrivateKey, passphrase: str) -> int:
     sealed = seal(key, passphrase, salt=secrets.token_bytes(SALT_BYTES), iv=secrets.token_bytes(IV_BYTES))
     save_key_file(args.file, sealed)
@@ -75,8 +90,22 @@ def _save(args: argparse.Namespace, key: PrivateKey, passphrase: str) -> int:
 
 
 def _print_public(suite: str, public: bytes) -> None:
+    """The DID stands alone on the first line, for scripts."""
     print(did_of(suite, public))
-    print(encode_public_key(suite, public))
+    print(f"public key  {public.hex()}")
+    print(f"Xinghuo     {encode_public_key(suite, public)}")
+    print(f"Multikey    {multikey(suite, public)}")
+
+
+def multikey(suite: str, public: bytes) -> str:
+    """The public key as a W3C Multikey: base58btc of the varint of its multicodec and its bytes, SM2 points compressed.
+
+    Source: W3C Controlled Identifiers 1.0, section 2.2.2; the multicodec table.
+    """
+    if suite == "z":
+        public = bytes([2 + public[-1] % 2]) + public[1:33]
+    text: bytes = multibase.encode("base58btc", _MULTICODECS[suite] + public)
+    return text.decode("ascii")
 
 
 def _new(args: argparse.Namespace) -> int:
@@ -85,9 +114,8 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    document = load_key_file(args.file)
-    print(document.get("did"))
-    print(f"{document.get('suite')} {document.get('public_key')}")
+    suite, public = read_public(args.file)
+    _print_public(suite, public)
     return 0
 
 

@@ -1,18 +1,35 @@
 """The command `chainnode`: reads the command line and turns errors into one line and an exit code."""
 
 import argparse
+import io
+import os
 import sys
+from pathlib import Path
 
-from chainnode.cli import ask, devnet, init, keys, replay, run, verify
+from chainnode.cli.usage import CommandLine, UsageError
 from chainnode.errors import ChainError
-from chainnode.node.node import VERSION
 
-FAILED = 1
+REFUSED, WRONG_USE, INTERRUPTED = 1, 2, 130
+_EXIT_CODES = """\
+exit codes:
+  0    done, and everything held
+  1    refused or failed; standard error has one line with a stable code (docs/errors.md)
+  2    wrong use of the command line, or a file that it names is not what it should be
+  130  interrupted"""
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(prog="chainnode", description="A permissioned ledger node whose every answer carries a proof.")
+    # Imported here, so that Ctrl-C while the libraries load is met by `main` too.
+    from chainnode.cli import ask, devnet, init, keys, replay, run, verify
+    from chainnode.node.node import VERSION
+
+    top: argparse.ArgumentParser = CommandLine(
+        prog="chainnode",
+        description="A permissioned ledger node whose every answer carries a proof.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("--version", action="version", version=f"chainnode {VERSION}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (devnet, init, run, keys, ask, verify, replay):
@@ -21,17 +38,38 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 done, 1 refused with a stable code on standard error, 2 wrong use, 130 interrupted."""
-    args = parser().parse_args(arguments)
+    """Run one command; the exit code is one of those that `--help` lists."""
+    _print_anything()
     try:
+        args = parser().parse_args(arguments)
         code: int = args.run(args)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"chainnode: {error}", file=sys.stderr)
+        return WRONG_USE
     except ChainError as error:
         print(f"chainnode: {error}", file=sys.stderr)
-        return FAILED
+        return REFUSED
+    except BrokenPipeError:
+        # Who read our output has left, as `head` does. The interpreter would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return REFUSED
+    except OSError as error:
+        from chainnode.storage.files import explained
+
+        print(f"chainnode: {explained(error, Path(str(error.filename or 'a file')))}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
         print("chainnode: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return code
+
+
+def _print_anything() -> None:
+    """A terminal whose encoding lacks a letter shows an escape for it; it is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from chainnode import bundlewords
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
+from chainnode.cli.usage import UsageError
 from chainnode.errors import ChainError, Malformed
 from chainnode.genesisfile import genesis_from_json
 from chainnode.rfc3339 import time_from_text, time_to_text
@@ -20,7 +21,7 @@ from chainnode.types.bundle import EvidenceFact, Fact, HeaderFact, StateFact, Tr
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import BUNDLE_BYTES_MAX
 
-PROVED, REFUSED, USAGE = 0, 1, 2
+PROVED, REFUSED = 0, 1
 
 _NS_PER_MS = 1_000_000
 _CHUNK_BYTES = 1024 * 1024
@@ -28,10 +29,6 @@ _HASHES = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512", "sha3-
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
-
-
-class UsageError(Exception):
-    """The command line or the files it names are at fault, not a proof."""
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -51,19 +48,15 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify each bundle; returns the exit code."""
-    try:
-        genesis = _read_genesis(args.genesis)
-        trusted = None if args.trusted is None else _parse_trusted(args.trusted)
-        now_ns = time.time_ns() if args.now is None else _parse_now(args.now)
-        if args.file is not None and len(args.bundles) != 1:
-            raise UsageError("--file goes with one bundle")
-        texts = [_read_text(name) for name in args.bundles]
-        results = [_verify(text, genesis, now_ns, trusted) for text in texts]
-        is_consistent = None if args.file is None else _compare(args.file, results[0])
-    except UsageError as error:
-        print(f"chainnode verify: {error}", file=sys.stderr)
-        return USAGE
+    """Verify each bundle; returns the exit code. UsageError when the command line or a file is at fault, not a proof."""
+    genesis = _read_genesis(args.genesis)
+    trusted = None if args.trusted is None else _parse_trusted(args.trusted)
+    now_ns = time.time_ns() if args.now is None else _parse_now(args.now)
+    if args.file is not None and len(args.bundles) != 1:
+        raise UsageError("--file goes with one bundle")
+    texts = [_read_text(name) for name in args.bundles]
+    results = [_verify(text, genesis, now_ns, trusted) for text in texts]
+    is_consistent = None if args.file is None else _compare(args.file, results[0])
     for name, result in zip(args.bundles, results, strict=True):
         if args.json:
             print(json.dumps(_result_json(name, result, is_consistent)))

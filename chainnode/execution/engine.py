@@ -9,9 +9,9 @@ from typing import Protocol
 
 from chainnode import codec
 from chainnode.errors import Rejected
-from chainnode.evidencelog import EMPTY_LOG, LogState
+from chainnode.evidencelog import EMPTY_LOG, Growth, LogState
 from chainnode.execution.state import Entry, Reader, State
-from chainnode.execution.table import Call, require
+from chainnode.execution.table import Call
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
 from chainnode.types.genesis import ChainParams, Genesis
@@ -60,6 +60,7 @@ class BlockOutcome:
     store_writes: Mapping[str, tuple[Entry, ...]]
     index_writes: tuple[tuple[str, bytes, bytes], ...]
     log_leaves: tuple[bytes, ...]
+    log_growth: Growth
     validators: ValidatorSet | None
     params: ChainParams | None
 
@@ -110,6 +111,7 @@ def _outcome(state: State, results: tuple[TxResult, ...], contracts: Contracts, 
         store_writes=writes,
         index_writes=state.index_writes(),
         log_leaves=state.leaves(),
+        log_growth=state.log_growth(),
         validators=contracts.validators(state) if is_changed or "validators" in writes else None,
         params=contracts.params(state) if is_changed or "governance" in writes else None,
     )
@@ -139,18 +141,22 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
 
 def _check_admissible(state: State, context: BlockContext, params: ChainParams, tx: Transaction) -> None:
     body = tx.body
-    require(body.chain_id == context.chain_id, WRONG_CHAIN, f"the transaction is for chain {body.chain_id}")
-    require(len(tx.raw) <= params.tx_bytes_max, TOO_LARGE, f"the transaction has {len(tx.raw)} bytes; {params.tx_bytes_max} are allowed")
-    require(body.valid_until_ms >= context.time_ms, EXPIRED)
-    require(body.valid_until_ms <= context.time_ms + params.tx_lifetime_ms_max, TOO_FAR_AHEAD)
-    require(state.index_get(TX_INDEX, tx.tx_id) is None, REPLAYED)
+    if body.chain_id != context.chain_id:
+        raise Rejected(WRONG_CHAIN, f"the transaction is for chain {body.chain_id}")
+    if len(tx.raw) > params.tx_bytes_max:
+        raise Rejected(TOO_LARGE, f"the transaction has {len(tx.raw)} bytes; {params.tx_bytes_max} are allowed")
+    if body.valid_until_ms < context.time_ms:
+        raise Rejected(EXPIRED)
+    if body.valid_until_ms > context.time_ms + params.tx_lifetime_ms_max:
+        raise Rejected(TOO_FAR_AHEAD)
+    if state.index_get(TX_INDEX, tx.tx_id) is not None:
+        raise Rejected(REPLAYED)
 
 
 def _check_keys(contracts: Contracts, state: State, tx: Transaction) -> None:
     for did, signature in zip(tx.body.signers, tx.signatures, strict=True):
-        require(
-            contracts.may_sign(state, did, signature.suite, signature.public_key), KEY_NOT_AUTHORISED, f"this key does not speak for {did}"
-        )
+        if not contracts.may_sign(state, did, signature.suite, signature.public_key):
+            raise Rejected(KEY_NOT_AUTHORISED, f"this key does not speak for {did}")
 
 
 def _failed(refusal: Rejected, call_index: int) -> TxResult:

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from chainnode import blocks, digests, light, transactions
 from chainnode.crypto.verify import verify_many
-from chainnode.errors import ChainError, Corrupt, Malformed, Rejected
+from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
@@ -64,6 +64,7 @@ class Chain:
         self.genesis_hash = digests.genesis_hash(genesis)
         self.state = state
         self.contracts = contracts
+        self._data_hashed: tuple[tuple[bytes, ...], bytes] = (), digests.data_hash(())
         last = state.ledger.last()
         if last is None:
             self._commit_genesis()
@@ -85,7 +86,7 @@ class Chain:
         """Whether this is a next block that may be voted for: every member of its header, its limits, its parent's commit."""
         try:
             self._check(block_bytes, batches, time_ns)
-        except ChainError:
+        except (Malformed, Rejected):
             return False
         return True
 
@@ -119,7 +120,7 @@ class Chain:
             time_ns=time_ns,
             last_block_id=tip.block_id,
             last_commit_hash=digests.commit_hash(last_commit),
-            data_hash=digests.data_hash([sha256(tx.raw).digest() for batch in batches for tx in batch.txs]),
+            data_hash=self._data_hash(batches),
             validators_hash=digests.validators_hash(tip.validators),
             next_validators_hash=digests.validators_hash(tip.next_validators),
             consensus_hash=digests.consensus_hash(tip.params.block_bytes_max),
@@ -128,6 +129,13 @@ class Chain:
             evidence_hash=digests.evidence_hash(()),
             proposer_address=proposer_address,
         )
+
+    def _data_hash(self, batches: Sequence[Batch]) -> bytes:
+        """The data hash of a block with these batches. One that is built or checked is mostly the one that is applied next."""
+        key = tuple([batch.digest for batch in batches])
+        if self._data_hashed[0] != key:
+            self._data_hashed = key, digests.data_hash([sha256(tx.raw).digest() for batch in batches for tx in batch.txs])
+        return self._data_hashed[1]
 
     # Batches
 
@@ -186,6 +194,7 @@ class Chain:
             store_writes=outcome.store_writes,
             index_writes=outcome.index_writes,
             log_leaves=outcome.log_leaves,
+            log_growth=outcome.log_growth,
         )
         app_hash = self.state.commit(record)
         self.tip = Tip(
@@ -216,6 +225,7 @@ class Chain:
                 store_writes=outcome.store_writes,
                 index_writes=outcome.index_writes,
                 log_leaves=outcome.log_leaves,
+                log_growth=outcome.log_growth,
             )
         )
 

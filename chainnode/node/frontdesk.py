@@ -10,7 +10,7 @@ from chainnode.blocks import decode_block
 from chainnode.cometbytes import proposal_sign_bytes, vote_sign_bytes
 from chainnode.consensus.proposer import proposer
 from chainnode.crypto import keys
-from chainnode.errors import Malformed, Rejected
+from chainnode.errors import Malformed, Rejected, Unavailable
 from chainnode.node.chain import Chain
 from chainnode.node.host import Host
 from chainnode.node.replicainputs import (
@@ -165,5 +165,8 @@ class FrontDesk:
             except Malformed as error:
                 assert self.network is not None
                 self.network.penalise(peer_id, str(error))
+                continue
+            except Unavailable as error:  # a suite that is not installed here: the peer may have it, so it is not at fault
+                log.error("batch_unverifiable", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
                 continue
             await self._host.put(BatchVerified(peer_id, batch))

@@ -18,7 +18,7 @@ from chainnode.consensus.effects import EnteredRound
 from chainnode.crypto import keys
 from chainnode.crypto.acceptance import first_deviation
 from chainnode.crypto.suites import PrivateKey
-from chainnode.errors import Corrupt, Malformed, Unavailable
+from chainnode.errors import ChainError, Corrupt, Malformed, Unavailable
 from chainnode.execution.state import State
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.backend import NodeBackend
@@ -27,6 +27,7 @@ from chainnode.node.config import Config, split_address
 from chainnode.node.frontdesk import FrontDesk
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress
+from chainnode.node.listener import cannot_listen, connections_max, listen, raise_open_files
 from chainnode.node.replicainputs import TransactionsRefused
 from chainnode.node.reports import equivocation_report
 from chainnode.p2p.network import PeerNetwork
@@ -38,6 +39,7 @@ from chainnode.storage.state import StateStore
 from chainnode.types.block import Vote
 from chainnode.types.codes import BAD_CONFIG, BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
 from chainnode.types.genesis import Genesis
+from chainnode.types.limits import HTTP_IDLE_S
 from contracts import validators
 from contracts.registry import SystemContracts, node_ids
 
@@ -145,8 +147,12 @@ class Node:
             self.pool.submit(self._prune, header.height - self.config.storage_keep_heights)
 
     def _prune(self, below_height: int) -> None:
-        """Remove old bodies; beside everything else, in a thread."""
-        removed = self.chain.state.ledger.prune(below_height)
+        """Remove old bodies; beside everything else, in a thread. A disk that refuses is told; the next height's write stops the node."""
+        try:
+            removed = self.chain.state.ledger.prune(below_height)
+        except ChainError as error:
+            log.error("prune_failed", extra={"below_height": below_height, "code": error.code.name, "reason": error.detail})
+            return
         log.info("heights_pruned", extra={"below_height": below_height, "keys": removed.keys, "bytes": removed.bytes})
 
     def refused(self, effect: TransactionsRefused) -> None:
@@ -174,28 +180,37 @@ class Node:
         """Ask `run` to end."""
         self._stopping.set()
 
+    async def _run_network(self) -> None:
+        try:
+            await self.network.run()
+        except OSError as error:  # of opening the port: what happens later is told otherwise
+            raise cannot_listen("peers.listen", self.config.peers_listen, error) from error
+
     async def run(self, make_app: Callable[["Node"], web.Application], *, on_ready: Callable[[], None] | None = None) -> None:
         """Run until `stop`, SIGINT or SIGTERM."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, ValueError):
                 loop.add_signal_handler(number, self.stop)
-        runner = web.AppRunner(make_app(self), access_log=None, shutdown_timeout=2.0)
+        most = connections_max(raise_open_files())
+        runner = web.AppRunner(make_app(self), access_log=None, shutdown_timeout=2.0, keepalive_timeout=HTTP_IDLE_S)
         await runner.setup()
-        host, port = split_address(self.config.api_listen)
         parts = [
             loop.create_task(self.host.run(), name="host"),
             loop.create_task(self.desk.run(), name="front-desk"),
-            loop.create_task(self.network.run(), name="network"),
+            loop.create_task(self._run_network(), name="network"),
         ]
+        server: asyncio.Server | None = None
         stopping = loop.create_task(self._stopping.wait(), name="stop")
         try:
-            await web.TCPSite(runner, host, port).start()
+            server = await listen(runner, self.config.api_listen, most=most)
             log.info("node_started", extra={"node": self.config.node_name, "node_id": self.node_id, "chain": self.genesis.chain_id})
             if on_ready is not None:
                 on_ready()
             await asyncio.wait((*parts, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if server is not None:
+                server.close()
             await runner.cleanup()
             stopping.cancel()
             for part in parts:

@@ -5,6 +5,9 @@ import logging
 import sys
 import time
 
+from aiohttp.http_exceptions import HttpProcessingError
+
+log = logging.getLogger(__name__)
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 
 
@@ -39,6 +42,24 @@ class TextFormatter(logging.Formatter):
         return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
 
 
+class ClientFaults(logging.Filter):
+    """Takes what aiohttp calls an error, when it is the client's: bytes that are no HTTP, a connection that ended.
+
+    Anybody can cause these, so they must not wake anyone, nor fill the disk with what was sent.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is about a fault of ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | ConnectionError):
+            log.debug("http_client_fault", extra={"reason": type(error).__name__})
+            return False
+        return True
+
+
+_CLIENT_FAULTS = ClientFaults()  # one, so that adding it twice is adding it once
+
+
 def set_up_logging(level: str, form: str) -> None:
     """Send the program's logs to standard error in `form` ("json" or "text") from `level` up."""
     handler = logging.StreamHandler(sys.stderr)
@@ -46,5 +67,6 @@ def set_up_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("aiohttp.server").addFilter(_CLIENT_FAULTS)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -19,6 +19,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 
 from chainnode.errors import Corrupt
@@ -27,6 +28,7 @@ from chainnode.types.codes import CORRUPT_STORE
 
 LAYOUT_VERSION = 1
 NAME_BYTES = 16  # store and space names, padded with zeros
+_NAMES_CACHED = 256
 
 META = b"M"
 HEADER = b"H"
@@ -121,8 +123,9 @@ def tile_key(level: int, index: int) -> bytes:
     return TILE + _TILE.pack(level, index)
 
 
+@lru_cache(maxsize=_NAMES_CACHED)
 def name_prefix(kind: bytes, name: str) -> bytes:
-    """Beginning of all keys of a state store or index space."""
+    """Beginning of all keys of a state store or index space. Hot: every read asks for it."""
     encoded = name.encode()
     assert 0 < len(encoded) <= NAME_BYTES, "store and space names have 1 to 16 bytes"
     assert b"\x00" not in encoded

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chainnode import evidencelog, merkle
 from chainnode.errors import Corrupt
-from chainnode.evidencelog import LogState, TileGrowth
+from chainnode.evidencelog import Growth, LogState, TileGrowth
 from chainnode.storage import layout
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
@@ -27,6 +27,7 @@ class HeightRecord:
 
     `commit_bytes` is the commit seen for this block; `last_commit_bytes` the parent's, as the block carries it.
     `app_hash`, `store_roots` and `undo` come from the state trees (`StateStore.commit` fills them in).
+    `log_growth` is what `log_leaves` make of the log, when that is known.
     `validator_sets` names the height from which each set is in force; only changes need be given.
     """
 
@@ -43,6 +44,7 @@ class HeightRecord:
     store_writes: Mapping[str, Writes] | None = None
     index_writes: Sequence[tuple[str, bytes, bytes | None]] = ()
     log_leaves: Sequence[bytes] = ()
+    log_growth: Growth | None = None
     validator_sets: Sequence[tuple[int, bytes]] = ()
     app_hash: bytes = b""
     store_roots: Mapping[str, bytes] | None = None
@@ -110,7 +112,8 @@ class Ledger:
         height = record.height
         assert height == (0 if self._last is None else self._last.height + 1), "heights are committed in order"
         assert len(record.app_hash) == merkle.HASH_BYTES
-        log, growths = evidencelog.append_many(self._log, [merkle.leaf_hash(leaf) for leaf in record.log_leaves])
+        log, growths = record.log_growth or evidencelog.append_many(self._log, [merkle.leaf_hash(leaf) for leaf in record.log_leaves])
+        assert log.size == self._log.size + len(record.log_leaves)
         tiles = self._grown(growths)
         summary = HeightSummary(height, record.time_ns, record.block_id, record.app_hash, record.results_hash, self._log.size, log.size)
         changes: list[Change] = [

@@ -37,7 +37,7 @@ class LevelKV:
                 str(folder),
                 create_if_missing=True,
                 paranoid_checks=True,
-                compression="snappy",
+                compression=None,
                 bloom_filter_bits=BLOOM_BITS,
                 write_buffer_size=write_buffer_bytes,
                 lru_cache_size=cache_bytes,

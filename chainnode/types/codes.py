@@ -111,6 +111,7 @@ TX_UNKNOWN = Code(906, "tx-unknown", "No committed transaction has this id.")
 WAIT_TIMEOUT = Code(907, "wait-timeout", "The transaction was taken but not committed in time; it may still be.")
 HOME_EXISTS = Code(909, "home-exists", "The folder holds a node already.")
 PORT_IN_USE = Code(910, "port-in-use", "Another program listens on this port.")
+BAD_USE = Code(911, "bad-use", "The command line, or a file that it names, is not what the command takes.")
 OPTIMISED = Code(908, "optimised", "The node refuses to run under python -O, which removes its assertions.")
 
 # 920-939: peers

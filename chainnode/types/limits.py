@@ -135,6 +135,9 @@ INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
 PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
 
 # HTTP interface
+OPEN_FILES = 65_536  # files and sockets that a node asks the machine for
+HTTP_CONNECTIONS_MAX = 4096  # open connections, and never more than half of the files that the node may open
+HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST
 SUBMIT_WAIT_MS_MAX = 60_000  # how long a request may wait for a block
 EVENT_CLIENTS_MAX = 256  # open event streams
@@ -151,15 +154,18 @@ COMET_REQUEST_BYTES_MAX = 64 * 1024
 # Clients of the HTTP interface
 DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures
 CLIENT_TIMEOUT_MS = 30_000  # how long one question, or one transaction, may take with all its tries
-CLIENT_REQUEST_MS_MAX = 10_000  # how long one node may take for an answer
+CLIENT_TRIES_MIN = 3  # nodes that never answer, after each of which there is time for another
 CLIENT_RETRY_MS_MIN = 50  # doubled after each round of all nodes
 CLIENT_RETRY_MS_MAX = 2_000
 CLIENT_ANSWER_BYTES_MAX = BUNDLE_BYTES_MAX
+CLIENT_DETAIL_LENGTH_MAX = 1_000  # of what a node says about a failure
 CLIENT_REQUESTS_MAX = 8  # questions asked at once where a call needs many answers
-CLIENT_AGE_MS_MAX = 180_000  # three heartbeats: the state that a question about now may be answered with
-CLIENT_LAG_MS_MAX = 10_000  # how much older than the newest known header that state may be
-CLIENT_HEADERS_KEPT = 1024  # headers by height, to see when two are shown for one
-CLIENT_EVENT_BYTES_MAX = 1024 * 1024  # of one event, as text
-CLIENT_EVENTS_SILENT_MS_MAX = 3 * EVENT_KEEPALIVE_MS  # a stream that says nothing for so long is opened again
+CLIENT_SUBMIT_TXS = 500  # transactions in one request
+CLIENT_SUBMIT_BYTES = 2 * 1024 * 1024  # of those
+CLIENT_HEARTBEATS_MAX = 3  # how many heartbeats old the state may be that a question about now is answered with
+CLIENT_HEADERS_KEPT = 256  # headers by height, to see when two are shown for one
+CLIENT_EVENT_BYTES_MAX = 4 * 1024 * 1024  # of one event, as text
+CLIENT_EVENTS_SILENT_MS_MAX = 3 * EVENT_KEEPALIVE_MS  # a stream that says nothing for so long is opened elsewhere
+CLIENT_EVENTS_TRIES_MAX = 3  # streams of each node that end without telling anything new
 ANCHOR_RECORDS = 100  # of one transaction
 ANCHOR_FILE_CHUNK_BYTES = 1024 * 1024
