@@ -54,7 +54,9 @@ class NodeBackend:
         return self._chain.tip.height
 
     def is_ready(self) -> tuple[bool, str]:
-        """Ready from the first block on, unless peers are ahead by more than one height."""
+        """Ready from the first block on, unless peers are ahead by more than one height or our clock is wrong."""
+        if self._host.clock.is_wrong:
+            return False, self._host.clock.reason
         if self._chain.tip.height == 0:
             return False, "no block has been decided yet"
         if self._is_catching_up():

@@ -20,6 +20,7 @@ from chainnode.crypto import keys, suites
 from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.node.chain import NS_PER_MS, Applied, Chain
+from chainnode.node.clockcheck import ClockCheck
 from chainnode.node.journalcodec import decode_input, encode_input
 from chainnode.node.replica import Replica
 from chainnode.node.replicainputs import (
@@ -49,7 +50,7 @@ from chainnode.p2p.network import PeerNetwork
 from chainnode.storage.journal import Journal
 from chainnode.storage.signguard import PRECOMMIT_STEP, PREVOTE_STEP, PROPOSAL_STEP, SignGuard
 from chainnode.types.block import Proposal, Vote, VoteType
-from chainnode.types.codes import CLOCK_WRONG, CORRUPT_STORE
+from chainnode.types.codes import CORRUPT_STORE
 from chainnode.types.limits import HOST_INPUTS_MAX, SYNC_REPLY_BYTES_MAX, TICK_MS
 from chainnode.types.messages import BatchMessage, BlockReply, DecidedBlock, Message
 
@@ -93,7 +94,7 @@ class Host:
         self._worker = ThreadPoolExecutor(1, "chain")
         self._working: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] | None = None
-        self._clock_warned = False
+        self.clock = ClockCheck()
         self.validator_nodes: frozenset[str] = frozenset()  # node ids of the validators
 
     # Inputs
@@ -153,6 +154,9 @@ class Host:
         except Malformed as error:
             raise Corrupt(CORRUPT_STORE, f"the journal of height {height} holds what cannot be read: {error.detail}") from error
         self._journal_height = height
+        tip = self.chain.tip
+        if tip.height:
+            self.clock.seen(tip.time_ns, tip.params, time.time_ns())
         log.info("host_started", extra={"height": height, "journal_records": len(journal)})
         return self.replica.boot(self._start_height(), journal, _now_ms())
 
@@ -207,7 +211,8 @@ class Host:
             case CheckBlock():
                 self._work(lambda: self._check(effect))
             case Decide():
-                self._work(lambda: self._applied(self.chain.apply(effect.block_bytes, effect.commit, effect.batches), is_live=True))
+                self.clock.decided(effect.commit, self.chain.tip.validators, self.chain.tip.params, time.time_ns())
+                self._work(lambda: self._applied(self.chain.apply(effect.block_bytes, effect.commit, effect.batches)))
             case ApplySynced():
                 self._work(lambda: self._apply_synced(effect))
             case LoadBlocks():
@@ -238,7 +243,7 @@ class Host:
     def _sign_vote(self, vote: Vote) -> None:
         """Sign with our clock's time; the guard decides whether we may, and remembers before anyone sees it."""
         step = PREVOTE_STEP if vote.type is VoteType.PREVOTE else PRECOMMIT_STEP
-        time_ns = max(time.time_ns(), self.chain.tip.time_ns + 1)
+        time_ns = self._time_ns()
         chain_id = self.chain.genesis.chain_id
 
         def timed(time_ns: int, signature: bytes = b"") -> Vote:
@@ -248,6 +253,11 @@ class Host:
         signed = self._guarded(vote.height, vote.round, step, content, time_ns, lambda ns: vote_sign_bytes(chain_id, timed(ns)))
         if signed is not None:
             self.put_now(VoteSigned(timed(*signed)))
+
+    def _time_ns(self) -> int:
+        """The time that we sign: later than the last block's, and no more than that while our clock is known to be wrong."""
+        earliest_ns = self.chain.tip.time_ns + 1
+        return earliest_ns if self.clock.is_wrong else max(time.time_ns(), earliest_ns)
 
     def _sign_proposal(self, proposal: Proposal) -> None:
         content = proposal_sign_bytes(self.chain.genesis.chain_id, proposal)
@@ -294,7 +304,7 @@ class Host:
         assert self.address is not None
         if asked.height != self.chain.tip.height + 1:
             return _nothing
-        block, block_bytes, block_id = self.chain.build(asked.batches, self.address, time.time_ns())
+        block, block_bytes, block_id = self.chain.build(asked.batches, self.address, self._time_ns())
         built = BlockBuilt(asked.height, asked.round, block_id, block.header.time_ns, block_bytes, asked.batches)
         return lambda: self.put_now(built)
 
@@ -312,29 +322,18 @@ class Host:
             log.warning("synced_block_refused", extra={"peer": asked.peer, "height": asked.height, "reason": str(error)})
             bad = SyncedBad(asked.peer, asked.height)
             return lambda: self.put_now(bad)
-        return self._applied(applied, is_live=False)
+        return self._applied(applied)
 
-    def _applied(self, applied: Applied, *, is_live: bool) -> Callable[[], None]:
+    def _applied(self, applied: Applied) -> Callable[[], None]:
         def tell() -> None:
             assert self.listener is not None
             header = applied.header
-            if is_live:
-                self._check_clock(header.time_ns)
+            self.clock.seen(header.time_ns, applied.tip.params, time.time_ns())
             item = HeightApplied(header.height, header.time_ns // NS_PER_MS, applied.batch_digests, applied.tx_ids, self._start_height())
             self.put_now(item)
             self.listener.height_applied(applied)
 
         return tell
-
-    def _check_clock(self, time_ns: int) -> None:
-        """A decided block that our clock finds far off tells that the clock is wrong, since most found it timely."""
-        params = self.chain.tip.params
-        allowed_ms = params.message_delay_ms + params.precision_ms
-        off_ms = (time.time_ns() - time_ns) // NS_PER_MS
-        is_wrong = off_ms < -params.precision_ms or off_ms > allowed_ms + params.timeout_ms_max
-        if is_wrong and not self._clock_warned:
-            log.error("clock_wrong", extra={"code": CLOCK_WRONG.name, "off_ms": off_ms, "allowed_ms": allowed_ms})
-        self._clock_warned = is_wrong
 
     def _load(self, asked: LoadBlocks) -> Callable[[], None]:
         """Decided blocks for a peer that is behind, as many as fit one reply."""

@@ -14,7 +14,18 @@ from chainnode.mempool.pool import Refusal
 from chainnode.node.chain import NS_PER_MS, Applied, Chain
 from chainnode.node.host import Host
 from chainnode.node.replicainputs import TransactionsRefused, TransactionsSubmitted
-from chainnode.types.codes import BAD_SIGNATURE, EXPIRED, OVERLOADED, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WAIT_TIMEOUT, WRONG_CHAIN, Code
+from chainnode.types.codes import (
+    BAD_SIGNATURE,
+    CLOCK_WRONG,
+    EXPIRED,
+    OVERLOADED,
+    REPLAYED,
+    TOO_FAR_AHEAD,
+    TOO_LARGE,
+    WAIT_TIMEOUT,
+    WRONG_CHAIN,
+    Code,
+)
 from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_WAITERS_MAX
 from chainnode.types.transaction import Transaction, TxResult
 
@@ -70,6 +81,8 @@ class Ingress:
         """Check transactions and bring them into a block; `wait_ms`: how long to wait until they are there, None not at all."""
         if self._checking.locked():
             raise Unavailable(OVERLOADED)
+        if self._host.clock.is_wrong:
+            raise Unavailable(CLOCK_WRONG, self._host.clock.reason)  # "expired" would blame the client
         loop = asyncio.get_running_loop()
         async with self._checking:
             if len(raws) == 1:

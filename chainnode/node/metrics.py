@@ -33,11 +33,17 @@ class NodeCollector(Collector):
         yield _gauge("cometbft_consensus_validators_power", "Total voting power.", tip.validators.power_total)
         yield _gauge("cometbft_consensus_validator_power", "Voting power of this node.", own)
         yield _gauge("cometbft_consensus_missing_validators", "Validators without a signature in the last commit.", missing)
-        yield _gauge("cometbft_blocksync_syncing", "1 while the node catches up with its peers.", int(not self._node.backend.is_ready()[0]))
+        yield _gauge(
+            "cometbft_blocksync_syncing", "1 while the node catches up with its peers.", int(self._node.backend.status().is_catching_up)
+        )
         yield _gauge("chainnode_last_block_time_seconds", "Time of the last block, since 1970.", tip.time_ns / 1_000_000_000)
         yield _gauge("chainnode_evidence_records", "Records in the evidence log.", self._node.chain.state.ledger.log_state().size)
+        yield _gauge("chainnode_clock_off_seconds", "How far a wrong clock is ahead (below 0: behind), 0 when right.", self._clock_off_s())
         yield CounterMetricFamily("chainnode_consensus_rounds_entered", "Rounds entered since the start.", self._node.rounds_entered)
         yield CounterMetricFamily("cometbft_consensus_total_txs", "Transactions committed since the start.", self._node.txs_committed)
+
+    def _clock_off_s(self) -> float:
+        return (self._node.host.clock.off_ms or 0) / 1000
 
     def _traffic(self) -> Iterator[Metric]:
         network = self._node.network

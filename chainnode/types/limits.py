@@ -123,11 +123,13 @@ EVIDENCE_RECORDS_MAX = 4096  # in one call
 EVIDENCE_META_BYTES_MAX = 1024  # description of one record
 SUPERS_MAX = 100  # DIDs that hold, or held until it expired, the role of a super node
 PROPOSAL_BYTES_MAX = 16 * 1024  # arguments of a proposal
+PROPOSALS_OPEN_MAX = 32  # of one super node
 PROPOSAL_VOTES_MAX = 256  # on one proposal, super nodes of the past included
 VALIDATOR_KEYS_MAX = 400  # keys that are or once were a validator's
 OPERATOR_NODES_MAX = 16  # nodes that one operator lets connect, besides its validators
 
 # Host
+CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we call it wrong
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
 BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
 INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
