@@ -211,7 +211,8 @@ class Host:
             case CheckBlock():
                 self._work(lambda: self._check(effect))
             case Decide():
-                self.clock.decided(effect.commit, self.chain.tip.validators, self.chain.tip.params, time.time_ns())
+                if effect.commit.height == (tip := self.chain.tip).height + 1:
+                    self.clock.decided(effect.commit, tip.validators, tip.params, time.time_ns())
                 self._work(lambda: self._applied(self.chain.apply(effect.block_bytes, effect.commit, effect.batches)))
             case ApplySynced():
                 self._work(lambda: self._apply_synced(effect))
