@@ -2,6 +2,7 @@
 
 from chainnode.consensus.core import Core
 from chainnode.consensus.effects import BuildBlock, CheckBlock, Decide, Effect, ReportEquivocation, ScheduleTimeout, SignProposal, SignVote
+from chainnode.consensus.facts import Facts, honest_share, quorum
 from chainnode.consensus.inputs import (
     BlockBuilt,
     BlockChecked,
@@ -14,7 +15,19 @@ from chainnode.consensus.inputs import (
     WorkArrived,
 )
 from chainnode.consensus.proposer import proposer
-from chainnode.types.block import BlockId, BlockIdFlag, KeyType, PartSetHeader, Proposal, PublicKey, Validator, ValidatorSet, Vote, VoteType
+from chainnode.types.block import (
+    ABSENT_SIG,
+    BlockId,
+    BlockIdFlag,
+    KeyType,
+    PartSetHeader,
+    Proposal,
+    PublicKey,
+    Validator,
+    ValidatorSet,
+    Vote,
+    VoteType,
+)
 from chainnode.types.genesis import ChainParams
 
 H = 1
@@ -73,6 +86,25 @@ def locked_on_a() -> Core:
     return core
 
 
+def test_a_quorum_is_more_than_two_thirds_and_a_share_more_than_a_third() -> None:
+    for total in range(1, 200):
+        least, share = quorum(total), honest_share(total)
+        assert 3 * least > 2 * total >= 3 * (least - 1)
+        assert 3 * share > total >= 3 * (share - 1)
+
+
+def test_votes_weigh_as_much_as_their_power() -> None:
+    powers = (6, 2, 1, 1)
+    weighed = ValidatorSet(tuple(Validator(SET.validators[i].public_key, powers[i], SET.validators[i].address) for i in range(4)), 10)
+    facts = Facts(StartHeight(H, weighed, None, NOW, PARAMS, True))
+    for item in votes(PREVOTE, A, 1, 2, 3):
+        facts.add_vote(item.vote, 0)
+    assert facts.power_for(0, PREVOTE, A) == 4 and not facts.has_quorum_of_any(0, PREVOTE)
+    for item in votes(PREVOTE, A, 0):
+        facts.add_vote(item.vote, 0)
+    assert facts.has_quorum(0, PREVOTE, A)
+
+
 def test_turns_go_round_among_equals_and_follow_power_otherwise() -> None:
     assert [SET.validators.index(proposer(SET, H, round)) for round in range(5)] == [1, 2, 3, 0, 1]
     uneven = ValidatorSet(
@@ -90,6 +122,13 @@ def test_l11_our_turn_asks_for_a_block_and_l19_proposes_it() -> None:
     assert effects == [SignProposal(Proposal(H, 0, -1, A, NOW))]
     assert drive(core, BlockBuilt(H, 0, B, NOW)) == []
     assert cast(drive(core, proposal(A))) == [(PREVOTE, 0, A)]
+
+
+def test_l19_a_round_has_one_proposal_of_ours() -> None:
+    core = Core()
+    drive(core, start(), *(timeout(Step.PRECOMMIT, round) for round in range(3)))
+    built = [drive(core, BlockBuilt(H, 3, block_id, NOW)) for block_id in (A, B)]
+    assert [[type(effect) for effect in effects] for effects in built] == [[SignProposal], []]
 
 
 def test_l16_a_valid_value_is_proposed_again_with_its_round() -> None:
@@ -161,6 +200,16 @@ def test_l36_after_our_precommit_a_quorum_makes_valid_but_does_not_lock() -> Non
     assert (core.state.locked, core.state.valid, core.state.valid_round) == (None, A, 0)
 
 
+def test_l36_a_quorum_for_an_unchecked_or_unknown_block_locks_nothing() -> None:
+    core = Core()
+    drive(core, start(), proposal(A), timeout(Step.PROPOSE))
+    assert cast(drive(core, *votes(PREVOTE, A, 1, 2, 3))) == [] and core.state.valid is None
+    assert cast(drive(core, checked(A))) == [(PRECOMMIT, 0, A)]
+    core = Core()
+    drive(core, start(), timeout(Step.PROPOSE))
+    assert cast(drive(core, *votes(PREVOTE, A, 1, 2, 3))) == [] and core.state.valid is None
+
+
 def test_l44_a_nil_prevote_quorum_precommits_nil() -> None:
     effects = drive(Core(), start(), timeout(Step.PROPOSE), *votes(PREVOTE, None, 1, 2, 3))
     assert cast(effects) == [(PREVOTE, 0, None), (PRECOMMIT, 0, None)]
@@ -190,6 +239,23 @@ def test_l49_decides_a_block_of_an_earlier_round_and_the_second_proposal_of_a_li
     effects = drive(core, *votes(PRECOMMIT, A, 1, 2, 3))
     assert core.state.round == 1 and CheckBlock(H, 0, A, NOW) not in effects  # asked for when it came, in round 0
     assert any(isinstance(effect, Decide) for effect in drive(core, checked(A)))
+
+
+def test_l49_waits_until_the_block_is_here_and_checked() -> None:
+    core = Core()
+    assert not any(isinstance(effect, Decide) for effect in drive(core, start(), *votes(PRECOMMIT, A, 1, 2, 3), proposal(A)))
+    assert any(isinstance(effect, Decide) for effect in drive(core, checked(A)))
+    core = Core()
+    effects = drive(core, start(), *votes(PRECOMMIT, A, 1, 2, 3), proposal(A), checked(A, valid=False))
+    assert not any(isinstance(effect, Decide) for effect in effects)
+
+
+def test_a_commit_holds_votes_for_its_block_and_for_nil_and_no_others() -> None:
+    core = Core()
+    drive(core, start(), *votes(PRECOMMIT, B, 0), *votes(PRECOMMIT, A, 1, 2))
+    (decision,) = (effect for effect in drive(core, proposal(A), checked(A), *votes(PRECOMMIT, A, 3)) if isinstance(effect, Decide))
+    assert decision.commit.signatures[0] == ABSENT_SIG
+    assert [place.flag for place in decision.commit.signatures[1:]] == [BlockIdFlag.COMMIT] * 3
 
 
 def test_l55_more_than_a_third_in_a_later_round_are_joined() -> None:

@@ -1,0 +1,107 @@
+"""How this node's transactions go out: packed, sent once, refused with a reason, sent again when they seem lost."""
+
+import pytest
+
+from chainnode.mempool import pool
+from chainnode.mempool.pool import Refusal
+from chainnode.node.dissemination import Dissemination
+from chainnode.node.replicainputs import Broadcast, ScheduleTick, TransactionsRefused
+from chainnode.types.limits import MEMPOOL_EXPIRY_MS, MEMPOOL_SHARE_AGAIN_MS, PACK_MS
+from chainnode.types.messages import BatchMessage
+from tests.node.voices import FAR_MS, batch
+from tests.sim import chain
+
+TIME_MS = chain.GENESIS_MS
+
+
+def tx(number: int, valid_until_ms: int = FAR_MS):
+    return chain.make_tx(number, valid_until_ms)
+
+
+def ready() -> Dissemination:
+    made = Dissemination()
+    made.tick(TIME_MS, 0)
+    return made
+
+
+def sent(effects) -> list[bytes]:
+    return [effect.message.batch_bytes for effect in effects if isinstance(effect, Broadcast)]
+
+
+def refused(effects) -> list[tuple[bytes, Refusal]]:
+    return [one for effect in effects if isinstance(effect, TransactionsRefused) for one in effect.refused]
+
+
+def test_an_idle_node_sends_at_once_and_a_busy_one_asks_to_be_called():
+    node = ready()
+    assert node.submit((tx(1), tx(2)), 10) == [Broadcast(BatchMessage(batch(1, 2).batch_bytes))]
+    assert node.submit((tx(3),), 11) == [ScheduleTick(PACK_MS - 1)]
+    assert sent(node.tick(TIME_MS, 10 + PACK_MS - 1)) == []
+    assert sent(node.tick(TIME_MS, 10 + PACK_MS)) == [batch(3).batch_bytes]
+    assert len(node.mempool) == 2
+
+
+def test_a_transaction_that_waits_already_is_a_duplicate():
+    node = ready()
+    node.submit((tx(1),), 0)
+    assert refused(node.submit((tx(1), tx(2), tx(2)), 1)) == [(tx(1).tx_id, Refusal.DUPLICATE), (tx(2).tx_id, Refusal.DUPLICATE)]
+    assert sent(node.flush(2)) == [batch(2).batch_bytes]
+
+
+@pytest.mark.parametrize("limit, name", [(2, "MEMPOOL_TXS_MAX"), (450, "MEMPOOL_BYTES_MAX")])
+def test_what_is_gathered_counts_as_room_that_is_taken(monkeypatch, limit, name):
+    monkeypatch.setattr(pool, name, limit)
+    node = ready()
+    taken = []
+    for now_ms, number in enumerate(range(1, 6)):  # the first goes at once, the next ones are gathered
+        if not refused(node.submit((tx(number),), now_ms)):
+            taken.append(number)
+    assert len(tx(1).raw) * 2 < 450 < len(tx(1).raw) * 3
+    assert taken == [1, 2]
+    node.flush(100)
+    assert node.mempool.txs == 2
+
+
+def test_a_full_batch_makes_room_for_the_next(monkeypatch):
+    monkeypatch.setattr("chainnode.mempool.packer.BATCH_TXS_MAX", 2)
+    node = ready()
+    effects = node.submit(tuple(tx(number) for number in range(1, 6)), 0)
+    assert sent(effects) == [batch(1, 2).batch_bytes, batch(3, 4).batch_bytes]
+    assert effects[-1] == ScheduleTick(PACK_MS)
+
+
+def test_nothing_is_sent_when_nothing_waits_or_all_has_expired():
+    node = ready()
+    assert node.flush(0) == []
+    node.submit((tx(1),), 0)  # sent
+    node.submit((tx(2, TIME_MS + 5),), 1)
+    assert sent(node.tick(TIME_MS + 6, PACK_MS)) == []
+    assert len(node.mempool) == 1
+
+
+def test_a_peers_batch_is_taken_once():
+    node = ready()
+    assert node.arrive("p1", batch(1), 0)
+    assert not node.arrive("p2", batch(1), 0)
+    assert refused(node.submit((tx(1),), 0)) == [(tx(1).tx_id, Refusal.DUPLICATE)]
+
+
+def test_a_batch_that_seems_lost_is_sent_again_until_it_is_committed():
+    node = ready()
+    node.submit((tx(1),), 0)
+    node.arrive("p1", batch(2), 0)
+    assert sent(node.tick(TIME_MS, MEMPOOL_SHARE_AGAIN_MS - 1)) == []
+    assert sent(node.tick(TIME_MS, MEMPOOL_SHARE_AGAIN_MS)) == [batch(1).batch_bytes]  # ours alone
+    assert sent(node.tick(TIME_MS, MEMPOOL_SHARE_AGAIN_MS + 1)) == []
+    node.mempool.committed([batch(1).digest], [tx(1).tx_id], time_ms=TIME_MS, lifetime_ms=1)
+    assert sent(node.tick(TIME_MS, 100 * MEMPOOL_SHARE_AGAIN_MS)) == []
+
+
+def test_expired_batches_are_looked_for_now_and_then():
+    node = ready()
+    node.tick(TIME_MS, MEMPOOL_EXPIRY_MS)
+    node.arrive("p1", batch(1, valid_until_ms=TIME_MS + 1), MEMPOOL_EXPIRY_MS)
+    node.tick(TIME_MS + 2, 2 * MEMPOOL_EXPIRY_MS - 1)
+    assert len(node.mempool) == 1
+    node.tick(TIME_MS + 2, 2 * MEMPOOL_EXPIRY_MS)
+    assert len(node.mempool) == 0
