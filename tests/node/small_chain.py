@@ -20,7 +20,7 @@ from contracts.registry import SystemContracts
 from tests.chain_maker import GENESIS_TIME_NS, key_of, make_genesis, make_transaction, sign_commit
 
 POWERS = {"north": 40, "east": 30, "south": 20, "west": 10}
-KEYS = {validator(public_key_of(key_of(name)), 1).address: key_of(name) for name in POWERS}
+KEYS = {validator(public_key_of(key_of(name)), 1).address: key_of(name) for name in (*POWERS, "late")}
 CLIENT = key_of("north operator")
 SECOND_NS = 1_000_000_000
 NODE_ID = did_of("e", key_of("north node").public)
@@ -39,6 +39,18 @@ def record(number: int) -> Invocation:
 def transaction(number: int, *, genesis: Genesis | None = None, valid_until_ms: int | None = None) -> bytes:
     """A transaction of the first operator, different for each number."""
     return make_transaction(genesis or genesis_of(), [CLIENT], [record(number)], nonce=number, valid_until_ms=valid_until_ms)
+
+
+def proposal(number: int, kind: str, *arguments: object) -> bytes:
+    """A transaction in which the one super node decides something."""
+    call = Invocation("governance", "propose", (kind, arguments, "a test"))
+    return make_transaction(genesis_of(), [CLIENT], [call], nonce=10_000 + number)
+
+
+def new_validator(name: str, power: int) -> tuple[object, ...]:
+    """The arguments of `set_validator`."""
+    operator = did_of("e", key_of(f"{name} operator").public)
+    return (operator, name, "ed25519", key_of(name).public, power, key_of(f"{name} node").public, "127.0.0.1:26690")
 
 
 def batch(*raws: bytes) -> Batch:

@@ -1,6 +1,7 @@
 """Blocks on top of a real state: what may follow the last one, what is refused and why, and what is on disk after each."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -13,7 +14,7 @@ from chainnode.types.codes import BAD_SIGNATURE, CORRUPT_STORE, DISK_FULL, MALFO
 from chainnode.types.genesis import ChainParams
 from chainnode.types.messages import DecidedBlock
 from tests.chain_maker import make_genesis, make_transaction, set_of
-from tests.node.small_chain import CLIENT, SECOND_NS, SmallChain, batch, record, transaction
+from tests.node.small_chain import CLIENT, POWERS, SECOND_NS, SmallChain, batch, new_validator, proposal, record, transaction
 
 OTHER = b"\x01" * 32
 
@@ -77,6 +78,44 @@ def test_a_restart_before_the_first_block_finds_the_genesis() -> None:
     small = SmallChain.open()
     assert SmallChain.open(small.kv).chain.tip == small.chain.tip
     assert small.chain.tip.is_due and small.chain.tip.commit is None
+
+
+def test_a_new_validator_decides_from_the_second_height_on_and_a_restart_knows(small: SmallChain) -> None:
+    before, after = set_of(POWERS), set_of({**POWERS, "late": 50})
+    small.decide(batch(proposal(1, "set_validator", *new_validator("late", 50))))
+    assert (small.chain.tip.validators, small.chain.tip.next_validators) == (before, after)
+    block, _, _ = small.build()
+    assert block.header.validators_hash == digests.validators_hash(before)
+    assert block.header.next_validators_hash == digests.validators_hash(after)
+    assert SmallChain.open(small.kv).chain.tip == small.chain.tip
+    small.decide()
+    assert (small.chain.tip.validators, small.chain.tip.next_validators) == (after, after)
+    small.decide()  # whose commit the new one signed
+    small.decide()
+    assert SmallChain.open(small.kv).chain.tip == small.chain.tip
+
+
+def test_the_parent_s_commit_is_judged_by_the_validators_of_its_height(small: SmallChain) -> None:
+    small.decide(batch(proposal(1, "set_validator", *new_validator("late", 50))))
+    small.decide()
+    block, _, _ = small.build()
+    assert small.chain.tip.validators != set_of(POWERS) and block.last_commit is not None
+    places = (*block.last_commit.signatures[:3], ABSENT_SIG)
+    assert may_follow(small, with_commit(block, replace(block.last_commit, signatures=places)))
+
+
+def test_new_parameters_hold_from_the_next_block_on(small: SmallChain) -> None:
+    assert small.chain.tip.params.precision_ms == 500
+    small.decide(batch(proposal(1, "set_params", {"precision_ms": 700})))
+    assert small.chain.tip.params == replace(small.genesis.params, precision_ms=700)
+    assert SmallChain.open(small.kv).chain.tip.params == small.chain.tip.params
+
+
+def test_the_data_hash_is_over_each_transaction_whatever_was_built_before(small: SmallChain) -> None:
+    for raws in ((transaction(2),), (transaction(3), transaction(4)), ()):
+        batches = (batch(*raws),) if raws else ()
+        block, _, _ = small.build(*batches)
+        assert block.header.data_hash == digests.data_hash([sha256(raw).digest() for raw in raws])
 
 
 # Refused: each rule of `_check` and each member of the header
@@ -315,4 +354,4 @@ def test_the_validators_of_a_lost_height_are_damage() -> None:
     small = SmallChain.open()
     with pytest.raises(Corrupt):
         small.chain._validators_at(0)
-    assert small.chain._validators_at(1) == set_of({"north": 40, "east": 30, "south": 20, "west": 10})
+    assert small.chain._validators_at(1) == set_of(POWERS)
