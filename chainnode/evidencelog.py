@@ -52,7 +52,35 @@ class TileGrowth:
     hashes: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class LeafGroup:
+    """Leaves that one call appended: each is `prefix`, its own middle and `suffix`, so that what they share is kept once."""
+
+    prefix: bytes
+    middles: tuple[bytes, ...]
+    suffix: bytes
+
+    def leaf(self, number: int) -> bytes:
+        """One of the leaves."""
+        return self.prefix + self.middles[number] + self.suffix
+
+    def leaves(self) -> list[bytes]:
+        """All leaves in order."""
+        prefix, suffix = self.prefix, self.suffix
+        return [prefix + middle + suffix for middle in self.middles]
+
+    def leaf_hashes(self) -> list[bytes]:
+        """What stands for the leaves in the log (RFC 9162, 2.1.1). About 0.7 us each."""
+        prefix, suffix = b"\x00" + self.prefix, self.suffix
+        return [sha256(prefix + middle + suffix).digest() for middle in self.middles]
+
+
 Growth = tuple[LogState, tuple[TileGrowth, ...]]  # the log after an append, and what its tiles gained
+
+
+def append_groups(state: LogState, groups: Sequence[LeafGroup]) -> Growth:
+    """`append_many` of the leaves of groups."""
+    return append_many(state, [leaf_hash for group in groups for leaf_hash in group.leaf_hashes()])
 
 
 def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> Growth:

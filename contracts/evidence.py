@@ -5,7 +5,7 @@ Hot: thousands of records a second. A call checks its records in one pass, and t
 
 from chainnode import codec
 from chainnode.errors import Rejected
-from chainnode.evidencelog import EMPTY_LOG, LogState
+from chainnode.evidencelog import EMPTY_LOG, LeafGroup, LogState
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import BAD_DIGEST, META_TOO_LONG, TOO_MANY
@@ -18,6 +18,7 @@ ALGORITHMS = ("sha-256", "sm3", "sha3-256")
 DIGEST_INDEX = "digest"  # digest -> log index (8) ‖ height (8), of its first record
 HEAD_KEY = b"log"
 _LEAF_VERSION = 1
+_ARRAY_OF_8 = b"\x98"
 
 
 @method
@@ -28,25 +29,37 @@ def record(call: Call, state: State, records: tuple[tuple[str, bytes, bytes], ..
     """
     roles.require_member(state, call)
     require(0 < len(records) <= EVIDENCE_RECORDS_MAX, TOO_MANY, f"1 to {EVIDENCE_RECORDS_MAX} records in one call")
-    sender, height, time_ms, tx_id, pack = call.sender, call.height, call.time_ms, call.tx_id, codec.pack
-    index = state.log_size
-    height_bytes = height.to_bytes(8, "big")
-    leaves: list[bytes] = []
-    repeated: list[tuple[int, int]] = []
     for place, (algorithm, digest, meta) in enumerate(records):
         if algorithm not in ALGORITHMS or len(digest) != 32:
             raise Rejected(BAD_DIGEST, f"record {place} is no digest of 32 bytes by one of {', '.join(ALGORITHMS)}")
         if len(meta) > EVIDENCE_META_BYTES_MAX:
             raise Rejected(META_TOO_LONG, f"record {place} has a description of {len(meta)} bytes; {EVIDENCE_META_BYTES_MAX} are allowed")
-        leaves.append(pack((_LEAF_VERSION, sender, height, time_ms, algorithm, digest, meta, tx_id)))
-        first = state.index_get(DIGEST_INDEX, digest)
-        if first is None:
-            state.index_put(DIGEST_INDEX, digest, (index + place).to_bytes(8, "big") + height_bytes)
+    index = state.log_append(_leaves(call, records))
+    repeated = _index_digests(state, [digest for _, digest, _ in records], index, call.height)
+    state.emit(Event(NAME, "recorded", {"by": call.sender, "first": index, "count": len(records)}))
+    return index, len(records), repeated
+
+
+def _leaves(call: Call, records: tuple[tuple[str, bytes, bytes], ...]) -> LeafGroup:
+    """The leaves of the records: each `[1, sender, height, time_ms, algorithm, digest, meta, tx_id]` in canonical bytes."""
+    pack = codec.pack
+    before = pack((_LEAF_VERSION, call.sender, call.height, call.time_ms))[1:]  # without the byte that says how many elements
+    middles = tuple([pack(record)[1:] for record in records])
+    return LeafGroup(_ARRAY_OF_8 + before, middles, pack(call.tx_id))
+
+
+def _index_digests(state: State, digests: list[bytes], index: int, height: int) -> tuple[tuple[int, int], ...]:
+    """Note where digests were recorded first; (place, first height) of those that were before, in this call or an earlier one."""
+    height_bytes = height.to_bytes(8, "big")
+    repeated: list[tuple[int, int]] = []
+    new: dict[bytes, bytes] = {}
+    for place, (digest, first) in enumerate(zip(digests, state.index_get_many(DIGEST_INDEX, digests), strict=True)):
+        if first is None and digest not in new:
+            new[digest] = (index + place).to_bytes(8, "big") + height_bytes
         else:
-            repeated.append((place, int.from_bytes(first[8:], "big")))
-    state.log_append(leaves)
-    state.emit(Event(NAME, "recorded", {"by": sender, "first": index, "count": len(leaves)}))
-    return index, len(leaves), tuple(repeated)
+            repeated.append((place, height if first is None else int.from_bytes(first[8:], "big")))
+    state.index_put_many(DIGEST_INDEX, new)
+    return tuple(repeated)
 
 
 def decode_position(value: bytes) -> tuple[int, int]:
@@ -61,7 +74,7 @@ def encode_head(log: LogState) -> bytes:
 
 def end_block(state: State) -> None:
     """Write the head of the log if this block made it longer."""
-    if state.leaves():
+    if state.log_groups():
         state.store(NAME).put(HEAD_KEY, encode_head(state.log_growth()[0]))
 
 

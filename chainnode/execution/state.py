@@ -1,10 +1,9 @@
 """The state as a block's transactions see it: an overlay over what is on disk, with undo of one transaction at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from chainnode import merkle
-from chainnode.evidencelog import EMPTY_LOG, Growth, LogState, append_many
+from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState, append_groups
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 
@@ -23,6 +22,9 @@ class Reader(Protocol):
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key, None when it is absent."""
 
+    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of index keys, in order."""
+
 
 class State:
     """Reads through, writes into the overlay. `rollback` takes back all since the last `checkpoint`, events and log too.
@@ -36,12 +38,13 @@ class State:
         self._reads: dict[tuple[str, bytes], bytes | None] = {}  # the reader's answers, which are the same all block long
         self._writes: dict[tuple[str, bytes], bytes | None] = {}
         self._index: dict[tuple[str, bytes], bytes] = {}
-        self._leaves: list[bytes] = []
-        self._growth: Growth | None = None  # of these leaves
+        self._groups: list[LeafGroup] = []  # evidence
+        self._log_size = log.size  # with these
+        self._growth: Growth | None = None  # by these
         self._events: list[Event] = []
         self._undo: list[tuple[tuple[str, bytes], bool, bytes | None]] = []
         self._index_added: list[tuple[str, bytes]] = []
-        self._leaves_before = 0
+        self._groups_before = 0
 
     # For contracts
 
@@ -54,28 +57,40 @@ class State:
         known = self._index.get((space, key))
         return known if known is not None else self._reader.index_get(space, key)
 
+    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of index keys, in order."""
+        own = self._index
+        found = self._reader.index_get_many(space, keys)
+        return [own.get((space, key)) or value for key, value in zip(keys, found, strict=True)]
+
     def index_put(self, space: str, key: bytes, value: bytes) -> None:
         """Set an index key that is not set yet."""
         assert value and (space, key) not in self._index
         self._index[space, key] = value
         self._index_added.append((space, key))
 
+    def index_put_many(self, space: str, entries: Mapping[bytes, bytes]) -> None:
+        """Set index keys that are not set yet."""
+        for key, value in entries.items():
+            self.index_put(space, key, value)
+
     @property
     def log_size(self) -> int:
         """Number of records in the evidence log, those of this block included."""
-        return self._log.size + len(self._leaves)
+        return self._log_size
 
-    def log_append(self, leaves: Sequence[bytes]) -> int:
+    def log_append(self, group: LeafGroup) -> int:
         """Append evidence leaves; the index of the first."""
-        first = self.log_size
-        self._leaves.extend(leaves)
+        first = self._log_size
+        self._groups.append(group)
+        self._log_size += len(group.middles)
         self._growth = None
         return first
 
     def log_growth(self) -> Growth:
         """The evidence log with this block's records at its end, and how its tiles grow. About 1.5 us per record, the first time."""
         if self._growth is None:
-            self._growth = append_many(self._log, [merkle.leaf_hash(leaf) for leaf in self._leaves])
+            self._growth = append_groups(self._log, self._groups)
         return self._growth
 
     def emit(self, event: Event) -> None:
@@ -88,7 +103,7 @@ class State:
         """Keep all that was done; `rollback` will lead back to here."""
         self._undo.clear()
         self._index_added.clear()
-        self._leaves_before = len(self._leaves)
+        self._groups_before = len(self._groups)
 
     def rollback(self) -> None:
         """Undo all since the checkpoint."""
@@ -99,8 +114,10 @@ class State:
                 del self._writes[place]
         for place in self._index_added:
             del self._index[place]
-        del self._leaves[self._leaves_before :]
-        self._growth = None
+        if len(self._groups) > self._groups_before:
+            self._log_size -= sum(len(group.middles) for group in self._groups[self._groups_before :])
+            del self._groups[self._groups_before :]
+            self._growth = None
         self._events.clear()
         self.checkpoint()
 
@@ -121,9 +138,9 @@ class State:
         """What the block added to the index, in order."""
         return tuple((space, key, value) for (space, key), value in self._index.items())
 
-    def leaves(self) -> tuple[bytes, ...]:
-        """The evidence leaves of the block."""
-        return tuple(self._leaves)
+    def log_groups(self) -> tuple[LeafGroup, ...]:
+        """The evidence of the block."""
+        return tuple(self._groups)
 
     # For `Store`
 

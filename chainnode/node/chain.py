@@ -193,7 +193,7 @@ class Chain:
             validator_sets=() if after == tip.next_validators else ((header.height + 2, blocks.encode_validator_set(after)),),
             store_writes=outcome.store_writes,
             index_writes=outcome.index_writes,
-            log_leaves=outcome.log_leaves,
+            log_groups=outcome.log_groups,
             log_growth=outcome.log_growth,
         )
         app_hash = self.state.commit(record)
@@ -224,7 +224,7 @@ class Chain:
                 validator_sets=((1, blocks.encode_validator_set(outcome.validators)),),
                 store_writes=outcome.store_writes,
                 index_writes=outcome.index_writes,
-                log_leaves=outcome.log_leaves,
+                log_groups=outcome.log_groups,
                 log_growth=outcome.log_growth,
             )
         )

@@ -44,6 +44,11 @@ class FaultyKV:
         self._check_running()
         return self._now.get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, in order."""
+        self._check_running()
+        return [self._now.get(key) for key in keys]
+
     def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries of the range."""
         self._check_running()

@@ -16,6 +16,9 @@ class KV(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`."""
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, in order."""
+
     def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries from `start` (included) to `stop` (excluded) as they are at the first step; writes in between do not show."""
 
@@ -39,6 +42,10 @@ class MemoryKV:
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`."""
         return self.entries.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, in order."""
+        return [self.entries.get(key) for key in keys]
 
     def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries of the range."""

@@ -14,7 +14,7 @@
 | `U` height | how to go back from this height's state to the one before, for the newest heights |
 | `X` space, key | index value |
 | `E` level, index | tile of the evidence log |
-| `D` first index | evidence records that one height appended, each with its length in front |
+| `D` first index | evidence records that one height appended: its height, then groups |
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from functools import lru_cache
 from struct import Struct
 
 from chainnode.errors import Corrupt
+from chainnode.evidencelog import LeafGroup
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
@@ -156,6 +157,22 @@ def join_parts(parts: Sequence[bytes]) -> bytes:
     """Parts in one value, each with its length in front."""
     pack = _LENGTH.pack
     return b"".join([piece for part in parts for piece in (pack(len(part)), part)])
+
+
+def join_groups(groups: Sequence[LeafGroup]) -> bytes:
+    """Groups of leaves in one value: of each the prefix, the suffix and the middles joined."""
+    return join_parts([part for group in groups for part in (group.prefix, group.suffix, join_parts(group.middles))])
+
+
+def leaf_of_groups(data: bytes, number: int) -> bytes:
+    """The leaf with this number among all in joined groups. Corrupt(CORRUPT_STORE) when there is none."""
+    parts = split_parts(data)
+    for prefix, suffix, joined in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
+        group = LeafGroup(prefix, split_parts(joined), suffix)
+        if number < len(group.middles):
+            return group.leaf(number)
+        number -= len(group.middles)
+    raise Corrupt(CORRUPT_STORE, "a value of evidence records has too few of them")
 
 
 def split_parts(data: bytes) -> tuple[bytes, ...]:

@@ -5,11 +5,11 @@ Bytes pass through unparsed. One atomic, synced batch per height; a height that 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainnode import evidencelog, merkle
 from chainnode.errors import Corrupt
-from chainnode.evidencelog import Growth, LogState, TileGrowth
+from chainnode.evidencelog import Growth, LeafGroup, LogState, TileGrowth
 from chainnode.storage import layout
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
@@ -27,7 +27,7 @@ class HeightRecord:
 
     `commit_bytes` is the commit seen for this block; `last_commit_bytes` the parent's, as the block carries it.
     `app_hash`, `store_roots` and `undo` come from the state trees (`StateStore.commit` fills them in).
-    `log_growth` is what `log_leaves` make of the log, when that is known.
+    `log_growth` is what `log_groups` make of the log, when that is known.
     `validator_sets` names the height from which each set is in force; only changes need be given.
     """
 
@@ -43,7 +43,7 @@ class HeightRecord:
     results: Sequence[bytes] = ()
     store_writes: Mapping[str, Writes] | None = None
     index_writes: Sequence[tuple[str, bytes, bytes | None]] = ()
-    log_leaves: Sequence[bytes] = ()
+    log_groups: Sequence[LeafGroup] = ()
     log_growth: Growth | None = None
     validator_sets: Sequence[tuple[int, bytes]] = ()
     app_hash: bytes = b""
@@ -112,8 +112,8 @@ class Ledger:
         height = record.height
         assert height == (0 if self._last is None else self._last.height + 1), "heights are committed in order"
         assert len(record.app_hash) == merkle.HASH_BYTES
-        log, growths = record.log_growth or evidencelog.append_many(self._log, [merkle.leaf_hash(leaf) for leaf in record.log_leaves])
-        assert log.size == self._log.size + len(record.log_leaves)
+        log, growths = record.log_growth or evidencelog.append_groups(self._log, record.log_groups)
+        assert log.size == self._log.size + sum(len(group.middles) for group in record.log_groups)
         tiles = self._grown(growths)
         summary = HeightSummary(height, record.time_ns, record.block_id, record.app_hash, record.results_hash, self._log.size, log.size)
         changes: list[Change] = [
@@ -190,6 +190,11 @@ class Ledger:
         """The value of an index key after the last height."""
         return self._kv.get(layout.name_prefix(layout.INDEX, space) + key)
 
+    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of index keys after the last height, in order."""
+        prefix = layout.name_prefix(layout.INDEX, space)
+        return self._kv.get_many([prefix + key for key in keys])
+
     def index_iterate(self, space: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
         """At most `limit` index entries whose keys begin with `prefix` and come behind `after`, ascending."""
         return self._entries(layout.name_prefix(layout.INDEX, space), prefix, after, limit)
@@ -215,8 +220,7 @@ class Ledger:
             return None
         found = self._kv.iterate(height_key(layout.RECORDS, 0), height_key(layout.RECORDS, index + 1), reverse=True)
         for key, value in found:
-            records = layout.split_parts(value[8:])
-            return layout.decode_height(value[:8]), records[index - layout.height_of_key(key)]
+            return layout.decode_height(value[:8]), layout.leaf_of_groups(value[8:], index - layout.height_of_key(key))
         raise Corrupt(CORRUPT_STORE, f"evidence record {index} is missing")
 
     def height_of_log_index(self, index: int) -> int | None:
@@ -308,9 +312,25 @@ def _state_changes(record: HeightRecord) -> Iterator[Change]:
 
 def _records_changes(record: HeightRecord, first: int) -> Iterator[Change]:
     height = layout.encode_height(record.height)
-    for begin in range(0, len(record.log_leaves), RECORDS_CHUNK):
-        chunk = record.log_leaves[begin : begin + RECORDS_CHUNK]
-        yield height_key(layout.RECORDS, first + begin), height + layout.join_parts(chunk)
+    for chunk in _chunks(record.log_groups):
+        yield height_key(layout.RECORDS, first), height + layout.join_groups(chunk)
+        first += sum(len(group.middles) for group in chunk)
+
+
+def _chunks(groups: Sequence[LeafGroup]) -> Iterator[list[LeafGroup]]:
+    """Groups, cut where they are long, in lists of at most RECORDS_CHUNK leaves."""
+    chunk: list[LeafGroup] = []
+    room = RECORDS_CHUNK
+    for group in groups:
+        middles = group.middles
+        while middles:
+            chunk.append(replace(group, middles=middles[:room]))
+            middles, room = middles[room:], room - len(middles[:room])
+            if not room:
+                yield chunk
+                chunk, room = [], RECORDS_CHUNK
+    if chunk:
+        yield chunk
 
 
 def _encode_roots(roots: Mapping[str, bytes]) -> bytes:

@@ -37,7 +37,7 @@ class LevelKV:
                 str(folder),
                 create_if_missing=True,
                 paranoid_checks=True,
-                compression=None,
+                compression=None,  # digests, keys and signatures do not shrink, and to try costs a tenth of the processor
                 bloom_filter_bits=BLOOM_BITS,
                 write_buffer_size=write_buffer_bytes,
                 lru_cache_size=cache_bytes,
@@ -53,6 +53,14 @@ class LevelKV:
         except plyvel.Error as error:
             raise self._explained(error) from error
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, in order; one look-up in a row costs less than one at a time."""
+        read = self._db.get
+        try:
+            return [read(key, verify_checksums=True) for key in keys]
+        except plyvel.Error as error:
+            raise self._explained(error) from error
 
     def iterate(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Entries of the range; the iterator holds a snapshot until it ends or is closed.

@@ -4,7 +4,7 @@ The trees are rebuilt from the flat values at start, about 6 us and 270 bytes of
 give the recorded app_hash. Values that later heights replaced stay in memory as long as their height is provable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -67,6 +67,10 @@ class StateStore:
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key after the last height."""
         return self.ledger.index_get(space, key)
+
+    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of index keys after the last height, in order."""
+        return self.ledger.index_get_many(space, keys)
 
     def commit(self, record: HeightRecord) -> bytes:
         """Apply the record's store writes to the trees, write the height whole, and return its app_hash.

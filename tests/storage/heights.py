@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from chainnode.evidencelog import LeafGroup
 from chainnode.storage.ledger import HeightRecord, Ledger
 from chainnode.types.block import NIL_BLOCK_ID, BlockId, PartSetHeader
 
@@ -47,7 +48,7 @@ def height_record(height, *, batches=2, leaves=3):
         results=(b"result a of %d" % height, b"", b"result c"),
         store_writes={"acc": _accounts(height), "goods": ((b"unit%03d" % height, b"u"),)},
         index_writes=(("tx", b"tx%d" % height, b"%d" % height), ("tx", b"tx%d" % (height - 5), None), ("did", b"d", b"%d" % height)),
-        log_leaves=tuple(b"evidence %d of %d" % (number, height) for number in range(leaves)),
+        log_groups=(LeafGroup(b"evidence ", tuple(b"%d of " % number for number in range(leaves)), b"%d" % height),),
         validator_sets=((height + 2, b"validators %d" % (height + 2)),) if height % 3 == 0 else (),
         app_hash=digest("app", height),
     )

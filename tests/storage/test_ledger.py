@@ -6,6 +6,7 @@ import pytest
 
 from chainnode import evidencelog, merkle
 from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.evidencelog import LeafGroup
 from chainnode.storage import layout
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.kv import MemoryKV
@@ -31,7 +32,7 @@ def check_whole(ledger, last):
     for height in range(1, last + 1):
         record = height_record(height)
         content = apply_writes(content, record)
-        leaves += record.log_leaves
+        leaves += [leaf for group in record.log_groups for leaf in group.leaves()]
         assert ledger.block_bytes(height) == record.block_bytes
         assert ledger.header(height) == record.header_bytes
         assert ledger.commit(height) == (b"commit %d" % height if height < last else record.commit_bytes)
@@ -146,7 +147,7 @@ def test_evidence_over_many_heights_and_tiles(kv):
     leaves = []
     for height, count in enumerate((0, 1, 700, 0, 255, RECORDS_CHUNK, 300), start=1):
         new = [b"record %d" % number for number in range(len(leaves), len(leaves) + count)]
-        ledger.commit_height(replace(height_record(height), log_leaves=new))
+        ledger.commit_height(replace(height_record(height), log_groups=(LeafGroup(b"", tuple(new), b""),)))
         leaves += new
         if height % 2:
             ledger = opened(kv)
