@@ -9,7 +9,7 @@ from typing import Protocol
 
 from chainnode import codec
 from chainnode.errors import Rejected
-from chainnode.evidencelog import EMPTY_LOG, Growth, LogState
+from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState
 from chainnode.execution.state import Entry, Reader, State
 from chainnode.execution.table import Call
 from chainnode.types.block import ValidatorSet
@@ -19,6 +19,7 @@ from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
 from chainnode.types.transaction import Invocation, Transaction, TxResult, Value
 
 TX_INDEX = "tx"  # tx_id -> (height, place in the block)
+_UNSETTLED = frozenset({TOO_LARGE.number, TOO_FAR_AHEAD.number, KEY_NOT_AUTHORISED.number})
 
 
 class Contracts(Protocol):
@@ -59,7 +60,7 @@ class BlockOutcome:
     results: tuple[TxResult, ...]
     store_writes: Mapping[str, tuple[Entry, ...]]
     index_writes: tuple[tuple[str, bytes, bytes], ...]
-    log_leaves: tuple[bytes, ...]
+    log_groups: tuple[LeafGroup, ...]
     log_growth: Growth
     validators: ValidatorSet | None
     params: ChainParams | None
@@ -79,6 +80,10 @@ class NothingYet:
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """Nothing."""
         return None
+
+    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Nothing."""
+        return [None] * len(keys)
 
 
 def apply_genesis(contracts: Contracts, genesis: Genesis) -> BlockOutcome:
@@ -104,13 +109,18 @@ def simulate(contracts: Contracts, reader: Reader, context: BlockContext, params
     return _apply(contracts, State(reader, EMPTY_LOG), context, params, tx, 0)
 
 
+def is_settled(result: TxResult) -> bool:
+    """Whether the result is that of the transaction, and not of one copy of it: another copy may still be applied."""
+    return result.code not in _UNSETTLED
+
+
 def _outcome(state: State, results: tuple[TxResult, ...], contracts: Contracts, *, is_changed: bool) -> BlockOutcome:
     writes = state.writes()
     return BlockOutcome(
         results=results,
         store_writes=writes,
         index_writes=state.index_writes(),
-        log_leaves=state.leaves(),
+        log_groups=state.log_groups(),
         log_growth=state.log_growth(),
         validators=contracts.validators(state) if is_changed or "validators" in writes else None,
         params=contracts.params(state) if is_changed or "governance" in writes else None,
@@ -122,6 +132,8 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     state.checkpoint()
     try:
         _check_admissible(state, context, params, tx)
+        # INV-25. A stranger can put its own signature under anybody's body: such a copy must not use up the transaction's id.
+        _check_keys(contracts, state, tx)
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.
@@ -130,7 +142,6 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     call = Call(tx.body.signers[0], tx.body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
     returned: list[Value] = []
     try:
-        _check_keys(contracts, state, tx)
         for invocation in tx.body.calls:
             returned.append(contracts.call(call, state, invocation))
     except Rejected as refusal:
