@@ -1,6 +1,9 @@
 """A chain from its genesis in memory: super nodes, validators with real keys, members; one transaction of one call per block."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
 
 from chainnode.bid import did_of
 from chainnode.crypto.keys import public_key_of
@@ -11,7 +14,7 @@ from contracts import roles
 from contracts.governance import proposal
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
-from tests.contracts.receipt_world import START_MS, Trade
+from tests.contracts.receipt_world import START_MS, Refused, Trade
 
 LAW = SystemContracts()
 CHAIN_ID = "trade-1"
@@ -50,6 +53,15 @@ class Council(Trade):
     def did(self, name: str) -> str:
         """The DID of somebody's key."""
         return did(name)
+
+    def refused(self, code: str, signers: str, method: str, *arguments: Any) -> str:
+        """The detail of a refusal with this code, which leaves everything as it was. Signers are named in one text."""
+        before = self.everything(), self.state.log_groups(), self.state.index_writes()
+        with pytest.raises(Refused) as refusal:
+            self.do(signers.split(), method, *arguments)
+        assert refusal.value.code == code, str(refusal.value)
+        assert (self.everything(), self.state.log_groups(), self.state.index_writes()) == before
+        return refusal.value.detail
 
     def propose(self, by: str, kind: str, *arguments: object) -> int:
         """Ask; the number of the proposal."""

@@ -247,12 +247,12 @@ def read_all(world: Council) -> None:
 def play(world: Council, step: Step, arguments: tuple[Any, ...] | None = None, signers: Sequence[str] = ()) -> str:
     """Call, check that a refusal leaves no trace, read everything; the outcome."""
     method, names, made = step
-    before = world.everything(), world.state.index_writes(), world.state.leaves()
+    before = world.everything(), world.state.index_writes(), world.state.log_groups()
     outcome = "ok"
     try:
         world.do(signers or names.split(), method, *(made(world) if arguments is None else arguments))
     except Refused as refusal:
-        assert (world.everything(), world.state.index_writes(), world.state.leaves()) == before
+        assert (world.everything(), world.state.index_writes(), world.state.log_groups()) == before
         outcome = refusal.code
     read_all(world)
     return outcome
