@@ -38,18 +38,19 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _KEY_TYPES = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
 _KEY_TYPE_NAMES = {key_type: name for name, key_type in _KEY_TYPES.items()}
 
-# What each parameter may be, at genesis and by governance after it; both bounds included.
+# What each parameter may be, at genesis and by governance after it; both bounds included. A network that cannot decide cannot
+# change its parameters either, so those that consensus waits by leave room for a slow network and ordinary clocks (INV-28).
 PARAM_BOUNDS: dict[str, tuple[int, int]] = {
     "block_bytes_max": (BATCH_BYTES_MAX, 6 * 1024 * 1024),  # a full batch fits into a block, a block with its batches into a frame
     "block_txs_max": (1000, 1_000_000),
     "tx_bytes_max": (1024, TX_BYTES_MAX),
     "tx_lifetime_ms_max": (1000, 600_000),
-    "precision_ms": (1, 60_000),
-    "message_delay_ms": (1, 600_000),
+    "precision_ms": (50, 60_000),
+    "message_delay_ms": (500, 600_000),
     "timeout_propose_ms": (1, 600_000),
     "timeout_vote_ms": (1, 600_000),
     "timeout_delta_ms": (1, 600_000),  # without growth a slow network never decides
-    "timeout_ms_max": (1, 600_000),
+    "timeout_ms_max": (1000, 600_000),
     "block_interval_ms": (0, 600_000),
     "heartbeat_ms": (1, _DAY_MS),
     "trusting_period_ms": (_DAY_MS, 100 * 366 * _DAY_MS),
@@ -135,6 +136,8 @@ def check_params(params: ChainParams) -> None:
             _refuse(f"params.{name}", f"is {value}, not between {least} and {most}")
     if params.timeout_ms_max < max(params.timeout_propose_ms, params.timeout_vote_ms):
         _refuse("params.timeout_ms_max", "is below the timeouts that it caps")
+    if params.tx_lifetime_ms_max < params.block_interval_ms:
+        _refuse("params.tx_lifetime_ms_max", "is below the block interval: transactions would expire before their block")
 
 
 def check_peer_address(address: str, where: str = "the peer address") -> None:

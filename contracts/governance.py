@@ -4,6 +4,7 @@ A proposal is executed by the vote that passes it: when that fails, so does the 
 it expires. What was decided stays on record.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -19,6 +20,7 @@ from chainnode.types.limits import (
     NAME_BYTES_MAX,
     PROPOSAL_BYTES_MAX,
     PROPOSAL_VOTES_MAX,
+    PROPOSALS_OPEN_MAX,
     STATE_VALUE_BYTES_MAX,
     TEXT_BYTES_MAX,
 )
@@ -34,6 +36,7 @@ OPEN, PASSED, FAILED = "open", "passed", "failed"
 _PARAMS_KEY = b"\x00"
 _COUNT_KEY = b"\x01"
 _PROPOSAL_PREFIX = b"\x02"  # ‖ number (8)
+_OPEN_PREFIX = b"\x03"  # ‖ sha256(did)
 _INT64_MAX = 2**63 - 1
 _KEY_TYPES = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
 
@@ -114,12 +117,24 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
     value = store.get(_COUNT_KEY)
     number = 1 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 0, 2**62) + 1
     store.put(_COUNT_KEY, codec.encode(number))
+    _note_open(call, state, number)
     made = Proposal(
         number, kind, arguments, reason, call.sender, call.height, call.time_ms + PROPOSAL_LIFE_MS, OPEN, ((call.sender, True),)
     )
     state.emit(Event(NAME, "proposed", {"number": number, "kind": kind, "by": call.sender}))
     _settle(call, state, made)
     return number
+
+
+def _note_open(call: Call, state: State, number: int) -> None:
+    """Add a proposal to its maker's open ones, of which there are few: nobody can bury the others' questions (INV-27)."""
+    store, key = state.store(NAME), _OPEN_PREFIX + hashlib.sha256(call.sender.encode()).digest()
+    value = store.get(key)
+    known = () if value is None else codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
+    found = (proposal(state, codec.as_int(one, 1, _INT64_MAX)) for one in known)
+    still_open = tuple(one.number for one in found if one is not None and one.status == OPEN and call.time_ms < one.expires_ms)
+    require(len(still_open) < PROPOSALS_OPEN_MAX, TOO_MANY, f"a super node has at most {PROPOSALS_OPEN_MAX} open proposals")
+    store.put(key, codec.encode((*still_open, number)))
 
 
 @method

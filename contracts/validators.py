@@ -40,7 +40,8 @@ NODES_MAX = 4 * VALIDATORS_MAX
 NODE_ROLES = (roles.SUPER, roles.BACKBONE, roles.SERVICE, roles.SUPERVISION, roles.BUSINESS)
 _VALIDATOR_PREFIX = b"\x01"  # ‖ address (20)
 _EVIDENCE_PREFIX = b"\x02"  # ‖ address (20)
-_NODE_PREFIX = b"\x03"  # ‖ sha256(node id)
+_NODE_PREFIX = b"\x03"  # ‖ sha256(node key)
+_NODE_COUNT_PREFIX = b"\x04"  # ‖ sha256(operator), or nothing for the count of all
 _COUNT_KEY = b"\x00"
 
 
@@ -105,11 +106,11 @@ def nodes(state: State, time_ms: int = 0) -> tuple[Node, ...]:
     At time 0 a role that has expired still counts, one that was revoked does not.
     """
     voting = tuple(Node(one.operator, one.node_key, one.peer_address) for one in registered(state) if one.power)
-    return voting + tuple(node for node in _others(state) if roles.has_any_role(state, node.operator, NODE_ROLES, time_ms))
-
-
-def _others(state: State) -> tuple[Node, ...]:
-    return tuple(_decode_node(value) for _, value in state.store(NAME).iterate(_NODE_PREFIX, limit=NODES_MAX))
+    keys_taken = [one.node_key for one in voting]  # INV-26: of a node that votes, governance alone tells the address
+    others = (_decode_node(value) for _, value in state.store(NAME).iterate(_NODE_PREFIX, limit=NODES_MAX))
+    return voting + tuple(
+        node for node in others if node.node_key not in keys_taken and roles.has_any_role(state, node.operator, NODE_ROLES, time_ms)
+    )
 
 
 def _decode_node(value: bytes) -> Node:
@@ -121,30 +122,47 @@ def _decode_node(value: bytes) -> Node:
 def register_node(call: Call, state: State, node_key: bytes, peer_address: str) -> Value:
     """Let a node of the sender connect, without a vote. Not by mere members and custodians.
 
-    An empty address removes it; that a super node may do too.
+    An empty address removes it; that a super node may do too. A node that another operator has registered changes hands
+    when the node's own key signs too: who has the key has the node.
     """
     require(roles.has_any_role(state, call.sender, NODE_ROLES, call.time_ms), ROLE_MISSING, f"{call.sender} may not run a node")
     require(len(node_key) == 32, BAD_KEY, "a node key has 32 bytes")
     store, key = state.store(NAME), _NODE_PREFIX + hashlib.sha256(node_key).digest()
+    node_id = bid.did_of("e", node_key)
     before = store.get(key)
     operator = call.sender if before is None else _decode_node(before).operator
-    if not peer_address:
+    is_owner = call.sender == operator or node_id in call.signers
+    if peer_address:
+        require(is_owner, ALREADY_EXISTS, "another operator has registered this node")
+        _check_node(node_key, peer_address)
+        if before is None or operator != call.sender:
+            if before is not None:
+                _count_node(state, operator, -1)
+            _count_node(state, call.sender, 1)
+        operator = call.sender
+        store.put(key, codec.encode((operator, node_key, peer_address)))
+    else:
         require(before is not None, NOT_FOUND, "this node is not registered")
         is_super = roles.has_role(state, call.sender, roles.SUPER, call.time_ms)
-        require(is_super or operator == call.sender, ALREADY_EXISTS, "another operator has registered this node")
+        require(is_super or is_owner, ALREADY_EXISTS, "another operator has registered this node")
+        _count_node(state, operator, -1)
         store.delete(key)
-    else:
-        _check_node(node_key, peer_address)
-        require(operator == call.sender, ALREADY_EXISTS, "another operator has registered this node")
-        if before is None:
-            others = _others(state)
-            require(len(others) < NODES_MAX, TOO_MANY, f"at most {NODES_MAX} nodes are registered")
-            own = sum(1 for node in others if node.operator == call.sender)
-            require(own < OPERATOR_NODES_MAX, TOO_MANY, f"an operator registers at most {OPERATOR_NODES_MAX} nodes")
-        store.put(key, codec.encode((call.sender, node_key, peer_address)))
-    node_id = bid.did_of("e", node_key)
     state.emit(Event(NAME, "node_registered", {"operator": operator, "node_id": node_id, "peer_address": peer_address}))
     return None
+
+
+def _count_node(state: State, operator: str, more: int) -> None:
+    """Count an operator's nodes and all nodes up or down. Rejected(TOO_MANY) beyond the limits. The nodes themselves are not read."""
+    store = state.store(NAME)
+    own_key = _NODE_COUNT_PREFIX + hashlib.sha256(operator.encode()).digest()
+    for key, count_max in ((own_key, OPERATOR_NODES_MAX), (_NODE_COUNT_PREFIX, NODES_MAX)):
+        value = store.get(key)
+        count = more + (0 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 0, NODES_MAX))
+        require(count <= count_max, TOO_MANY, f"an operator registers at most {OPERATOR_NODES_MAX} nodes, all together {NODES_MAX}")
+        if count:
+            store.put(key, codec.encode(count))
+        else:
+            store.delete(key)
 
 
 @method

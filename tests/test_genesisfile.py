@@ -162,6 +162,16 @@ def test_the_cap_of_timeouts_is_not_below_them(change):
         check_params(replace(ChainParams(), **change))
 
 
+def test_inv_28_no_parameter_stops_the_chain_that_would_have_to_change_it():
+    for name, too_little in (("precision_ms", 1), ("message_delay_ms", 1), ("timeout_ms_max", 1)):
+        changes = {"timeout_propose_ms": 1, "timeout_vote_ms": 1, name: too_little}
+        with pytest.raises(Malformed, match=name):
+            check_params(replace(ChainParams(), **changes))
+    check_params(replace(ChainParams(), tx_lifetime_ms_max=5_000, block_interval_ms=5_000))
+    with pytest.raises(Malformed, match="tx_lifetime_ms_max"):
+        check_params(replace(ChainParams(), tx_lifetime_ms_max=5_000, block_interval_ms=5_001))
+
+
 @pytest.mark.parametrize("odd", [1.0, "500", True, None, -1, 2**63])
 def test_a_parameter_is_a_whole_number(odd):
     refuse(changed("params", "precision_ms", value=odd), "params.precision_ms")
