@@ -38,6 +38,16 @@ class Liar(Host):
         self._withholds = rng.random() < 0.5
         self._talks_rubbish = rng.random() < 0.7
 
+    def habits(self) -> str:
+        """How it lies in this run, in words."""
+        known = (
+            (self._is_silent, "does not vote"),
+            (self._equivocates and not self._is_silent, "votes and proposes twice"),
+            (self._withholds, "keeps batches to itself"),
+            (self._talks_rubbish, "talks rubbish and sends false blocks"),
+        )
+        return ", ".join(words for is_so, words in known if is_so) or "has no sign guard"
+
     def receive(self, peer: str, message: Message) -> None:
         """Listen, and sometimes say something false."""
         rng = self.world.rng

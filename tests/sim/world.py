@@ -70,16 +70,21 @@ def settings_for(
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a run."""
+    """What came of a run. `faults` counts what went wrong by kind, crashes included."""
 
     seed: int
     digest: str
     heights: int
     txs: int
-    crashes: int
+    faults: dict[str, int]
     rounds_max: int
     recovery_ms: int
     steps: int
+
+    @property
+    def crashes(self) -> int:
+        """How often a node lost its power."""
+        return self.faults.get("crashes", 0)
 
 
 class World:
@@ -94,7 +99,8 @@ class World:
         self.now_us = 0
         self.is_calm = False
         self.reply_blocks_max = self.rng.choice([1, 3, 16])
-        self.crashes = self.steps = self.rounds_max = self.txs_submitted = 0
+        self.steps = self.rounds_max = self.txs_submitted = 0
+        self.faults: dict[str, int] = {}
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._trace = sha256()
@@ -121,6 +127,7 @@ class World:
         """Unequal powers; the last one, the liar's, is less than a third."""
         powers = [self.rng.randint(1, 12) for _ in range(self.settings.validators)]
         if self.settings.has_liar:
+            powers[0] += sum(powers[:-1]) < 3
             powers[-1] = max(1, min(powers[-1], (sum(powers[:-1]) - 1) // 2))
         return tuple(powers)
 
@@ -129,6 +136,13 @@ class World:
         shift = height // VALIDATORS_ROTATE_HEIGHTS % (len(self.powers) - 1)
         honest = self.powers[:-1]
         return chain.make_validators((*honest[shift:], *honest[:shift], self.powers[-1]))
+
+    def describe(self) -> str:
+        """Who takes part, in words."""
+        powers = ", ".join(f"{name} {power}" for name, power in zip(self.nodes, self.powers, strict=False))
+        lies = "nobody lies" if self.liar is None else f"{self.liar.name} lies ({self.liar.habits()})"
+        follower = f", n{len(self.powers)} follows without a vote" if self.settings.has_follower else ""
+        return f"{len(self.powers)} validators with power {powers}; {lies}{follower}"
 
     # Time
 
@@ -164,7 +178,7 @@ class World:
             self._trace.hexdigest(),
             len(self._decided),
             self.txs_submitted,
-            self.crashes,
+            self.faults,
             self.rounds_max,
             recovery_ms,
             self.steps,
@@ -204,6 +218,7 @@ class World:
         if not receiver.is_up or self._partition.get(sender.name) != self._partition.get(peer):
             return
         if self.rng.randrange(1000) < self._loss:
+            self._count_fault("messages lost")
             return
         copies = 2 if self.rng.randrange(1000) < self._duplication else 1
         for _ in range(copies):
@@ -226,8 +241,10 @@ class World:
         if what == 0:
             self._loss, self._duplication = rng.choice([0, 20, 100, 300]), rng.choice([0, 50, 200])
         elif what == 1:
+            self._count_fault("changes of delay")
             self._delay_ms_max = rng.choice([5, 20, 100, 400, 1500])
         elif what == 2:
+            self._count_fault("partitions")
             sides = rng.choice([2, 2, 3])
             self._partition = {name: rng.randrange(sides) for name in self.nodes}
             self.after(None, rng.randint(200_000, 4_000_000), self._heal)
@@ -240,11 +257,15 @@ class World:
             self._reconnect(one, other)
         self.after(None, rng.randint(50_000, 1_500_000), self._trouble)
 
+    def _count_fault(self, kind: str) -> None:
+        self.faults[kind] = self.faults.get(kind, 0) + 1
+
     def _heal(self) -> None:
         self._partition = {}
 
     def _reconnect(self, one: Host, other: Host) -> None:
         if one.is_up and other.is_up and self._are_linked(one, other):
+            self._count_fault("broken connections")
             for node, peer in ((one, other), (other, one)):
                 node.take(PeerDown(peer.name))
                 node.take(PeerUp(peer.name, peer.height + 1, peer.address is not None))
@@ -263,7 +284,7 @@ class World:
 
     def crashed(self, node: Host) -> None:
         """A node lost its power; it comes back."""
-        self.crashes += 1
+        self._count_fault("crashes")
         for other in self.nodes.values():
             if other.is_up and self._are_linked(node, other):
                 other.take(PeerDown(node.name))
