@@ -1,0 +1,42 @@
+"""Ask nodes, verify their answers, and remember how far the chain has come."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chainnode.client.nodes import Node, Nodes
+from chainnode.client.proved import KnownHeaders, Proved, check_fresh, read_bundle
+from chainnode.client.questions import AnyFact, Question
+from chainnode.types.genesis import Genesis
+
+
+@dataclass(slots=True)
+class Asker:
+    """Whom to ask, what to believe, and what is known already. `height` is that of the highest header an answer hung on."""
+
+    nodes: Nodes
+    genesis: Genesis
+    verify: bool
+    age_ms_max: int
+    now_ns: Callable[[], int]
+    height: int = 0
+    known: KnownHeaders = field(default_factory=KnownHeaders)
+
+    async def ask(self, question: Question[AnyFact], min_height: int = 0) -> Proved[AnyFact]:
+        """The answer of the first node that proves one, about the state after `min_height` or later if it is about now."""
+        return await self.nodes.first_good(lambda node: self.ask_node(node, question, min_height))
+
+    async def ask_node(self, node: Node, question: Question[AnyFact], min_height: int = 0) -> Proved[AnyFact]:
+        """The answer of one node. NotProved, Unavailable (stale answers too), Rejected; ChainForked."""
+        min_height = max(min_height, self.height - 1)  # nothing that was seen is unseen again
+        query = dict(question.query)
+        if question.has_min_height and min_height > 0:
+            query |= {"min_height": str(min_height), "wait_ms": str(node.wait_ms)}
+        content = await node.get(question.path, query)
+        proved = await asyncio.to_thread(read_bundle, content, question, self.genesis, self.now_ns(), verify=self.verify)
+        if self.verify:
+            self.known.add(proved.bundle)
+        if question.is_about_now:
+            check_fresh(proved.header, self.now_ns(), age_ms_max=self.age_ms_max, min_height=min_height)
+        self.height = max(self.height, proved.header.height)
+        return proved

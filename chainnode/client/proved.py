@@ -1,0 +1,74 @@
+"""Answers with their proof, and what a client remembers so that nobody can show it an older or another chain."""
+
+from dataclasses import dataclass
+from typing import Generic
+
+from chainnode.bundle import fact_of, verify_bundle
+from chainnode.bundlejson import bundle_from_json
+from chainnode.client.failures import ChainForked, NotProved
+from chainnode.client.questions import AnyFact, Question
+from chainnode.errors import ChainError, Unavailable
+from chainnode.types.block import Header
+from chainnode.types.bundle import Bundle, LightBlock, Verified
+from chainnode.types.codes import MALFORMED, STALE_ANSWER
+from chainnode.types.genesis import Genesis
+from chainnode.types.limits import CLIENT_HEADERS_KEPT
+
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proved(Generic[AnyFact]):
+    """An answer with its proof. `bundle_json` is the proof for anybody else, and for `chainnode verify`.
+
+    `verified` is None when the client was told not to verify.
+    """
+
+    fact: AnyFact
+    bundle: Bundle
+    bundle_json: str
+    verified: Verified | None
+
+    @property
+    def header(self) -> Header:
+        """The header that the proof hangs on."""
+        return self.bundle.headers[-1].header
+
+
+def read_bundle(content: bytes, question: Question[AnyFact], genesis: Genesis, now_ns: int, *, verify: bool) -> Proved[AnyFact]:
+    """The answer that a bundle gives. NotProved when it proves nothing, or something else. Pure; may run in a thread."""
+    try:
+        text = content.decode("utf-8")
+        bundle = bundle_from_json(text)
+        verified = verify_bundle(bundle, genesis, now_ns) if verify else None
+        fact = fact_of(bundle) if verified is None else verified.fact
+    except UnicodeDecodeError:
+        raise NotProved(MALFORMED, "the answer is not text") from None
+    except ChainError as error:
+        raise NotProved(error.code, error.detail) from error
+    return Proved(question.answer(fact), bundle, text, verified)
+
+
+class KnownHeaders:
+    """The last CLIENT_HEADERS_KEPT headers that a client has verified."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, LightBlock] = {}
+
+    def add(self, bundle: Bundle) -> None:
+        """Take note of a verified bundle's headers. ChainForked when one differs from what was seen at its height."""
+        for block in bundle.headers:
+            first = self._blocks.setdefault(block.header.height, block)
+            if first.commit.block_id.hash != block.commit.block_id.hash:
+                raise ChainForked(first, block)
+        while len(self._blocks) > CLIENT_HEADERS_KEPT:
+            del self._blocks[next(iter(self._blocks))]
+
+
+def check_fresh(header: Header, now_ns: int, *, age_ms_max: int, min_height: int) -> None:
+    """Unavailable(STALE_ANSWER) unless a header fixes the state after block `min_height` or a later one, and is young enough."""
+    if header.height <= min_height:
+        raise Unavailable(STALE_ANSWER, f"the answer is about the state after block {header.height - 1}; {min_height} is known")
+    age_ms = (now_ns - header.time_ns) // _NS_PER_MS
+    if age_ms > age_ms_max:
+        raise Unavailable(STALE_ANSWER, f"the answer hangs on header {header.height}, which is {age_ms} ms old")
