@@ -10,7 +10,7 @@ from hashlib import sha256
 from chainnode import blocks, digests, light, transactions
 from chainnode.crypto.verify import verify_many
 from chainnode.errors import Corrupt, Malformed, Rejected
-from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis
+from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis, is_settled
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.storage.layout import HeightSummary
@@ -54,6 +54,11 @@ class Applied:
     tx_ids: tuple[bytes, ...]
     results: tuple[TxResult, ...]
     stores_changed: tuple[str, ...]
+
+    @property
+    def settled_ids(self) -> tuple[bytes, ...]:
+        """The transactions that need not wait any more. Of the others, a copy that another key had signed was refused (INV-25)."""
+        return tuple([tx_id for tx_id, result in zip(self.tx_ids, self.results, strict=True) if is_settled(result)])
 
 
 class Chain:

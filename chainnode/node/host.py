@@ -330,7 +330,9 @@ class Host:
             assert self.listener is not None
             header = applied.header
             self.clock.seen(header.time_ns, applied.tip.params, time.time_ns())
-            item = HeightApplied(header.height, header.time_ns // NS_PER_MS, applied.batch_digests, applied.tx_ids, self._start_height())
+            item = HeightApplied(
+                header.height, header.time_ns // NS_PER_MS, applied.batch_digests, applied.settled_ids, self._start_height()
+            )
             self.put_now(item)
             self.listener.height_applied(applied)
 

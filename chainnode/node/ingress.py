@@ -10,6 +10,7 @@ from chainnode import codec, transactions
 from chainnode.crypto.verify import verify_many
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.execution.engine import TX_INDEX
+from chainnode.execution.state import State
 from chainnode.mempool.pool import Refusal
 from chainnode.node.chain import NS_PER_MS, Applied, Chain
 from chainnode.node.host import Host
@@ -18,6 +19,7 @@ from chainnode.types.codes import (
     BAD_SIGNATURE,
     CLOCK_WRONG,
     EXPIRED,
+    KEY_NOT_AUTHORISED,
     OVERLOADED,
     REPLAYED,
     TOO_FAR_AHEAD,
@@ -50,10 +52,11 @@ _End = tuple[int, int, TxResult] | ChainError  # height, place and result, or wh
 class _Waiter:
     """One submission whose client waits: which transactions are still open, and how the others ended."""
 
-    __slots__ = ("done", "ends", "open")
+    __slots__ = ("done", "ends", "open", "txs")
 
-    def __init__(self, tx_ids: Sequence[bytes], done: asyncio.Future[None]) -> None:
-        self.open = set(tx_ids)
+    def __init__(self, txs: Sequence[Transaction], done: asyncio.Future[None]) -> None:
+        self.txs = {tx.tx_id: tx for tx in txs}
+        self.open = set(self.txs)
         self.ends: dict[bytes, _End] = {}
         self.done = done
 
@@ -74,6 +77,7 @@ class Ingress:
         self._pool = pool
         self._checking = asyncio.Semaphore(INGRESS_CHECKS_MAX)
         self._followed: dict[bytes, list[_Waiter]] = {}
+        self._waiting = 0  # transactions whose clients wait, those that several wait for counted each time
         self.taken = 0
         self.refused: dict[str, int] = {}  # by code name
 
@@ -93,19 +97,21 @@ class Ingress:
         mempool = self._host.replica.dissemination.mempool
         if txs and mempool.has_room(sum(len(tx.raw) for tx in txs), len(txs)) is not None:
             raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
-        if wait_ms is not None and len(self._followed) + len(txs) > INGRESS_WAITERS_MAX:
+        if wait_ms is not None and self._waiting + len(txs) > INGRESS_WAITERS_MAX:
             raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
         if not txs:
             return [self._outcome(one, None) for one in checked]
-        waiter = None if wait_ms is None else self._follow([tx.tx_id for tx in txs])
+        waiter = None if wait_ms is None else self._follow(txs)
         self._host.put_now(TransactionsSubmitted(tuple(txs)))
         if waiter is not None and wait_ms is not None:
+            self._waiting += len(txs)
             try:
                 async with asyncio.timeout(wait_ms / 1000):
                     await waiter.done
             except TimeoutError:
                 pass  # the outcomes say which are still open
             finally:
+                self._waiting -= len(txs)
                 self._unfollow(waiter)
         return [self._outcome(one, waiter) for one in checked]
 
@@ -157,10 +163,10 @@ class Ingress:
         self.refused[error.code.name] = self.refused.get(error.code.name, 0) + 1
         return Outcome(tx_id, error)
 
-    def _follow(self, tx_ids: list[bytes]) -> _Waiter:
-        waiter = _Waiter(tx_ids, asyncio.get_running_loop().create_future())
-        for tx_id in tx_ids:
-            self._followed.setdefault(tx_id, []).append(waiter)
+    def _follow(self, txs: list[Transaction]) -> _Waiter:
+        waiter = _Waiter(txs, asyncio.get_running_loop().create_future())
+        for tx in txs:
+            self._followed.setdefault(tx.tx_id, []).append(waiter)
         return waiter
 
     def _unfollow(self, waiter: _Waiter) -> None:
@@ -194,8 +200,22 @@ class Ingress:
         if not self._followed:
             return
         for index, (tx_id, result) in enumerate(zip(applied.tx_ids, applied.results, strict=True)):
-            if tx_id in self._followed and result.code != REPLAYED.number:
+            if tx_id in self._followed and result.code != REPLAYED.number and not self._is_of_a_copy(tx_id, result):
                 self._end(tx_id, (applied.tip.height, index, result))
+
+    def _is_of_a_copy(self, tx_id: bytes, result: TxResult) -> bool:
+        """Whether it is not our client's transaction that was refused but its body under another key's signature (INV-25)."""
+        if result.code != KEY_NOT_AUTHORISED.number:
+            return False
+        state = State(self._chain.state)
+        ours = [waiter.txs[tx_id] for waiter in self._followed[tx_id]]
+        return any(
+            all(
+                self._chain.contracts.may_sign(state, did, one.suite, one.public_key)
+                for did, one in zip(tx.body.signers, tx.signatures, strict=True)
+            )
+            for tx in ours
+        )
 
     def refused_by_mempool(self, effect: TransactionsRefused) -> None:
         """Tell those whose transaction the mempool did not take. One that waits already is no refusal."""
