@@ -82,10 +82,8 @@ def _fact(fact: Fact) -> str:
             return f"After block {fact.state_height}, store {fact.store} holds nothing under key {key_to_text(fact.key)}."
         case StateFact():
             assert fact.value is not None
-            words = stored_value_to_text(fact.value)
-            spelled = "" if words is None else f", which spells {words}"
-            held = f"holds under key {key_to_text(fact.key)} the value 0x{fact.value.hex()}{spelled}"
-            return f"After block {fact.state_height}, store {fact.store} {held}."
+            words = stored_value_to_text(fact.value) or "0x" + fact.value.hex()
+            return f"After block {fact.state_height}, store {fact.store} holds under key {key_to_text(fact.key)} the value {words}."
         case EvidenceFact():
             return (
                 f"Block {fact.height}, at {time_to_text(fact.time_ms * _NS_PER_MS)}, put on record for {_quoted(fact.submitter)} "

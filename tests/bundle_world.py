@@ -88,7 +88,7 @@ def record(genesis: Genesis, number: int, **changes) -> bytes:
     return codec.encode(tuple((fields | changes).values()))
 
 
-def make_world(powers=None, *, leaves=None, items=30, suite="e") -> World:
+def make_world(powers=None, *, leaves=None, items=30, suite="e", stores=None) -> World:
     genesis = make_genesis(powers or POWERS, suite=suite)
     maker = ChainMaker(genesis, suite)
     leaves = leaves or [record(genesis, number) for number in range(RECORDS)]
@@ -98,9 +98,9 @@ def make_world(powers=None, *, leaves=None, items=30, suite="e") -> World:
         place = (growth.level, growth.index)
         assert len(tiles.get(place, b"")) == growth.offset * 32
         tiles[place] = tiles.get(place, b"") + growth.hashes
-    stores = {
+    stores = (stores or {}) | {
         "evidence": {b"log": codec.encode((log.size, log.root)), b"z": b"\x01"} | {b"t%02d" % n: b"\x02" for n in range(8)},
-        "goods": {b"item/%02d" % number: codec.encode(("owner", number)) for number in range(items)},
+        "goods": (stores or {}).get("goods") or {b"item/%02d" % number: codec.encode(("owner", number)) for number in range(items)},
         "ibc": {b"a": b"\x01"},
         "identity": {b"a": b"\x01"},
         "roles": {b"a": b"\x01"},

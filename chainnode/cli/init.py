@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from chainnode.cli.keys import read_passphrase
+from chainnode.cli.usage import UsageError, program
 from chainnode.cli.verify import Subparsers
-from chainnode.genesisfile import check_chain_id
-from chainnode.node.config import Config
+from chainnode.errors import Malformed, Rejected
+from chainnode.genesisfile import check_chain_id, genesis_from_json, genesis_to_json
+from chainnode.node.config import Config, split_address
 from chainnode.node.homes import NodeKeys, make_genesis, new_key, write_home
 from chainnode.node.node import load_genesis
+from chainnode.types.codes import HOME_EXISTS
 from chainnode.types.genesis import ChainParams
+from chainnode.types.limits import NAME_BYTES_MAX
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -29,17 +33,21 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw keys, write settings and genesis, and say what comes next."""
-    passphrase = read_passphrase(args.passphrase_file, is_new=True)
-    keys = NodeKeys(new_key(), new_key(), new_key())
-    if args.chain_id is not None:
-        check_chain_id(args.chain_id)
-        genesis = make_genesis(args.chain_id, time.time_ns(), [(args.name, keys, args.peers)], ChainParams())
-    else:
-        genesis = load_genesis(args.genesis)
+    """Draw keys, write settings and genesis, and say what comes next. Nothing is asked or made before the arguments are right."""
     config = Config(home=args.home, node_name=args.name, peers_listen=args.peers, api_listen=args.api)
     if args.passphrase_file is not None:
         config = replace(config, keys_passphrase_file=str(args.passphrase_file.resolve()))
+    _check(config)
+    genesis = None if args.genesis is None else load_genesis(args.genesis)
+    if args.chain_id is not None:
+        check_chain_id(args.chain_id)
+    if config.genesis_path.exists():
+        raise Rejected(HOME_EXISTS, f"{args.home} holds a node already")
+    passphrase = read_passphrase(args.passphrase_file, is_new=True)
+    keys = NodeKeys(new_key(), new_key(), new_key())
+    if genesis is None:
+        genesis = make_genesis(args.chain_id, time.time_ns(), [(args.name, keys, args.peers)], ChainParams())
+        genesis_from_json(genesis_to_json(genesis))
     write_home(config, genesis, keys, passphrase)
     print(f"Made {args.home} on chain {genesis.chain_id}.")
     print(f"operator      {keys.operator_did}")
@@ -47,5 +55,16 @@ def run(args: argparse.Namespace) -> int:
     print(f"validator key {keys.validator.public.hex()}")
     if args.genesis is not None:
         print("Super nodes let it in by a proposal (set_validator), or its operator registers it (validators.register_node).")
-    print(f"Start it: chainnode run --home {args.home}")
+    print(f"Start it: {program()} run --home {args.home}")
     return 0
+
+
+def _check(config: Config) -> None:
+    """UsageError for a name or an address that the node would refuse when it starts."""
+    if not config.node_name.isprintable() or not 0 < len(config.node_name.encode()) <= NAME_BYTES_MAX:
+        raise UsageError(f"--name takes 1 to {NAME_BYTES_MAX} bytes of printable text")
+    for option, address in (("--peers", config.peers_listen), ("--api", config.api_listen)):
+        try:
+            split_address(address)
+        except Malformed as error:
+            raise UsageError(f"{option}: {error.detail}") from error

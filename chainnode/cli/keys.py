@@ -32,7 +32,9 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     new = actions.add_parser("new", help="draw a new key into an encrypted file")
     new.add_argument("--suite", choices=sorted(_SUITES), default="ed25519", help="signature suite (default ed25519)")
     new.set_defaults(run=_new)
-    show = actions.add_parser("show", help="print DID and public key in three spellings; needs no passphrase and proves nothing about the seal")
+    show = actions.add_parser(
+        "show", help="print DID and public key in three spellings; needs no passphrase and proves nothing about the seal"
+    )
     show.set_defaults(run=_show)
     read = actions.add_parser("import", help="seal a key read from standard input: an encPrivateKey (priS…) or a Xinghuo keystore (JSON)")
     read.set_defaults(run=_import)

@@ -3,6 +3,9 @@
 import argparse
 import asyncio
 import gc
+import os
+import signal
+import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     """Add `run` to the command line."""
     parser = subparsers.add_parser("run", help="run a node", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the node's folder, as made by `init` or `devnet`")
+    parser.add_argument("--until-eof", action="store_true", help="stop too when standard input closes, so as not to outlive who started it")
     parser.set_defaults(run=run)
 
 
@@ -29,12 +33,16 @@ def run(args: argparse.Namespace) -> int:
     """Open the node and run it."""
     check_machine()
     config = load_config(args.home)
-    if not config.genesis_path.exists():
-        raise Malformed(BAD_CONFIG, f"{args.home} is no node's folder: it has no genesis.json; make one with `chainnode init`")
+    if not config.genesis_path.exists() or not config.node_key_path.exists():
+        raise Malformed(
+            BAD_CONFIG, f"{args.home} is no node's folder: it has no genesis.json or no keys/node.json; `chainnode init` makes one"
+        )
     set_up_logging(config.log_level, config.log_format)
     passphrase = node_passphrase(config)
     node_key = load_key(config.node_key_path, passphrase)
     validator_key = load_key(config.validator_key_path, passphrase) if config.validator_key_path.exists() else None
+    if args.until_eof:
+        threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     gc.set_threshold(50_000, 20, 50)  # batches make many objects that live a moment; walking them often costs much
 
     async def main() -> None:
@@ -43,6 +51,13 @@ def run(args: argparse.Namespace) -> int:
 
     run_loop(main())
     return 0
+
+
+def _end_with_stdin() -> None:
+    """Ask this process to end once nobody can write to its standard input any more."""
+    while os.read(0, 4096):  # not through sys.stdin, whose lock would hold up the interpreter's end
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from chainnode import bundlewords
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
+from chainnode.cli import statewords
 from chainnode.cli.usage import UsageError
 from chainnode.errors import ChainError, Malformed
 from chainnode.genesisfile import genesis_from_json
@@ -43,6 +44,11 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     parser.add_argument("--trusted", metavar="HASH@HEIGHT", help="a header that you know to be the chain's; trust begins there")
     parser.add_argument("--now", metavar="TIME", help="judge as of this time, e.g. 2026-11-25T08:00:00Z (default: this machine's clock)")
     parser.add_argument("--file", metavar="PATH", help="also compare this file with the digest that an evidence bundle proves")
+    parser.add_argument(
+        "--about",
+        metavar="THING",
+        help=f"also check that a state bundle is about this: {', '.join(kind + ':NAME' for kind in statewords.THINGS)}",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per bundle")
     parser.set_defaults(run=run)
 
@@ -52,18 +58,23 @@ def run(args: argparse.Namespace) -> int:
     genesis = _read_genesis(args.genesis)
     trusted = None if args.trusted is None else _parse_trusted(args.trusted)
     now_ns = time.time_ns() if args.now is None else _parse_now(args.now)
-    if args.file is not None and len(args.bundles) != 1:
-        raise UsageError("--file goes with one bundle")
+    for option, value in (("--file", args.file), ("--about", args.about)):
+        if value is not None and len(args.bundles) != 1:
+            raise UsageError(f"{option} goes with one bundle")
     texts = [_read_text(name) for name in args.bundles]
     results = [_verify(text, genesis, now_ns, trusted) for text in texts]
-    is_consistent = None if args.file is None else _compare(args.file, results[0])
+    checks: dict[str, bool] = {}
+    if args.file is not None and isinstance(results[0], Verified):
+        checks["file_consistent"] = _has_digest(args.file, results[0].fact)
+    if args.about is not None and isinstance(results[0], Verified):
+        checks["about"] = _is_about(args.about, results[0].fact)
     for name, result in zip(args.bundles, results, strict=True):
         if args.json:
-            print(json.dumps(_result_json(name, result, is_consistent)))
+            print(json.dumps(_result_json(name, result, checks)))
         else:
-            print("\n".join(_result_lines(name, result, is_consistent)))
-    refused = any(isinstance(result, ChainError) for result in results) or is_consistent is False
-    return REFUSED if refused else PROVED
+            print("\n".join(_result_lines(name, result, checks, args.about)))
+    is_refused = any(isinstance(result, ChainError) for result in results) or not all(checks.values())
+    return REFUSED if is_refused else PROVED
 
 
 # Reading
@@ -117,16 +128,21 @@ def _verify(text: str, genesis: Genesis, now_ns: int, trusted: tuple[bytes, int]
         return error
 
 
-def _compare(name: str, result: Verified | ChainError) -> bool | None:
-    """Whether a file has the digest on record. None when the bundle was refused: then there is nothing to compare with."""
-    if isinstance(result, ChainError):
-        return None
-    if not isinstance(result.fact, EvidenceFact):
+def _has_digest(name: str, fact: Fact) -> bool:
+    """Whether a file has the digest on record."""
+    if not isinstance(fact, EvidenceFact):
         raise UsageError("--file goes with an evidence bundle")
-    return _file_digest(name, result.fact.algorithm) == result.fact.digest
+    return file_digest(name, fact.algorithm) == fact.digest
 
 
-def _file_digest(name: str, algorithm: str) -> bytes:
+def _is_about(thing: str, fact: Fact) -> bool:
+    """Whether a state fact, which names only a key, is about what people call by this name."""
+    if not isinstance(fact, StateFact):
+        raise UsageError("--about goes with a state bundle")
+    return (fact.store, fact.key) == statewords.key_of(thing)
+
+
+def file_digest(name: str, algorithm: str) -> bytes:
     """A file's digest by the name that the record gives."""
     try:
         with Path(name).open("rb") as file:
@@ -147,18 +163,33 @@ def _file_digest(name: str, algorithm: str) -> bytes:
 # Telling
 
 
-def _result_lines(name: str, result: Verified | ChainError, is_consistent: bool | None) -> list[str]:
+def _result_lines(name: str, result: Verified | ChainError, checks: dict[str, bool], thing: str | None) -> list[str]:
     if isinstance(result, ChainError):
         return [f"{name}: REFUSED ({result.code.name})", f"  {result.detail}"]
-    fact, header, *signers, trust = bundlewords.proved(result)
-    lines = [f"{name}: PROVED", f"  {fact}"]
-    if is_consistent is not None:
-        lines.append(f"  The file is {'consistent' if is_consistent else 'NOT consistent'} with the digest on record.")
+    _, header, *signers, trust = bundlewords.proved(result)
+    lines = [f"{name}: PROVED", *(f"  {line}" for line in fact_lines(result))]
+    if "file_consistent" in checks:
+        lines.append(f"  The file is {'consistent' if checks['file_consistent'] else 'NOT consistent'} with the digest on record.")
+    if isinstance(result.fact, StateFact) and result.fact.value is None and not checks:
+        lines.append("  Whose key that is, the bundle does not say; compare it: --about receipt:NAME.")
+    if "about" in checks:
+        lines.append(f"  This key is {'' if checks['about'] else 'NOT '}that of {bundlewords.value_to_text(thing)}.")
     lines += [f"  {header}", *(f"    {line}" for line in signers), f"  {trust}", "  Not proved:"]
     return lines + [f"    {line}" for line in bundlewords.not_proved(result.fact)]
 
 
-def _result_json(name: str, result: Verified | ChainError, is_consistent: bool | None) -> Json:
+def fact_lines(verified: Verified) -> tuple[str, ...]:
+    """The fact in words: those of the contract that keeps it where they are known, else the plain form of its value."""
+    fact = verified.fact
+    words = statewords.words_of(fact) if isinstance(fact, StateFact) else ()
+    if not words:
+        return bundlewords.proved(verified)[:1]
+    assert isinstance(fact, StateFact)
+    held = f"After block {fact.state_height}, store {fact.store} holds under key {bundlewords.key_to_text(fact.key)}:"
+    return held, *(f"  {line}" for line in words)
+
+
+def _result_json(name: str, result: Verified | ChainError, checks: dict[str, bool]) -> Json:
     if isinstance(result, ChainError):
         return {"bundle": name, "proved": False, "code": result.code.name, "reason": result.detail}
     answer: dict[str, Json] = {
@@ -181,9 +212,7 @@ def _result_json(name: str, result: Verified | ChainError, is_consistent: bool |
         "words": list(bundlewords.proved(result)),
         "not_proved": list(bundlewords.not_proved(result.fact)),
     }
-    if is_consistent is not None:
-        answer["file_consistent"] = is_consistent
-    return answer
+    return answer | checks
 
 
 def _fact_json(fact: Fact) -> Json:
@@ -200,6 +229,7 @@ def _fact_json(fact: Fact) -> Json:
                 "key": fact.key.hex(),
                 "value": value,
                 "value_words": words,
+                "record_words": list(statewords.words_of(fact)),
             }
         case EvidenceFact():
             return {

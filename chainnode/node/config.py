@@ -4,6 +4,7 @@
 Every setting is described in `docs/configuration.md`.
 """
 
+import json
 import os
 import tomllib
 from dataclasses import dataclass, field, fields, replace
@@ -142,5 +143,6 @@ def render_config(config: Config) -> str:
             table = head
         value = getattr(config, item.name)
         lines.append(f"# {item.metadata['help']}")
-        lines.append(f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"')
+        # A JSON text is a TOML text too; a path may have quotation marks and backslashes.
+        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"

@@ -1,19 +1,24 @@
 """`chainnode verify` from the command line's point of view."""
 
-import argparse
 import io
 import json
 import sys
 
 import pytest
 
+from chainnode import codec
 from chainnode.bundlejson import bundle_to_json
-from chainnode.cli import verify
+from chainnode.cli.main import main
 from chainnode.digests import header_hash
 from chainnode.genesisfile import genesis_to_json
 from chainnode.rfc3339 import time_to_text
+from chainnode.types.bundle import StateClaim
+from contracts.goods import encode_unit
+from contracts.packagecodes import unit_key
+from contracts.receiptrecords import encode_receipt, receipt_key
 from tests.bundle_world import DOCUMENT, make_world, record
 from tests.chain_maker import make_genesis
+from tests.cli.records import RECEIPT, UNIT
 
 PROVED, REFUSED, USAGE = 0, 1, 2
 
@@ -33,11 +38,7 @@ def folder(world, tmp_path):
 
 
 def run(world, folder, *words):
-    parser = argparse.ArgumentParser(prog="chainnode")
-    verify.add_parser(parser.add_subparsers(required=True))
-    line = ["verify", "--genesis", str(folder / "genesis.json"), "--now", time_to_text(world.now_ns), *map(str, words)]
-    args = parser.parse_args(line)
-    return args.run(args)
+    return main(["verify", "--genesis", str(folder / "genesis.json"), "--now", time_to_text(world.now_ns), *map(str, words)])
 
 
 def test_it_says_what_was_proved_by_whom_and_what_not(world, folder, capsys):
@@ -139,13 +140,21 @@ def test_standard_input_is_read(world, folder, capsys, monkeypatch):
         ["header.json", "evidence.json", "--file", "scan.pdf"],
         ["header.json", "--file", "scan.pdf"],
         ["evidence.json", "--file", "missing.pdf"],
+        ["presence.json", "evidence.json", "--about", "receipt:r"],
+        ["header.json", "--about", "receipt:r"],
+        ["evidence.json", "--about", "receipt:r"],
+        ["presence.json", "--about", "weather:sun"],
+        ["presence.json", "--about", "receipt"],
+        ["presence.json", "--about", "package:(00)195060000000100003"],
+        ["presence.json", "--about", "proposal:one"],
+        ["presence.json", "--about", f"proposal:{2**64}"],
     ],
 )
 def test_wrong_use_has_its_own_exit_code(world, folder, words, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     assert run(world, folder, *words) == USAGE
     told = capsys.readouterr()
-    assert told.err.startswith("chainnode verify: ")
+    assert told.err.startswith("chainnode: bad-use: ")
     assert told.out == ""
 
 
@@ -158,3 +167,51 @@ def test_what_is_printed_cannot_play_tricks_on_a_terminal(folder, capsys):
     told = capsys.readouterr().out
     assert "\x1b" not in told and "\u202e" not in told
     assert '"did \\"x\\"\\n"' in told
+
+
+@pytest.fixture
+def records(world):
+    """The same chain with a receipt and a package in its state."""
+    stores = {
+        "receipts": {b"\0": b"\x01", receipt_key("r-1"): encode_receipt(RECEIPT)},
+        "goods": {b"\0": b"\x01", unit_key(UNIT.code): encode_unit(UNIT)},
+    }
+    return make_world(stores=stores)
+
+
+def test_records_are_told_in_the_words_of_their_contracts(records, folder, capsys):
+    (folder / "genesis.json").write_text(genesis_to_json(records.genesis))
+    for store, key in (("receipts", receipt_key("r-1")), ("goods", unit_key(UNIT.code))):
+        (folder / "record.json").write_text(bundle_to_json(records.bundle(StateClaim(records.state_proof(store, key)))))
+        assert run(records, folder, folder / "record.json") == PROVED
+    told = capsys.readouterr().out
+    assert 'Receipt r-1 is active, over 2 packages, 5 GRM of "copper".' in told
+    assert "Package A-1 is stored, under no receipt: 5 GRM" in told
+    assert encode_receipt(RECEIPT).hex() not in told
+    run(records, folder, "--json", folder / "record.json")
+    fact = json.loads(capsys.readouterr().out)["fact"]
+    assert fact["value"] == encode_unit(UNIT).hex() and fact["record_words"][0].startswith("Package A-1")
+
+
+def test_a_key_is_compared_with_the_name_of_a_thing(records, folder, capsys):
+    (folder / "genesis.json").write_text(genesis_to_json(records.genesis))
+    (folder / "none.json").write_text(bundle_to_json(records.bundle(StateClaim(records.state_proof("receipts", receipt_key("r-2"))))))
+    assert run(records, folder, folder / "none.json") == PROVED
+    assert "--about" in capsys.readouterr().out
+    assert run(records, folder, folder / "none.json", "--about", "receipt:r-2") == PROVED
+    assert 'This key is that of "receipt:r-2".' in capsys.readouterr().out
+    for thing in ("receipt:r-1", "intake:r-2", "package:r-2", "roles:r-2", "identity:r-2", "proposal:2"):
+        assert run(records, folder, folder / "none.json", "--about", thing) == REFUSED
+        assert "This key is NOT that of" in capsys.readouterr().out
+    run(records, folder, "--json", folder / "none.json", "--about", "receipt:r-1")
+    assert json.loads(capsys.readouterr().out)["about"] is False
+
+
+def test_a_value_that_no_contract_reads_is_told_in_its_canonical_form_or_in_hexadecimal(folder, capsys):
+    world = make_world(stores={"receipts": {receipt_key("r"): codec.encode((1, 2, "x")), receipt_key("s"): b"\xc1"}})
+    (folder / "genesis.json").write_text(genesis_to_json(world.genesis))
+    for name in ("r", "s"):
+        (folder / "odd.json").write_text(bundle_to_json(world.bundle(StateClaim(world.state_proof("receipts", receipt_key(name))))))
+        assert run(world, folder, folder / "odd.json") == PROVED
+    told = capsys.readouterr().out
+    assert 'the value [1, 2, "x"].' in told and "the value 0xc1." in told

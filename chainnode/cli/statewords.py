@@ -1,0 +1,184 @@
+"""What a proved state value says, in the contracts' words; and the state key of a thing that people have a name for."""
+
+from collections.abc import Callable
+
+from chainnode import codec
+from chainnode.bundlewords import value_to_text
+from chainnode.cli.usage import UsageError
+from chainnode.errors import ChainError
+from chainnode.rfc3339 import time_to_text
+from chainnode.types.bundle import StateFact
+from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from contracts import evidence, goods, governance, identity, roles, validators
+from contracts.packagecodes import unit_key
+from contracts.receiptrecords import STORE as RECEIPTS
+from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
+
+_NS_PER_MS = 1_000_000
+_TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+_SUITES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2"}
+
+# What people name, and where the ledger keeps it.
+_THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
+    "receipt": (RECEIPTS, receipt_key),
+    "package": (goods.NAME, unit_key),
+    "intake": (goods.NAME, goods.intake_key),
+    "roles": (roles.NAME, roles.holder_key),
+    "identity": (identity.NAME, identity.identity_key),
+    "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
+}
+THINGS = tuple(_THINGS)
+
+
+def key_of(thing: str) -> tuple[str, bytes]:
+    """Store and key of `receipt:NAME`, `package:CODE`, `intake:NAME`, `roles:DID`, `identity:DID` or `proposal:NUMBER`; else UsageError."""
+    kind, _, name = thing.partition(":")
+    if kind not in _THINGS or not name:
+        raise UsageError(f"{thing!r} is not one of {', '.join(kind + ':NAME' for kind in THINGS)}")
+    store, make_key = _THINGS[kind]
+    try:
+        return store, make_key(name)
+    except ChainError as error:
+        raise UsageError(f"{thing!r}: {error.detail}") from error
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{thing!r}: {name!r} is no number of a proposal") from error
+
+
+def words_of(fact: StateFact) -> tuple[str, ...]:
+    """Sentences for a value that a contract's decoder reads; nothing for absence and for other values.
+
+    They explain a fact that was proved; whether it was is not for this module to say.
+    """
+    if fact.value is None:
+        return ()
+    for store, prefix, tell in _RECORDS:
+        if fact.store == store and fact.key.startswith(prefix):
+            try:
+                return tell(fact.value)
+            except (ChainError, ValueError, OverflowError):
+                return ()
+    return ()
+
+
+def _name(text: str) -> str:
+    """A DID, a code or an identifier as it is; in quotation marks with escapes when it could mislead a reader."""
+    return text if text.isprintable() and text and " " not in text and '"' not in text else value_to_text(text)
+
+
+def _time(time_ms: int) -> str:
+    return time_to_text(time_ms * _NS_PER_MS) if time_ms <= _TEXT_MS_MAX else f"{time_ms} ms after 1970"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _receipt(value: bytes) -> tuple[str, ...]:
+    one = decode_receipt(value)
+    receipt_id = _name(one.receipt_id)
+    over = f"{_count(one.unit_count, 'package')}, {one.quantity:,} {_name(one.uom)} of {value_to_text(one.commodity)}"
+    lines = [
+        f"Receipt {receipt_id} is {one.status.value}, over {over}.",
+        f"Holder {_name(one.holder)}; custodian {_name(one.custodian)}"
+        + (", who signs each transfer too" if one.custodian_cosigns else "")
+        + f"; depositor {'several' if one.depositor is None else _name(one.depositor)}; stored at {_name(one.site)}.",
+        *_receipt_burdens(one),
+    ]
+    if one.parents:
+        lines.append(f"It was made from {', '.join(map(_name, one.parents))}.")
+    if one.children:
+        lines.append(f"It went on as {', '.join(map(_name, one.children))}.")
+    lines.append(f"Issued in block {one.created_height}, operation {one.sequence} in block {one.changed_height}.")
+    lines.append(f"Digests: codes {one.units_digest.hex()}, document {one.document.hex()}, last evidence {one.evidence.hex()}.")
+    return tuple(lines)
+
+
+def _receipt_burdens(one: Receipt) -> list[str]:
+    """What stands in the way of who would dispose of a receipt."""
+    lines = [_pledge(pledge) for pledge in one.pledges]
+    if not one.pledges:
+        lines.append("It is not pledged.")
+    for hold in one.holds:
+        because = f"because of {value_to_text(hold.reason)}"
+        lines.append(f"Frozen ({hold.kind.value}) by {_name(hold.authority)} since block {hold.height}, {because}.")
+    if one.offered_to is not None:
+        lines.append(f"A transfer to {_name(one.offered_to)} is offered.")
+    if one.order is not None:
+        order = one.order
+        lines.append(f"Since block {order.height}, {_count(order.unit_count, 'package')} are ordered out to {_name(order.consignee)}.")
+    return lines
+
+
+def _pledge(one: Pledge) -> str:
+    terms = f"{one.amount:,} of the smallest unit of {_name(one.currency)}, due {_time(one.due_ms)}: {value_to_text(one.text)}"
+    if one.is_proposal:
+        return f"A pledge to {_name(one.pledgee)} is proposed until {_time(one.until_ms)}, for {terms}."
+    return f"Pledged to {_name(one.pledgee)} (rank {one.rank}) since block {one.height}, transaction {one.position} in it, for {terms}."
+
+
+def _package(value: bytes) -> tuple[str, ...]:
+    one = goods.decode_unit(value)
+    whose = {
+        goods.UnitStatus.STORED: "is stored, under no receipt",
+        goods.UnitStatus.COVERED: f"is covered by receipt {_name(one.receipt_id or '')}",
+        goods.UnitStatus.DELIVERED: f"was delivered under receipt {_name(one.receipt_id or '')}",
+        goods.UnitStatus.DECOMMISSIONED: "was decommissioned",
+    }
+    return (
+        f"Package {_name(one.code)} {whose[one.status]}: {one.quantity:,} {_name(one.uom)} of {value_to_text(one.commodity)}.",
+        f"Custodian {_name(one.custodian)}; taken in with {_name(one.intake_id)} in block {one.height} at {_name(one.site)}.",
+        f"Digest of its source document: {one.document.hex()}.",
+    )
+
+
+def _grants(value: bytes) -> tuple[str, ...]:
+    did = codec.as_str(codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)[0], DID_BYTES_MAX)
+    return tuple(
+        f"{_name(did)} is {_name(one.role)} {'without end' if one.expires_ms == 0 else f'until {_time(one.expires_ms)}'}, "
+        f"by {_name(one.by)} in block {one.height}" + (f", on evidence {one.evidence.hex()}." if one.evidence else ".")
+        for one in roles.decode_grants(value)
+    )
+
+
+def _validator(value: bytes) -> tuple[str, ...]:
+    one = validators.decode_validator(value)
+    votes = f"votes with power {one.power:,}" if one.power else "does not vote"
+    return (
+        f"Validator {value_to_text(one.name)} of {_name(one.operator)} {votes}; peers connect to {_name(one.peer_address)}.",
+        f"Its {one.public_key.type.name.lower()} key is {one.public_key.data.hex()}, its node key {one.node_key.hex()}.",
+    )
+
+
+def _identity(value: bytes) -> tuple[str, ...]:
+    one = identity.decode_identity(value)
+    state = "is active" if one.is_active else "was deactivated"
+    keys = tuple(f"It may sign with the {_SUITES.get(suite, _name(suite))} key {key.hex()}." for suite, key in one.keys)
+    return f"Identifier {_name(one.did)} {state}: version {one.sequence}, of block {one.height}.", *keys
+
+
+def _proposal(value: bytes) -> tuple[str, ...]:
+    one = governance.decode_proposal(value)
+    yes = sum(said for _, said in one.votes)
+    return (
+        f"Proposal {one.number} is {_name(one.status)}: {_name(one.kind)}({', '.join(map(value_to_text, one.arguments))}).",
+        f"Made in block {one.height} by {_name(one.by)}, for the reason {value_to_text(one.reason)}; it ends {_time(one.expires_ms)}.",
+        f"Votes: {yes} yes, {len(one.votes) - yes} no.",
+    )
+
+
+def _log_head(value: bytes) -> tuple[str, ...]:
+    size, root = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)
+    records = _count(codec.as_int(size, 0, 2**63 - 1), "record")
+    return (f"The evidence log has {records} and root {codec.as_bytes(root, 32).hex()}.",)
+
+
+_RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
+    (RECEIPTS, receipt_key("")[:1], _receipt),
+    (goods.NAME, unit_key("-")[:1], _package),
+    (roles.NAME, roles.holder_key("")[:1], _grants),
+    (validators.NAME, validators.validator_key(b""), _validator),
+    (identity.NAME, identity.identity_key("")[:1], _identity),
+    (identity.NAME, identity.version_key("", 1)[:1], _identity),
+    (governance.NAME, governance.proposal_key(1)[:1], _proposal),
+    (evidence.NAME, evidence.HEAD_KEY, _log_head),
+)

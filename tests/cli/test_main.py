@@ -1,0 +1,92 @@
+"""The command line as a whole: what each kind of failure prints, and its exit code."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chainnode.cli import keys
+from chainnode.cli.main import main
+from chainnode.errors import Rejected
+from chainnode.types.codes import NOT_FOUND
+
+COMMANDS = ("devnet", "init", "run", "keys", "status", "submit", "anchor", "query", "verify", "replay")
+
+
+@pytest.fixture
+def outcome(monkeypatch: pytest.MonkeyPatch):
+    """Makes `keys show` end in an error of the test's choice."""
+
+    def set_outcome(error: BaseException) -> list[str]:
+        def fail(path: Path) -> None:
+            raise error
+
+        monkeypatch.setattr(keys, "read_public", fail)
+        return ["keys", "show", "any.json"]
+
+    return set_outcome
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: chainnode {command}")
+
+
+def test_help_names_all_commands_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert all(f"\n    {command} " in told for command in COMMANDS)
+    assert "exit codes:" in told and "130  interrupted" in told
+
+
+@pytest.mark.parametrize("words", [[], ["weather"], ["run"], ["run", "--home"], ["keys", "show", "a", "b"], ["devnet", "--nonsense"]])
+def test_wrong_use_is_one_line_with_a_code_and_a_way_to_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("chainnode: bad-use: ") and "--help`" in told.err and told.err.count("\n") == 1
+    assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (Rejected(NOT_FOUND, "no such thing"), 1, "chainnode: not-found: no such thing\n"),
+        (KeyboardInterrupt(), 130, "chainnode: interrupted\n"),
+        (OSError(errno.ENOSPC, "No space left", "a/b"), 1, "chainnode: disk-full: no room left for a/b\n"),
+        (OSError(errno.EROFS, "Read-only file system", "a/b"), 1, "chainnode: disk-failed: a/b: Read-only file system\n"),
+    ],
+)
+def test_each_failure_has_its_exit_code_and_one_line(error, code, line, outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(outcome(error)) == code
+    assert capsys.readouterr() == ("", line)
+
+
+def test_our_own_faults_are_not_hidden(outcome) -> None:
+    with pytest.raises(AssertionError):
+        main(outcome(AssertionError("a fault of ours")))
+
+
+def test_an_output_that_lacks_letters_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch, outcome) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    assert main(outcome(Rejected(NOT_FOUND, "质押"))) == 1
+    assert written.getvalue() == b"chainnode: not-found: \\u8d28\\u62bc\n"
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
+    command = [sys.executable, "-c", "import sys; from chainnode.cli.main import main; sys.exit(main(['replay', '--help']))"]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        told = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    finally:
+        os.close(write)
+    assert "Traceback" not in told.stderr
