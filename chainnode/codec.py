@@ -72,7 +72,12 @@ def is_mapless(value: Value, levels: int = CODEC_DEPTH_MAX) -> bool:
         return type(value) in _PLAIN
     if _PLAIN.issuperset(map(type, value)):
         return levels > 0
-    return levels > 1 and all(type(item) in _PLAIN or is_mapless(item, levels - 1) for item in value)
+    for item in value:  # a generator would cost half as much again
+        if type(item) in _PLAIN:
+            continue
+        if levels == 1 or not is_mapless(item, levels - 1):
+            return False
+    return levels > 0
 
 
 def as_array(value: Value, length: int | None = None) -> tuple[Value, ...]:

@@ -5,7 +5,7 @@ Bytes pass through unparsed. One atomic, synced batch per height; a height that 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chainnode import evidencelog, merkle
 from chainnode.errors import Corrupt
@@ -322,13 +322,12 @@ def _chunks(groups: Sequence[LeafGroup]) -> Iterator[list[LeafGroup]]:
     chunk: list[LeafGroup] = []
     room = RECORDS_CHUNK
     for group in groups:
-        middles = group.middles
-        while middles:
-            chunk.append(replace(group, middles=middles[:room]))
-            middles, room = middles[room:], room - len(middles[:room])
-            if not room:
-                yield chunk
-                chunk, room = [], RECORDS_CHUNK
+        while len(group.middles) > room:
+            yield [*chunk, LeafGroup(group.prefix, group.middles[:room], group.suffix)]
+            group = LeafGroup(group.prefix, group.middles[room:], group.suffix)
+            chunk, room = [], RECORDS_CHUNK
+        chunk.append(group)
+        room -= len(group.middles)
     if chunk:
         yield chunk
 
