@@ -66,6 +66,7 @@ class SmallChain:
     genesis: Genesis
     kv: KV
     chain: Chain
+    start_ns: int = GENESIS_TIME_NS
 
     @staticmethod
     def open(kv: KV | None = None, *, params: ChainParams | None = None) -> "SmallChain":
@@ -76,8 +77,8 @@ class SmallChain:
 
     @property
     def time_ns(self) -> int:
-        """A second after the last block."""
-        return max(self.chain.tip.time_ns, GENESIS_TIME_NS) + SECOND_NS
+        """A second after the last block, or after `start_ns`."""
+        return max(self.chain.tip.time_ns, self.start_ns) + SECOND_NS
 
     def build(self, *batches: Batch) -> tuple[Block, bytes, BlockId]:
         """The next block."""
