@@ -1,4 +1,4 @@
-"""Keys of the ledger's store. Every part is of fixed length and big-endian, so that key order is the order of heights.
+"""Keys of the ledger's store. Numbers are of fixed length and big-endian, so that key order is the order of heights; names end in 00.
 
 | key | value |
 |---|---|
@@ -28,7 +28,7 @@ from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
 LAYOUT_VERSION = 1
-NAME_BYTES = 16  # store and space names, padded with zeros
+NAME_BYTES_MAX = 16  # store and space names
 _NAMES_CACHED = 256
 
 META = b"M"
@@ -128,9 +128,9 @@ def tile_key(level: int, index: int) -> bytes:
 def name_prefix(kind: bytes, name: str) -> bytes:
     """Beginning of all keys of a state store or index space. Hot: every read asks for it."""
     encoded = name.encode()
-    assert 0 < len(encoded) <= NAME_BYTES, "store and space names have 1 to 16 bytes"
+    assert 0 < len(encoded) <= NAME_BYTES_MAX, "store and space names have 1 to 16 bytes"
     assert b"\x00" not in encoded
-    return kind + encoded.ljust(NAME_BYTES, b"\x00")
+    return kind + encoded + b"\x00"
 
 
 def after_prefix(prefix: bytes) -> bytes:

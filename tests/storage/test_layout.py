@@ -32,7 +32,7 @@ def test_names_are_asserted(name):
 
 def test_no_store_is_within_another():
     short, long = layout.name_prefix(layout.STATE, "ibc"), layout.name_prefix(layout.STATE, "ibc2")
-    assert len(short) == len(long) == 1 + layout.NAME_BYTES
+    assert (short, long) == (b"Sibc\x00", b"Sibc2\x00")
     assert not long.startswith(short)
 
 
