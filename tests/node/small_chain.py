@@ -20,15 +20,15 @@ from contracts.registry import SystemContracts
 from tests.chain_maker import GENESIS_TIME_NS, key_of, make_genesis, make_transaction, sign_commit
 
 POWERS = {"north": 40, "east": 30, "south": 20, "west": 10}
-KEYS = {validator(public_key_of(key_of(name)), 1).address: key_of(name) for name in (*POWERS, "late")}
+KEYS = {validator(public_key_of(key_of(name)), 1).address: key_of(name) for name in (*POWERS, "late", "solo")}
 CLIENT = key_of("north operator")
 SECOND_NS = 1_000_000_000
 NODE_ID = did_of("e", key_of("north node").public)
 
 
-def genesis_of(params: ChainParams | None = None) -> Genesis:
-    """The genesis, whose first operator is a super node."""
-    return replace(make_genesis(POWERS, params=params), grants=(GenesisGrant(did_of("e", CLIENT.public), "super", 0),))
+def genesis_of(params: ChainParams | None = None, powers: dict[str, int] | None = None) -> Genesis:
+    """The genesis, in which CLIENT alone is a super node."""
+    return replace(make_genesis(powers or POWERS, params=params), grants=(GenesisGrant(did_of("e", CLIENT.public), "super", 0),))
 
 
 def record(number: int) -> Invocation:
@@ -69,8 +69,8 @@ class SmallChain:
     start_ns: int = GENESIS_TIME_NS
 
     @staticmethod
-    def open(kv: KV | None = None, *, params: ChainParams | None = None) -> "SmallChain":
-        genesis = genesis_of(params)
+    def open(kv: KV | None = None, *, params: ChainParams | None = None, powers: dict[str, int] | None = None) -> "SmallChain":
+        genesis = genesis_of(params, powers)
         kv = MemoryKV() if kv is None else kv
         ledger = Ledger.open(kv, chain_id=genesis.chain_id, genesis_hash=digests.genesis_hash(genesis), node_id=NODE_ID)
         return SmallChain(genesis, kv, Chain(genesis, StateStore.open(ledger), SystemContracts()))
