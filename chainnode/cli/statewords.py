@@ -105,7 +105,9 @@ def _receipt_burdens(one: Receipt) -> list[str]:
         lines.append(f"A transfer to {_name(one.offered_to)} is offered.")
     if one.order is not None:
         order = one.order
-        lines.append(f"Since block {order.height}, {_count(order.unit_count, 'package')} are ordered out to {_name(order.consignee)}.")
+        lines.append(
+            f"An order to deliver {_count(order.unit_count, 'package')} to {_name(order.consignee)} is open since block {order.height}."
+        )
     return lines
 
 

@@ -5,10 +5,13 @@ import stat
 from io import StringIO
 from pathlib import Path
 
+import multibase
 import pytest
 
-from chainnode.cli.keys import PASSPHRASE_VARIABLE
+from chainnode.cli.keys import PASSPHRASE_VARIABLE, multikey
 from chainnode.cli.main import main
+from chainnode.crypto.suites import generate
+from tests.vector_files import require_vectors
 
 PUBLISHED = "priSPKt2hVqYmUoyJ24vYb8uzhu7VCab9X9BHz8K68sQZ61Yy5"  # a published test key of the Xinghuo SDKs
 PUBLISHED_DID = "did:bid:efdPP4ympm36RxTYQJPber1PRKmLWZE"
@@ -22,10 +25,10 @@ def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_new_key_is_sealed_and_private(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "keys" / "one.json"
     assert main(["keys", "new", str(file)]) == 0
-    did = capsys.readouterr().out.splitlines()[0]
+    printed = capsys.readouterr().out
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert main(["keys", "show", str(file)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == did
+    assert capsys.readouterr().out == printed
     assert main(["keys", "export", "--insecure-plain", str(file)]) == 0
     secret = capsys.readouterr().out.strip()
     assert secret.startswith("priSPK") and secret not in file.read_text()
@@ -91,3 +94,59 @@ def test_a_passphrase_file_is_read_to_the_end_of_its_first_line(tmp_path: Path, 
     words.write_text("another horse")
     assert main(["keys", "export", "--insecure-plain", "--passphrase-file", str(words), str(file)]) == 0
     assert main(["keys", "export", "--insecure-plain", str(file)]) == 1
+
+
+# Of the W3C's did:key specification and its test vectors.
+MULTIKEYS = [
+    ("e", "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29", "z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp"),
+    ("e", "2e6fcce36701dc791488e0d0b1745cc1e33a4c1c9fcc41c63bd343dbbe0970e6", "z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"),
+    ("s", "03874c15c7fda20e539c6e5ba573c139884c351188799f5458b4b41f7924f235cd", "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"),
+]
+
+
+@pytest.mark.parametrize(("suite", "public", "expected"), MULTIKEYS)
+def test_a_public_key_is_shown_as_a_multikey(
+    suite: str, public: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps({"suite": suite, "public_key": public}))
+    file.chmod(0o600)
+    assert main(["keys", "show", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Multikey    {expected}"
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_an_sm2_multikey_holds_the_compressed_point(odd: bool) -> None:
+    x, y = bytes(range(32)), bytes(31) + bytes([odd])
+    text = multikey("z", b"\x04" + x + y)
+    assert multibase.decode(text) == b"\x86\x24" + (b"\x03" if odd else b"\x02") + x
+    assert text.startswith("zEPJ")
+
+
+def test_every_published_did_key_is_met() -> None:
+    for name, suite in (("ed25519-x25519.json", "e"), ("secp256k1.json", "s")):
+        vectors = json.loads(require_vectors("did", "key", name).read_text())
+        seeds = {did: bytes.fromhex(vector["seed"]) for did, vector in vectors.items() if "seed" in vector}
+        assert seeds
+        for did, seed in seeds.items():
+            assert f"did:key:{multikey(suite, generate(suite, seed).public)}" == did
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{}",
+        "[]",
+        '{"suite": "e"}',
+        '{"suite": "q", "public_key": "00"}',
+        '{"suite": "e", "public_key": "00"}',
+        '{"suite": "e", "public_key": 7}',
+    ],
+)
+def test_a_file_without_a_public_key_is_refused(document: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "one.json"
+    file.write_text(document)
+    file.chmod(0o600)
+    assert main(["keys", "show", str(file)]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("chainnode: bad-key-file: ") and told.out == ""

@@ -1,0 +1,127 @@
+"""Values of the state in the words of their contracts; what cannot be read is left alone."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainnode.cli.statewords import key_of, words_of
+from chainnode.cli.usage import UsageError
+from chainnode.types.block import KeyType, PublicKey
+from chainnode.types.bundle import StateFact
+from contracts import evidence, goods, governance, identity, roles, validators
+from contracts.packagecodes import unit_key
+from contracts.receiptrecords import Hold, HoldKind, Order, Pledge, Status, encode_receipt, receipt_key
+from tests.cli.records import BANK, RECEIPT, TRADER, UNIT, WAREHOUSE
+
+PLEDGE = Pledge(BANK, 500_000, "CNY", 1_800_000_000_000, "a loan", 1, 0, 9, 2)
+
+
+def told(store: str, key: bytes, value: bytes) -> str:
+    return "\n".join(words_of(StateFact(state_height=9, store=store, key=key, value=value)))
+
+
+def of_receipt(**changes: object) -> str:
+    return told("receipts", receipt_key("r-1"), encode_receipt(replace(RECEIPT, **changes)))
+
+
+def test_a_receipt_says_what_it_is_over_and_who_has_it() -> None:
+    text = of_receipt()
+    assert 'Receipt r-1 is active, over 2 packages, 5 GRM of "copper".' in text
+    assert f"Holder {TRADER}; custodian {WAREHOUSE}; depositor {TRADER}; stored at site-1." in text
+    assert "It is not pledged." in text and "offered" not in text and "Frozen" not in text
+    assert "Issued in block 8, operation 3 in block 9." in text
+    assert all(digest in text for digest in ("21" * 32, "22" * 32, "23" * 32))
+
+
+def test_a_pledge_is_told_with_its_rank_place_and_terms() -> None:
+    text = of_receipt(pledges=(PLEDGE,))
+    assert f"Pledged to {BANK} (rank 1) since block 9, transaction 2 in it, for 500,000 of the smallest unit of CNY" in text
+    assert 'due 2027-01-15T08:00:00Z: "a loan"' in text and "not pledged" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pledges": (replace(PLEDGE, height=0, until_ms=1_700_000_000_000),)}, "is proposed until 2023-11-14T22:13:20Z"),
+        ({"pledges": (replace(PLEDGE, due_ms=2**62),)}, f"due {2**62} ms after 1970"),
+        ({"holds": (Hold(HoldKind.COURT, BANK, "a claim", 5),)}, f'Frozen (court) by {BANK} since block 5, because of "a claim".'),
+        ({"offered_to": BANK}, f"A transfer to {BANK} is offered."),
+        ({"order": Order(BANK, 1, b"\1" * 32, 6)}, f"An order to deliver 1 package to {BANK} is open since block 6."),
+        ({"parents": ("r-0",)}, "It was made from r-0."),
+        ({"children": ("r-2", "r 3"), "status": Status.SPLIT}, 'It went on as r-2, "r 3".'),
+        ({"depositor": None}, "depositor several"),
+        ({"custodian_cosigns": True}, "who signs each transfer too"),
+        ({"commodity": 'a\x1b[2J"\u202e'}, '"a\\x1b[2J\\"\\u202e"'),
+    ],
+)
+def test_all_that_weighs_on_a_receipt_is_told(changes: dict[str, object], sentence: str) -> None:
+    assert sentence in of_receipt(**changes)
+
+
+@pytest.mark.parametrize(
+    ("status", "receipt_id", "sentence"),
+    [
+        (goods.UnitStatus.STORED, None, "Package A-1 is stored, under no receipt: 5 GRM"),
+        (goods.UnitStatus.COVERED, "r-1", "Package A-1 is covered by receipt r-1: 5 GRM"),
+        (goods.UnitStatus.DELIVERED, "r-1", "Package A-1 was delivered under receipt r-1: 5 GRM"),
+        (goods.UnitStatus.DECOMMISSIONED, None, "Package A-1 was decommissioned: 5 GRM"),
+    ],
+)
+def test_a_package_is_told(status: goods.UnitStatus, receipt_id: str | None, sentence: str) -> None:
+    value = goods.encode_unit(replace(UNIT, status=status, receipt_id=receipt_id))
+    text = told("goods", unit_key("A-1"), value)
+    assert sentence in text and "intake-1 in block 7 at site-1" in text and "11" * 32 in text
+
+
+def test_other_records_are_told() -> None:
+    grants = (roles.Grant("custodian", 0, b"\1" * 32, BANK, 4), roles.Grant("member", 1_700_000_000_000, b"", "genesis", 0))
+    text = told("roles", roles.holder_key(TRADER), roles.encode_grants(TRADER, grants))
+    assert f"{TRADER} is custodian without end, by {BANK} in block 4, on evidence {'01' * 32}." in text
+    assert f"{TRADER} is member until 2023-11-14T22:13:20Z, by genesis in block 0." in text
+    one = validators.Registered(BANK, "super 1", PublicKey(KeyType.ED25519, b"\2" * 32), 10, b"\3" * 32, "host:1")
+    for power, words in ((10, "votes with power 10"), (0, "does not vote")):
+        text = told("validators", validators.validator_key(b"\4" * 20), validators.encode_validator(replace(one, power=power)))
+        assert f'Validator "super 1" of {BANK} {words}; peers connect to host:1.' in text and f"ed25519 key is {'02' * 32}" in text
+    version = identity.Identity(TRADER, 2, b"\5" * 32, (("e", b"\6" * 32), ("z", b"\7" * 65)), True, 8)
+    for key in (identity.identity_key(TRADER), identity.version_key(TRADER, 2)):
+        text = told("identity", key, identity.encode_identity(version))
+        assert f"Identifier {TRADER} is active: version 2, of block 8." in text
+        assert f"Ed25519 key {'06' * 32}" in text and "SM2 key" in text
+    assert "was deactivated" in told("identity", key, identity.encode_identity(replace(version, is_active=False)))
+    proposal = governance.Proposal(3, "grant_role", (TRADER, "service"), "why", BANK, 5, 0, "open", ((BANK, True), (TRADER, False)))
+    text = told("governance", governance.proposal_key(3), governance.encode_proposal(proposal))
+    assert f'Proposal 3 is open: grant_role("{TRADER}", "service").' in text and "Votes: 1 yes, 1 no." in text
+    text = told("evidence", evidence.HEAD_KEY, b"\x92\x01\xc4\x20" + b"\7" * 32)
+    assert f"The evidence log has 1 record and root {'07' * 32}." in text
+
+
+@given(
+    st.sampled_from(["receipts", "goods", "roles", "validators", "identity", "governance", "evidence", "ibc"]),
+    st.binary(min_size=1, max_size=4),
+    st.binary(min_size=1, max_size=60),
+)
+def test_any_bytes_are_told_or_left_alone(store: str, key: bytes, value: bytes) -> None:
+    words_of(StateFact(state_height=9, store=store, key=key, value=value))
+
+
+def test_other_values_have_no_words() -> None:
+    assert told("goods", receipt_key("r-1"), encode_receipt(RECEIPT)) == ""
+    assert told("receipts", b"\0", b"\1") == ""
+    assert words_of(StateFact(state_height=9, store="receipts", key=receipt_key("r-1"), value=None)) == ()
+
+
+def test_things_have_the_keys_that_contracts_give_them() -> None:
+    assert key_of("receipt:r:1") == ("receipts", receipt_key("r:1"))
+    assert key_of("package:A-1") == ("goods", unit_key("A-1"))
+    assert key_of("intake:i") == ("goods", goods.intake_key("i"))
+    assert key_of(f"roles:{TRADER}") == ("roles", roles.holder_key(TRADER))
+    assert key_of(f"identity:{TRADER}") == ("identity", identity.identity_key(TRADER))
+    assert key_of("proposal:7") == ("governance", governance.proposal_key(7))
+
+
+@pytest.mark.parametrize("thing", ["", "receipt", "receipt:", "weather:sun", "proposal:x", f"proposal:{2**64}", "package:a b"])
+def test_what_is_no_thing_is_wrong_use(thing: str) -> None:
+    with pytest.raises(UsageError):
+        key_of(thing)
