@@ -1,0 +1,195 @@
+"""The overlay: like plain dicts in whatever order it is used, back to the checkpoint exactly, within the limits of keys and values."""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from chainnode import merkle
+from chainnode.evidencelog import EMPTY_LOG, LeafGroup
+from chainnode.execution.state import State
+from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from chainnode.types.transaction import Event
+from tests.execution.readers import DictReader
+
+STORES = st.sampled_from(("goods", "roles"))
+KEYS = st.sampled_from([b"a", b"aa", b"ab", b"b", b"ba", b"\xff", b"\xff\xff", b"\x00"])
+VALUES = st.binary(min_size=1, max_size=2)
+PREFIXES = st.sampled_from([b"", b"a", b"b", b"\xff", b"c"])
+
+
+def event(name: str) -> Event:
+    """An event."""
+    return Event("roles", name, {})
+
+
+@dataclass
+class Plain:
+    """What the state should hold."""
+
+    values: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    touched: set[tuple[str, bytes]] = field(default_factory=set)
+    index: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    leaves: list[bytes] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class AnyUse(RuleBasedStateMachine):
+    """A state over dicts, used in any order, block after block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = DictReader()
+        self.log = EMPTY_LOG
+        self.logged: list[bytes] = []  # of earlier blocks
+        self.plain = Plain()
+        self.state = State(self.reader, self.log)
+        self.saved = deepcopy(self.plain)
+
+    @rule(store=STORES, key=KEYS, value=VALUES)
+    def put(self, store: str, key: bytes, value: bytes) -> None:
+        self.state.store(store).put(key, value)
+        self.plain.values[store, key] = value
+        self.plain.touched.add((store, key))
+
+    @rule(store=STORES, key=KEYS)
+    def delete(self, store: str, key: bytes) -> None:
+        self.state.store(store).delete(key)
+        self.plain.values.pop((store, key), None)
+        self.plain.touched.add((store, key))
+
+    @rule(store=STORES, key=KEYS)
+    def get(self, store: str, key: bytes) -> None:
+        assert self.state.store(store).get(key) == self.plain.values.get((store, key))
+
+    @rule(store=STORES, prefix=PREFIXES, after=st.none() | KEYS, limit=st.integers(0, 9))
+    def iterate(self, store: str, prefix: bytes, after: bytes | None, limit: int) -> None:
+        entries = sorted((key, value) for (name, key), value in self.plain.values.items() if name == store and key.startswith(prefix))
+        wanted = [(key, value) for key, value in entries if after is None or key > after][:limit]
+        assert list(self.state.store(store).iterate(prefix, after=after, limit=limit)) == wanted
+
+    @rule(space=STORES, key=KEYS, value=VALUES)
+    def index(self, space: str, key: bytes, value: bytes) -> None:
+        known = self.plain.index.get((space, key))
+        assert self.state.index_get(space, key) == known
+        assert self.state.index_get_many(space, [key, b"never", key]) == [known, None, known]
+        if known is None:
+            self.state.index_put_many(space, {key: value})
+            self.plain.index[space, key] = value
+
+    @rule(middles=st.lists(st.binary(max_size=2), max_size=3))
+    def append(self, middles: list[bytes]) -> None:
+        first = self.state.log_append(LeafGroup(b"<", tuple(middles), b">"))
+        assert first == len(self.logged) + len(self.plain.leaves)
+        self.plain.leaves += [b"<" + middle + b">" for middle in middles]
+
+    @rule(name=st.sampled_from(("came", "went")))
+    def emit(self, name: str) -> None:
+        self.state.emit(event(name))
+        self.plain.events.append(event(name))
+
+    @rule()
+    def take_events(self) -> None:
+        assert self.state.take_events() == tuple(self.plain.events)
+        self.plain.events = []
+        self.checkpoint()  # as the engine does
+
+    @rule()
+    def checkpoint(self) -> None:
+        self.state.checkpoint()
+        self.saved = deepcopy(self.plain)
+
+    @rule()
+    def rollback(self) -> None:
+        self.state.rollback()
+        self.plain = deepcopy(self.saved)
+        self.plain.events = []  # events end with their transaction, whatever comes of it
+
+    @rule()
+    def next_block(self) -> None:
+        for store, entries in self.state.writes().items():
+            for key, value in entries:
+                if value is None:
+                    self.reader.values.pop((store, key), None)
+                else:
+                    self.reader.values[store, key] = value
+        self.reader.index |= {(space, key): value for space, key, value in self.state.index_writes()}
+        self.log = self.state.log_growth()[0]
+        self.logged += self.plain.leaves
+        assert self.reader.values == self.plain.values and self.reader.index == self.plain.index
+        assert (self.log.size, self.log.root) == (len(self.logged), merkle.root(self.logged))
+        self.plain = Plain(values=self.plain.values, index=self.plain.index)
+        self.state = State(self.reader, self.log)
+        self.saved = deepcopy(self.plain)
+
+    @invariant()
+    def the_writes_are_those_of_the_block(self) -> None:
+        writes = self.state.writes()
+        wanted = sorted((store, key, self.plain.values.get((store, key))) for store, key in self.plain.touched)
+        assert [(store, key, value) for store in sorted(writes) for key, value in writes[store]] == wanted
+
+    @invariant()
+    def the_log_is_as_long_as_its_leaves(self) -> None:
+        assert self.state.log_size == len(self.logged) + len(self.plain.leaves)
+        assert [leaf for group in self.state.log_groups() for leaf in group.leaves()] == self.plain.leaves
+
+
+TestAnyUse = AnyUse.TestCase
+
+
+def test_a_value_is_read_from_below_once() -> None:
+    reader = DictReader({("roles", b"k"): b"v"})
+    state = State(reader)
+    for _ in range(3):
+        assert state.store("roles").get(b"k") == b"v" and state.store("roles").get(b"none") is None
+    assert reader.asked == 2
+
+
+def test_stores_do_not_see_each_other() -> None:
+    state = State(DictReader({("roles", b"k"): b"v"}))
+    state.store("goods").put(b"k", b"w")
+    assert state.store("roles").get(b"k") == b"v" and state.store("goods").get(b"k") == b"w"
+    assert state.store("goods").iterate(b"", limit=9) == ((b"k", b"w"),)
+
+
+def test_deletions_do_not_use_up_the_limit() -> None:
+    reader = DictReader({("roles", bytes([number])): b"v" for number in range(10)})
+    state = State(reader)
+    for number in range(5):
+        state.store("roles").delete(bytes([number]))
+    assert state.store("roles").iterate(b"", limit=3) == tuple((bytes([number]), b"v") for number in (5, 6, 7))
+
+
+@pytest.mark.parametrize(
+    "key, value, fits",
+    [
+        (b"", b"v", False),
+        (b"k", b"", False),  # an empty value could not be told from none
+        (b"k", b"v", True),
+        (b"k" * STATE_KEY_BYTES_MAX, b"v" * STATE_VALUE_BYTES_MAX, True),
+        (b"k" * (STATE_KEY_BYTES_MAX + 1), b"v", False),
+        (b"k", b"v" * (STATE_VALUE_BYTES_MAX + 1), False),
+    ],
+    ids=["no key", "no value", "shortest", "longest", "key too long", "value too long"],
+)
+def test_keys_and_values_have_limits(key: bytes, value: bytes, fits: bool) -> None:
+    state = State(DictReader())
+    if fits:
+        state.store("roles").put(key, value)
+        assert state.store("roles").get(key) == value
+        return
+    with pytest.raises(AssertionError):
+        state.store("roles").put(key, value)
+    assert state.writes() == {}
+
+
+def test_an_index_key_is_set_once() -> None:
+    state = State(DictReader())
+    state.index_put("tx", b"k", b"v")
+    with pytest.raises(AssertionError):
+        state.index_put("tx", b"k", b"w")
+    with pytest.raises(AssertionError):
+        state.index_put("tx", b"empty", b"")
+    assert state.index_writes() == (("tx", b"k", b"v"),)
