@@ -13,7 +13,7 @@ from chainnode.client.anchoring import records_of
 from chainnode.client.asking import Asker
 from chainnode.client.events import END_OF_HEIGHT, LedgerEvent, Place, Wanted, follow
 from chainnode.client.failures import NotProved
-from chainnode.client.nodes import Json, Nodes, parse_json
+from chainnode.client.nodes import Json, Node, Nodes, parse_json
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.client.proved import Proved
 from chainnode.client.questions import about_digest, about_header, about_record, about_state, about_transaction
@@ -154,8 +154,8 @@ class Client:
             after = (await self.header()).header.height
         place = (after, END_OF_HEIGHT) if isinstance(after, int) else after
 
-        async def prove(height: int) -> HeaderFact:
-            return (await self.header(height)).fact
+        async def prove(node: Node, height: int) -> HeaderFact:
+            return (await self._asker.ask_node(node, about_header(height))).fact
 
         async for event in follow(self._nodes, place, Wanted(contract, name, self._age_ms_max, prove if self._verify else None)):
             yield event

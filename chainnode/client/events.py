@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from chainnode.client.failures import NotProved
 from chainnode.client.nodes import Json, Node, Nodes, in_time, parse_json
@@ -55,13 +56,13 @@ class LedgerEvent:
 class Wanted:
     """Which events a stream tells; None: any. `quiet_ms_max`: the chain makes a block more often than this.
 
-    `prove` gives the verified header of a height; None when nothing is verified.
+    `prove` gives the verified header of a height from the node that told of it; None when nothing is verified.
     """
 
     contract: str | None
     name: str | None
     quiet_ms_max: int
-    prove: Callable[[int], Awaitable[HeaderFact]] | None
+    prove: Callable[[Node, int], Awaitable[HeaderFact]] | None
 
 
 async def follow(nodes: Nodes, after: Place, wanted: Wanted) -> AsyncIterator[LedgerEvent]:
@@ -117,12 +118,12 @@ class _Stream:
             assert frame_id is not None
             heard = time.monotonic()
             if content is None:
-                await self._check_height(_place_of(frame_id)[0], None)
+                await self._check_height(node, _place_of(frame_id)[0], None)
                 self.place = _place_of(frame_id)
                 continue
             event = _event_of(frame_id, content)
             self._check(event)
-            await self._check_height(event.height, event.time_ns)
+            await self._check_height(node, event.height, event.time_ns)
             self.place = event.place
             yield event
 
@@ -136,12 +137,12 @@ class _Stream:
             if event.index != (index + 1 if event.height == height else 0):
                 raise NotProved(OTHER_QUESTION, f"an event is missing before number {event.index} of height {event.height}")
 
-    async def _check_height(self, height: int, time_ns: int | None) -> None:
+    async def _check_height(self, node: Node, height: int, time_ns: int | None) -> None:
         """NotProved unless the chain has decided the height, at this time."""
         if self._wanted.prove is None:
             return
         if self._header is None or self._header.header.height != height:
-            self._header = await self._wanted.prove(height)
+            self._header = await self._wanted.prove(node, height)
         if time_ns not in (None, self._header.header.time_ns):
             raise NotProved(OTHER_QUESTION, f"the events of height {height} carry another time than its header")
 
@@ -154,7 +155,7 @@ async def _frames(node: Node, response: aiohttp.ClientResponse) -> AsyncIterator
         async with in_time(node.url, CLIENT_EVENTS_SILENT_MS_MAX):
             try:
                 line = await response.content.readline()
-            except ValueError:
+            except (ValueError, HttpProcessingError):  # one or the other, by the version of aiohttp
                 raise NotProved(TOO_LARGE, "a line of the stream is longer than any event") from None
         if not line.endswith(b"\n"):
             raise Unavailable(NODE_UNREACHABLE, f"{node.url} ended the stream")

@@ -70,6 +70,8 @@ class Node:
     async def _request(
         self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> aiohttp.ClientResponse:
+        if self.session.closed:
+            raise Rejected(NODE_UNREACHABLE, "the client was closed")
         return await self.session.request(
             method,
             self.url + path,

@@ -70,6 +70,8 @@ def _outcome(fields: tuple[Value, ...], tx_id: bytes) -> Outcome:
     said_id, number, name, detail, height, _, result = fields
     if said_id != tx_id and (said_id, result) != (None, None):
         raise Malformed(MALFORMED, "an outcome of another transaction")
+    if result is not None and number != OK.number:
+        _, _, detail = codec.as_array(codec.decode(codec.as_bytes(result), bytes_max=CLIENT_ANSWER_BYTES_MAX), 3)
     return Outcome(
         tx_id=tx_id,
         code=_code_of(codec.as_int(number, 0, _UINT32_MAX), codec.as_str(name, _TEXT_LENGTH_MAX)),

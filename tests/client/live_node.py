@@ -163,8 +163,8 @@ def answering(body: bytes | str | Bundle, *, status: int = 200, headers: dict[st
     return twist
 
 
-def streaming(*chunks: bytes, then: str = "close", headers: dict[str, str] | None = None) -> Twist:
-    """A body in pieces; then the connection is cut, or nothing more ever comes, or the last piece is repeated for ever."""
+def streaming(*chunks: bytes, then: str = "cut", headers: dict[str, str] | None = None) -> Twist:
+    """A body in pieces; then the connection is cut, or it ends well, or nothing more ever comes, or the last piece is repeated for ever."""
 
     async def twist(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = web.StreamResponse(headers=headers or {"Content-Type": "application/json"})
@@ -175,6 +175,8 @@ def streaming(*chunks: bytes, then: str = "close", headers: dict[str, str] | Non
             await response.write(chunks[-1])
         if then == "silence":
             await asyncio.sleep(3600)
+        if then == "end":
+            return response
         assert request.transport is not None
         request.transport.abort()
         return response
