@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.sim.world import CALM_MS, COMMIT_MS, LIAR_FACTOR, RECOVERY_MS, Settings, Summary, Violation, World, settings_for
+from tests.sim.world import CALM_MS, COMMIT_MS, LIAR_FACTOR, PACES, RECOVERY_MS, Settings, Summary, Violation, World, settings_for
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKS = f"""\
@@ -58,6 +58,7 @@ def main() -> int:
             validators=arguments.validators,
             has_liar=arguments.liar,
             has_follower=arguments.follower,
+            pace=arguments.pace,
         )
         runs += 1
         failures += not _run(settings, arguments)
@@ -78,6 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--follower", action=argparse.BooleanOptionalAction, help="whether a node follows without voting (default: by the seed)"
     )
+    parser.add_argument("--pace", choices=PACES, help="how fast the chain is made to go (default: by the seed)")
     parser.add_argument("--verbose", action="store_true", help="tell for each run who takes part and what went wrong")
     parser.add_argument(
         "--trace", action="store_true", help="print every step: virtual microseconds, node, input (and each height applied)"
@@ -112,7 +114,7 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> bool:
 
 
 def _tell(settings: Settings, summary: Summary, took_s: float) -> None:
-    shape = f"{settings.validators} validators{', liar' * settings.has_liar}{', follower' * settings.has_follower}"
+    shape = f"{settings.validators} validators{', liar' * settings.has_liar}{', follower' * settings.has_follower}, {settings.pace}"
     print(
         f"seed {settings.seed}: {shape}: {summary.crashes} crashes, {summary.heights} heights, {summary.txs} txs,"
         f" up to round {summary.rounds_max}, a new height {summary.recovery_ms} ms after the faults;"

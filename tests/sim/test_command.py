@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.world import Settings, World, settings_for
+from tests.sim.world import COMMIT_MS, PACES, RECOVERY_MS, Settings, World, settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("simulate", ROOT / "scripts" / "simulate.py")
@@ -31,10 +31,29 @@ def test_each_run_is_a_line_and_the_last_line_counts_them(monkeypatch, capsys):
 
 
 def test_a_verbose_run_tells_who_and_what(monkeypatch, capsys):
-    assert run(monkeypatch, "--seed", "3", "--seconds", "3", "--validators", "4", "--liar", "--follower", "--verbose", "--quiet") == 0
+    assert (
+        run(
+            monkeypatch,
+            "--seed",
+            "3",
+            "--seconds",
+            "3",
+            "--validators",
+            "4",
+            "--liar",
+            "--follower",
+            "--pace",
+            "quiet",
+            "--verbose",
+            "--quiet",
+        )
+        == 0
+    )
     first, second, third, _ = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"seed 3: 4 validators with power n0 \d+, n1 \d+, n2 \d+, n3 \d+; n3 lies \(.+\), n4 follows without a vote", first)
-    assert second.startswith("seed 3: 4 validators, liar, follower: ")
+    assert re.fullmatch(
+        r"seed 3: 4 validators with power n0 \d+, n1 \d+, n2 \d+, n3 \d+; n3 lies \(.+\), n4 follows without a vote; pace: quiet", first
+    )
+    assert second.startswith("seed 3: 4 validators, liar, follower, quiet: ")
     assert third.startswith("  faults: ")
 
 
@@ -54,7 +73,7 @@ def test_a_budget_ends_the_runs_and_names_the_next_seed(monkeypatch, capsys):
     assert capsys.readouterr().out == "the 5 s are used up; the next seed would be 52\n2 runs, 0 failed\n"
 
 
-@pytest.mark.parametrize("arguments", [["--validators", "2"], ["--seed", "x"]])
+@pytest.mark.parametrize("arguments", [["--validators", "2"], ["--seed", "x"], ["--pace", "none"]])
 def test_arguments_that_make_no_run_are_refused(monkeypatch, arguments):
     with pytest.raises(SystemExit) as refusal:
         run(monkeypatch, *arguments)
@@ -93,3 +112,11 @@ def test_a_liar_has_less_than_a_third_of_the_power():
     for seed in range(600):
         world = World(Settings(seed, 3 + seed % 2, has_liar=True))
         assert 3 * world.powers[-1] < sum(world.powers)
+
+
+def test_the_page_names_each_pace_and_files_that_exist():
+    page = (ROOT / "docs" / "simulation.md").read_text()
+    assert [pace for pace in PACES if f"`{pace}`" not in page] == []
+    assert [name for name in re.findall(r"`((?:tests|chainnode|scripts)/[\w/.]+)`", page) if not (ROOT / name).exists()] == []
+    for seconds in (RECOVERY_MS, COMMIT_MS):
+        assert f"within {seconds // 1000} s" in page.replace("\n", " ")

@@ -17,7 +17,7 @@ from chainnode.types.block import VoteType
 from chainnode.types.messages import BatchMessage, Message, ProposalMessage, VoteMessage
 from tests.sim import host as host_module
 from tests.sim.host import Host
-from tests.sim.world import Settings, Violation, World, settings_for
+from tests.sim.world import PACES, Settings, Violation, World, settings_for
 
 SIMULATE = Path(__file__).resolve().parents[2] / "scripts" / "simulate.py"
 
@@ -283,6 +283,14 @@ def test_a_settings_line_repeats_its_run():
     settings = settings_for(5, seconds=3)
     assert settings.arguments() == (
         f"--seed 5 --seconds 3 --validators {settings.validators}"
-        f" --{'' if settings.has_liar else 'no-'}liar --{'' if settings.has_follower else 'no-'}follower"
+        f" --{'' if settings.has_liar else 'no-'}liar --{'' if settings.has_follower else 'no-'}follower --pace {settings.pace}"
     )
     assert {settings_for(seed).validators for seed in range(100)} == {3, 4, 5, 6, 7}
+    assert {settings_for(seed).pace for seed in range(100)} == set(PACES)
+
+
+@pytest.mark.parametrize("pace", PACES)
+def test_each_pace_passes_and_is_what_it_says(pace):
+    summary = World(settings_for(31, seconds=20, validators=4, has_liar=False, has_follower=False, pace=pace)).run()
+    least, most = {"steady": (60, 200), "spaced": (30, 28_000 // 300), "quiet": (15, 60), "hasty": (60, 250)}[pace]
+    assert least <= summary.heights <= most

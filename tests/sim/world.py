@@ -5,7 +5,7 @@ Everything follows from the seed: the same seed gives the same digest of all tha
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
@@ -26,6 +26,15 @@ LIAR_FACTOR = 4  # all of these times this much when somebody lies on: it wastes
 VALIDATORS_ROTATE_HEIGHTS = 25  # the honest validators' powers change places this often
 
 
+# How fast a chain is made to go. On a quiet one little is sent, and heartbeats come between.
+PACES = {
+    "steady": ChainParams(),
+    "spaced": ChainParams(block_interval_ms=300),
+    "quiet": ChainParams(heartbeat_ms=1_500),
+    "hasty": ChainParams(timeout_propose_ms=300, timeout_vote_ms=100, timeout_delta_ms=100),
+}
+
+
 class Violation(AssertionError):
     """Something that must never happen."""
 
@@ -40,12 +49,13 @@ class Settings:
     has_liar: bool = False
     has_follower: bool = False
     tx_every_ms: int = 400
-    params: ChainParams = field(default_factory=ChainParams)
+    pace: str = "steady"
 
     def arguments(self) -> str:
         """The arguments of `scripts/simulate.py` that repeat this run."""
         liar, follower = ("" if flag else "no-" for flag in (self.has_liar, self.has_follower))
-        return f"--seed {self.seed} --seconds {self.seconds} --validators {self.validators} --{liar}liar --{follower}follower"
+        shape = f"--validators {self.validators} --{liar}liar --{follower}follower --pace {self.pace}"
+        return f"--seed {self.seed} --seconds {self.seconds} {shape}"
 
 
 def settings_for(
@@ -55,16 +65,20 @@ def settings_for(
     validators: int | None = None,
     has_liar: bool | None = None,
     has_follower: bool | None = None,
+    pace: str | None = None,
 ) -> Settings:
     """The run of a seed; what is None follows from the seed."""
     rng = Random(f"shape of {seed}")
     shape = rng.choice([3, 4, 4, 4, 5, 6, 7]), rng.random() < 0.4, rng.random() < 0.25
+    pace = pace or rng.choice(["steady", "steady", *PACES])
     return Settings(
         seed,
         shape[0] if validators is None else validators,
         seconds,
         shape[1] if has_liar is None else has_liar,
         shape[2] if has_follower is None else has_follower,
+        3_000 if pace == "quiet" else 400,
+        pace,
     )
 
 
@@ -95,7 +109,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.rng = Random(settings.seed)
-        self.params = settings.params
+        self.params = PACES[settings.pace]
         self.now_us = 0
         self.is_calm = False
         self.reply_blocks_max = self.rng.choice([1, 3, 16])
@@ -142,7 +156,7 @@ class World:
         powers = ", ".join(f"{name} {power}" for name, power in zip(self.nodes, self.powers, strict=False))
         lies = "nobody lies" if self.liar is None else f"{self.liar.name} lies ({self.liar.habits()})"
         follower = f", n{len(self.powers)} follows without a vote" if self.settings.has_follower else ""
-        return f"{len(self.powers)} validators with power {powers}; {lies}{follower}"
+        return f"{len(self.powers)} validators with power {powers}; {lies}{follower}; pace: {self.settings.pace}"
 
     # Time
 
