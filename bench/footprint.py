@@ -1,79 +1,204 @@
-"""Memory of an idle validator, time to start a network, size of a proof bundle and time to verify one.
+"""What a network needs: time to start, memory when idle, disk per transaction; and what a proof needs: bytes, and time to verify.
 
-python bench/footprint.py [--validators 4] [--seconds 10]
+    python bench/footprint.py [--validators 4] [--seconds 60] [--transactions 10000]
+
+The network is started from nothing and left idle for `--seconds`. Then one transaction is sent alone and proofs of each kind are
+asked for; then `--transactions` at full load, each with one record of 256 random bytes, and proofs of one from the middle.
+A bundle is read from its JSON and verified from the genesis file, as a stranger does it.
 """
 
 import argparse
 import asyncio
-import statistics
+import os
+import shutil
+import tempfile
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import aiohttp
 
-from chainnode import codec
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
-from netbench import Bench, bench_network, conditions, finish, post, spread
+from chainnode.cli.network import open_network
+from chainnode.types.genesis import ChainParams, Genesis
+from chainnode.types.transaction import Invocation
+from netbench import CHAIN_ID, Bench, conditions, finish, percentile, post, sign
 
 VERIFICATIONS = 200
+DIGEST_BYTES, META_BYTES = 32, 224
+BATCH, UNDER_WAY = 500, 4
+SETTLE_S = 3.0
+BUNDLE_WAIT_S, BUNDLE_POLL_S = 10.0, 0.05
+LOG_HEAD_KEY, NO_KEY = b"log", b"\xff" * 32
+# The targets.
+IDLE_RSS_MB, START_S, BUNDLE_BYTES, VERIFY_MS = 100.0, 10.0, 6_000, 3.0
 
 
-async def put_evidence(bench: Bench) -> tuple[bytes, bytes]:
-    """One committed record: transaction id and digest."""
-    (raw,) = bench.evidence(1, records=1, meta_bytes=224)
+@contextmanager
+def timed_network(validators: int, port: int) -> Iterator[tuple[Bench, float, float]]:
+    """A fresh network, the seconds it took to make its keys and folders, and those until every node was ready."""
+    folder = Path(tempfile.mkdtemp(prefix="chainnode-bench-"))
+    try:
+        began = time.perf_counter()
+        network, _ = open_network(folder, chain_id=CHAIN_ID, validators=validators, port=port, params=ChainParams())
+        made_s = time.perf_counter() - began
+        with network:
+            began = time.perf_counter()
+            network.start()
+            yield Bench(network, folder), made_s, time.perf_counter() - began
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def evidence(bench: Bench, digest: bytes) -> bytes:
+    """A signed transaction with one record; its description is random, for what repeats takes less disk."""
+    call = Invocation("evidence", "record", ((("sha-256", digest, os.urandom(META_BYTES)),),))
+    return sign(bench.key, bench.genesis_hash, (call,), time.time_ns() // 1_000_000 + 590_000)
+
+
+async def submit(bench: Bench, digests: Sequence[bytes]) -> list[bytes]:
+    """Their transactions, committed: the ids in the same order."""
+    url = bench.network.urls[0]
+    requests = [[evidence(bench, digest) for digest in digests[start : start + BATCH]] for start in range(0, len(digests), BATCH)]
+    room = asyncio.Semaphore(UNDER_WAY)
+
+    async def send(raws: list[bytes]) -> list[bytes]:
+        async with room:
+            answers = await post(session, url, raws, 55_000)
+        if any(answer[1] != 0 for answer in answers):
+            raise RuntimeError(f"a transaction failed: {next(answer for answer in answers if answer[1] != 0)}")
+        return [answer[0] for answer in answers]
+
     async with aiohttp.ClientSession() as session:
-        (answer,) = await post(session, bench.network.urls[0], [raw], 10_000)
-    body = codec.decode(codec.decode(raw, bytes_max=1 << 20)[0], bytes_max=1 << 20)  # type: ignore[index]
-    return answer[0], body[5][0][2][0][0][1]  # type: ignore[index]
+        return [tx_id for ids in await asyncio.gather(*map(send, requests)) for tx_id in ids]
 
 
 def fetch(url: str) -> str:
-    """A bundle's text."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return str(answer.read().decode())
+    """A bundle's text, as soon as the node has it: what a block did is proved by the one after it."""
+    deadline = time.monotonic() + BUNDLE_WAIT_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=BUNDLE_WAIT_S) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(BUNDLE_POLL_S)
+
+
+def bundles_of(bench: Bench, digests: Sequence[bytes], suffix: str) -> dict[str, str]:
+    """Send a transaction for each digest; the proofs of the one in the middle and of its record."""
+    tx_ids = asyncio.run(submit(bench, digests))
+    url, middle = bench.network.urls[0], len(digests) // 2
+    return {
+        f"evidence{suffix}": fetch(f"{url}/v1/evidence/{digests[middle].hex()}"),
+        f"transaction{suffix}": fetch(f"{url}/v1/transactions/{tx_ids[middle].hex()}?proof=bundle"),
+    }
+
+
+def bundles_of_state(bench: Bench) -> dict[str, str]:
+    """The proofs that are about no transaction: a header, a key that is there, one that is not."""
+    url = bench.network.urls[0]
+    return {
+        "header": fetch(f"{url}/v1/headers/1/bundle"),
+        "state": fetch(f"{url}/v1/state/evidence/{LOG_HEAD_KEY.hex()}"),
+        "absence": fetch(f"{url}/v1/state/evidence/{NO_KEY.hex()}"),
+    }
+
+
+def verify(text: str, genesis: Genesis) -> list[float]:
+    """Milliseconds to read and verify a bundle, each time from its text."""
+    took_ms = []
+    for _ in range(VERIFICATIONS):
+        began = time.perf_counter()
+        verify_bundle(bundle_from_json(text), genesis, time.time_ns())
+        took_ms.append((time.perf_counter() - began) * 1000)
+    return took_ms
+
+
+def proofs(texts: dict[str, str], genesis: Genesis) -> dict[str, dict[str, float]]:
+    """Of each bundle: its bytes and what it takes to verify it."""
+    told: dict[str, dict[str, float]] = {}
+    for name, text in texts.items():
+        took_ms = verify(text, genesis)
+        told[name] = {
+            "bytes": len(text.encode()),
+            "p50_ms": round(percentile(took_ms, 0.5), 2),
+            "p99_ms": round(percentile(took_ms, 0.99), 2),
+        }
+        print(f"{name} bundle: {told[name]['bytes']} bytes, read and verified in {told[name]['p50_ms']} ms (p99 {told[name]['p99_ms']} ms)")
+    return told
+
+
+def disk_bytes(folder: Path) -> dict[str, int]:
+    """What the files of a node take on the disk, in whole blocks, by the folder they are in. Files may go while we look."""
+    sizes: dict[str, int] = {}
+    for name, _, files in os.walk(folder):
+        part = Path(name).relative_to(folder).as_posix()
+        for file in files:
+            try:
+                sizes[part] = sizes.get(part, 0) + os.stat(os.path.join(name, file)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return sizes
+
+
+def per_thousand(before: dict[str, int], after: dict[str, int], transactions: int) -> dict[str, int]:
+    """How much each part grew for 1,000 transactions, and all together; parts that did not grow are left out."""
+    grown = {part: round((size - before.get(part, 0)) * 1000 / transactions) for part, size in sorted(after.items())}
+    everything = round((sum(after.values()) - sum(before.values())) * 1000 / transactions)
+    return {**{part: size for part, size in grown.items() if size}, "all": everything}
+
+
+def against_targets(*, idle_rss_mb: float, start_s: float, told: dict[str, dict[str, float]]) -> dict[str, bool]:
+    """Which targets are met, by the largest bundle and the slowest check."""
+    return {
+        "idle_rss_mb": idle_rss_mb <= IDLE_RSS_MB,
+        "start_s": start_s <= START_S,
+        "bundle_bytes": max(one["bytes"] for one in told.values()) <= BUNDLE_BYTES,
+        "verify_ms": max(one["p99_ms"] for one in told.values()) <= VERIFY_MS,
+    }
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validators", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long to leave the network idle before looking")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to leave the network idle before looking")
+    parser.add_argument("--transactions", type=int, default=10_000, help="for the disk")
     parser.add_argument("--port", type=int, default=28650)
     args = parser.parse_args()
-    began = time.perf_counter()
-    with bench_network(validators=args.validators, port=args.port) as bench:
-        start_s = time.perf_counter() - began
-        tx_id, digest = asyncio.run(put_evidence(bench))
-        url = bench.network.urls[0]
-        texts = {
-            "evidence": fetch(f"{url}/v1/evidence/{digest.hex()}"),
-            "transaction": fetch(f"{url}/v1/transactions/{tx_id.hex()}?proof=bundle"),
-        }
+    setup = conditions(
+        validators=args.validators,
+        idle_s=args.seconds,
+        transactions=args.transactions,
+        payload_bytes=DIGEST_BYTES + META_BYTES,
+        verifications=VERIFICATIONS,
+        load_before=round(os.getloadavg()[0], 2),
+    )
+    with timed_network(args.validators, args.port) as (bench, made_s, start_s):
+        print(f"keys and folders made in {made_s:.2f} s; all {args.validators} nodes ready {start_s:.2f} s after their start", flush=True)
+        rss_mb = {"after_start": round(max(bench.rss_mb()), 1)}
         time.sleep(args.seconds)
-        rss = bench.rss_mb()
-    sizes: dict[str, int] = {}
-    verify_ms: dict[str, float] = {}
-    for name, text in texts.items():
-        took = []
-        for _ in range(VERIFICATIONS):
-            one = time.perf_counter()
-            verify_bundle(bundle_from_json(text), bench.genesis, time.time_ns())
-            took.append((time.perf_counter() - one) * 1000)
-        sizes[name], verify_ms[name] = len(text.encode()), round(statistics.median(took), 2)
-        print(
-            f"{name} bundle: {sizes[name]} bytes, read and verified in", {key: round(value, 2) for key, value in spread(took).items()}, "ms"
-        )
-    print("resident memory of the validators, MB:", [round(size, 1) for size in rss])
-    setup = conditions(validators=args.validators, idle_s=args.seconds, verifications=VERIFICATIONS)
-    result = {
-        "bench": "footprint",
-        "rss_mb": round(max(rss), 1),
-        "start_s": round(start_s, 2),
-        "bundle_bytes": sizes,
-        "verify_ms": verify_ms,
-    }
-    finish({**result, "conditions": setup})
+        rss_mb["idle"] = round(max(bench.rss_mb()), 1)
+        texts = bundles_of(bench, [os.urandom(DIGEST_BYTES)], "") | bundles_of_state(bench)
+        home = bench.network.members[0].config.home
+        before = disk_bytes(home)
+        texts |= bundles_of(bench, [os.urandom(DIGEST_BYTES) for _ in range(args.transactions)], "_under_load")
+        time.sleep(SETTLE_S)
+        disk = per_thousand(before, disk_bytes(home), args.transactions)
+        rss_mb["after_load"] = round(max(bench.rss_mb()), 1)
+        genesis = bench.genesis
+    print("resident memory of the largest validator, MB:", rss_mb)
+    print("bytes on the disk of a validator for 1,000 transactions:", disk)
+    told = proofs(texts, genesis)
+    met = against_targets(idle_rss_mb=rss_mb["idle"], start_s=start_s, told=told)
+    result = {"bench": "footprint", "rss_mb": rss_mb, "made_s": round(made_s, 2), "start_s": round(start_s, 2)}
+    finish({**result, "disk_bytes_per_1000_tx": disk, "bundles": told, "targets_met": met, "conditions": setup})
 
 
 if __name__ == "__main__":
