@@ -1,6 +1,6 @@
 """Verify a proof bundle: from the genesis file, or from a header that the caller trusts, to one fact.
 
-Everything in a bundle is checked, every signature too; a bundle of which any bit differs is refused, or is a
+INV-5. Everything in a bundle is checked, every signature too; a bundle of which any bit differs is refused, or is a
 true bundle of another true fact (the same range of absence also shows the absence of the key next to it).
 """
 

@@ -2,7 +2,7 @@
 
 None, booleans, integers of -2**63 to 2**64-1, UTF-8 text, bytes, arrays, and maps from text, ordered by the keys' UTF-8
 bytes. No floats, no extensions; numbers and lengths in their shortest forms; at most CODEC_DEPTH_MAX arrays and maps
-within each other. Arrays decode to tuples.
+within each other. Arrays decode to tuples. INV-1 begins here.
 """
 
 from typing import NoReturn

@@ -1,7 +1,7 @@
 """The evidence log: an append-only RFC 9162 tree over evidence records, its hashes kept as tiles.
 
 A tile is up to 256 hashes of one level: tile (level, index) holds nodes 256 * index and on of tree level
-8 * level; a node stands in a tile only once its subtree is full, so tiles only ever grow at their end.
+8 * level; a node stands in a tile only once its subtree is full, so tiles only ever grow at their end (INV-4).
 `LogState` is all that appending needs. Proofs read tiles by `read_tile(level, index)`.
 Source: RFC 9162, 2.1; tiles as in C2SP tlog-tiles.
 """

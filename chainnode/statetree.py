@@ -1,7 +1,7 @@
 """The state tree: a crit-bit tree over ordered raw keys whose nodes are hashed as IAVL nodes.
 
 Proofs of presence and absence verify under the stock IavlSpec; the root depends on the content alone,
-not on the order of writes. Store roots are leaves of a TendermintSpec map whose root is `app_hash`.
+not on the order of writes (INV-3). Store roots are leaves of a TendermintSpec map whose root is `app_hash`.
 
 Hot path (HANDBOOK, section 3b): nodes are plain tuples and byte strings. A leaf is the 64 bytes
 `hash || sha256(value)` followed by its key; an inner node is (hash, left, right, bit, height, size).

@@ -41,7 +41,7 @@ _INT64_MAX = 2**63 - 1
 
 
 def sign_bytes(genesis_hash: bytes, body_bytes: bytes) -> bytes:
-    """What each signer signs: no other chain, kind of message or transaction has the same."""
+    """What each signer signs: no other chain, kind of message or transaction has the same (INV-2)."""
     assert len(genesis_hash) == 32
     return SIGN_DOMAIN + genesis_hash + body_bytes
 

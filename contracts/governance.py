@@ -188,7 +188,7 @@ def _grant_role(call: Call, state: State, one: Proposal) -> None:
     assert isinstance(did, str) and isinstance(role, str) and isinstance(expires_ms, int) and isinstance(evidence, bytes)
     check_digest("evidence", evidence)
     found = identity.identity(state, did)
-    require(found is None or found.is_active, DEACTIVATED, f"{did} was deactivated")  # it could never vote, and yet would count
+    require(found is None or found.is_active, DEACTIVATED, f"{did} was deactivated")  # INV-23: it could never vote, and yet would count
     roles.put_grant(state, did, Grant(role, expires_ms, evidence, f"governance:{one.number}", call.height), call.time_ms)
 
 

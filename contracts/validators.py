@@ -123,7 +123,7 @@ def register_node(call: Call, state: State, node_key: bytes, peer_address: str) 
     """Let a node of the sender connect, without a vote. Not by mere members and custodians.
 
     An empty address removes it; that a super node may do too. A node that another operator has registered changes hands
-    when the node's own key signs too: who has the key has the node.
+    when the node's own key signs too: who has the key has the node (INV-26).
     """
     require(roles.has_any_role(state, call.sender, NODE_ROLES, call.time_ms), ROLE_MISSING, f"{call.sender} may not run a node")
     require(len(node_key) == 32, BAD_KEY, "a node key has 32 bytes")
@@ -167,7 +167,7 @@ def _count_node(state: State, operator: str, more: int) -> None:
 
 @method
 def report_equivocation(call: Call, state: State, vote_a: bytes, vote_b: bytes) -> Value:
-    """Take all power from a validator that signed two blocks in one round. By anybody: the two votes prove it.
+    """Take all power from a validator that signed two blocks in one round (INV-30). By anybody: the two votes prove it.
 
     Source of the rule: DuplicateVoteEvidence of CometBFT, types/evidence.go.
     """
@@ -210,6 +210,7 @@ def set_validator(state: State, made: Registered) -> None:
     require(bid.parse_did(made.operator).is_registrable, BAD_DID, "an operator is a DID in Base58 with 22 bytes of a key's digest")
     check_text("name", made.name, NAME_BYTES_MAX)
     _check_node(made.node_key, made.peer_address)
+    # INV-29: no sum of powers overflows, and only `remove_validator` can leave the chain without one.
     require(0 < made.power <= POWER_MAX, BAD_ARGUMENTS, f"power is 1 to {POWER_MAX}")
     try:
         address = keys.validator(made.public_key, made.power).address

@@ -27,7 +27,7 @@ NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """All that the next block follows from. `validators` decide it, `next_validators` the one after.
+    """All that the next block follows from. `validators` decide it, `next_validators` the one after (INV-31).
 
     `commit` is that of the last block, None before the first. `is_due`: the last block changed something, which the next proves.
     """

@@ -5,7 +5,7 @@ Two files take turns: each begins with a height, and the next height overwrites 
 so that content sent by a peer can never look like a record.
 
 What a crash leaves unfinished is at the end of a file and is cut off there. Damage in front of a sound record
-cannot come from a crash: `Corrupt(CORRUPT_STORE)`.
+cannot come from a crash: `Corrupt(CORRUPT_STORE)` (INV-8).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The ledger on disk: everything that a height decided, written whole or not at all.
+"""The ledger on disk: everything that a height decided, written whole or not at all (INV-6).
 
 Bytes pass through unparsed. One atomic, synced batch per height; a height that `last` reports is complete.
 `commit_height` may be called by one task at a time; readers and `prune` may run in other threads beside it.

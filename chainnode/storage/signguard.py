@@ -2,7 +2,7 @@
 
 Two slots of one disk sector each; a record goes to the older one, so the newer stands until it is complete.
 A disk writes a sector whole or not at all, hence a damaged slot is damage, not an interrupted write, and the guard
-refuses to guess: forgetting a signature could mean signing twice.
+refuses to guess: forgetting a signature could mean signing twice (INV-7).
 """
 
 import fcntl

@@ -1,8 +1,10 @@
 """All contracts as the engine sees them: whatever is called with whatever, only Rejected comes out, and every record can be read again."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -263,6 +265,23 @@ def test_the_story_calls_each_method_rightly() -> None:
     for step in STORY:
         assert play(world, step) == "ok", step[0]
     assert {step[0] for step in STORY} == {f"{contract}.{method}" for contract, methods in METHODS.items() for method in methods}
+
+
+def test_every_key_that_is_written_is_on_the_page_of_contracts() -> None:
+    world = Council(("ada",))
+    for step in STORY:
+        play(world, step)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "contracts.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `([0-9a-f]+)\b[^|]* \| (\d+) \|", page, re.MULTILINE)
+    listed = {(store, prefix, int(length)) for store, prefix, length in rows}
+    # A key is its prefix alone, or a prefix of one byte and what names the thing.
+    written = {(store, key) for store, entries in world.state.writes().items() for key, _ in entries}
+    unlisted = {
+        (store, key.hex()) for store, key in written if not listed & {(store, key.hex(), len(key)), (store, key[:1].hex(), len(key))}
+    }
+    assert not unlisted
+    for store, prefix, length in listed:
+        assert any(name == store and key.hex().startswith(prefix) and len(key) == length for name, key in written), (store, prefix)
 
 
 @given(st.data())
