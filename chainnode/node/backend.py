@@ -7,6 +7,7 @@ from typing import TypeVar, TypeVarTuple
 
 from chainnode import blocks, transactions
 from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Status, StoredBlock, Submitted
+from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
 from chainnode.node.chain import Chain
 from chainnode.node.host import Host
@@ -15,7 +16,7 @@ from chainnode.node.prover import Prover
 from chainnode.p2p.network import PeerNetwork
 from chainnode.types.block import ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock
-from chainnode.types.codes import OK
+from chainnode.types.codes import OK, STATE_PRUNED
 from chainnode.types.limits import PROVER_THREADS
 from chainnode.types.proof import ExistenceProof
 from chainnode.types.transaction import TxResult
@@ -103,7 +104,7 @@ class NodeBackend:
         return [_submitted(one) for one in await self._ingress.submit(raws, wait_ms=wait_ms)]
 
     async def transaction(self, tx_id: bytes) -> Committed | None:
-        """By id."""
+        """By id; Unavailable(STATE_PRUNED) when its block is no longer here."""
         return await self._in_thread(self._transaction, tx_id)
 
     def _transaction(self, tx_id: bytes) -> Committed | None:
@@ -114,7 +115,7 @@ class NodeBackend:
         raws = [tx.raw for batch in self._chain.state.ledger.batches(height) for tx in transactions.decode_batch(batch)]
         results = self.prover.results(height)
         if results is None or index >= len(raws):
-            return None  # pruned
+            raise Unavailable(STATE_PRUNED, f"the body of block {height} was pruned here; ask a node that keeps it")
         return Committed(height, index, raws[index], results[index])
 
     # Blocks

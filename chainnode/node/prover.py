@@ -13,7 +13,7 @@ from chainnode.node.chain import Chain
 from chainnode.node.ingress import position_of
 from chainnode.types.block import ValidatorSet
 from chainnode.types.bundle import Bundle, Claim, EvidenceClaim, HeaderClaim, LightBlock, StateClaim, StateProof
-from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_ENOUGH_TRUST, NOT_FOUND, TX_UNKNOWN
+from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_ENOUGH_TRUST, NOT_FOUND, STATE_PRUNED, TX_UNKNOWN
 from chainnode.types.proof import ExistenceProof, NonExistenceProof
 from chainnode.types.transaction import TxResult
 from contracts import evidence
@@ -106,7 +106,7 @@ class Prover:
         raws = [tx.raw for batch in self._ledger.batches(height) for tx in transactions.decode_batch(batch)]
         results = self.results(height)
         if results is None or len(raws) != len(results):
-            raise Unavailable(HEIGHT_UNKNOWN, "the body of this block was pruned")
+            raise Unavailable(STATE_PRUNED, f"the body of block {height} was pruned here; ask a node that keeps it")
         return self._bundle(claims.transaction_claim(raws, index, results), height + 1, through=height)
 
     def _bundle(self, claim: Claim, height: int, *, through: int | None = None) -> Bundle:
