@@ -170,7 +170,7 @@ def _settle(call: Call, state: State, one: Proposal) -> str:
 
 def _set_params(call: Call, state: State, one: Proposal) -> None:
     known = codec.as_map(one.arguments[0])
-    numbers = {name: value for name, value in known.items() if type(value) is int and 0 <= value <= _INT64_MAX}
+    numbers = {name: value for name, value in known.items() if type(value) is int}
     names = [field.name for field in fields(ChainParams)]
     fits = bool(known) and len(numbers) == len(known) and all(name in names for name in numbers)
     require(fits, BAD_PROPOSAL, "the changes are no parameters with a number each")

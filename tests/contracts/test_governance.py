@@ -88,6 +88,15 @@ def test_the_votes_of_those_who_left_do_not_count() -> None:
     assert world.do(["dan"], "governance.vote", number, True) == "passed"
 
 
+def test_nor_do_their_votes_against() -> None:
+    world = Council(("ada", "ben", "cas", "dan", "eve"))
+    number = world.propose("ada", "set_params", CHANGE)
+    world.do(["ben"], "governance.vote", number, False)
+    world.decide("revoke_role", did("ben"), roles.SUPER, by=("ada", "cas", "dan", "eve"))
+    assert world.do(["cas"], "governance.vote", number, False) == "open"  # three of four could still agree
+    assert world.do(["dan"], "governance.vote", number, False) == "failed"
+
+
 def test_the_votes_of_those_who_came_back_count_again() -> None:
     world = Council()
     number = world.propose("ada", "set_params", CHANGE)
