@@ -7,14 +7,26 @@ Every setting is described in `docs/configuration.md`.
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_CONFIG
 
 ENVIRONMENT_PREFIX = "CHAINNODE_"
 CONFIG_FILE = "config.toml"
+
+
+_MIB = 1024 * 1024
+_WORDS = {"log_level": ("error", "warning", "info", "debug"), "log_format": ("json", "text")}
+_RANGES = {
+    "api_body_bytes_max": (1024, 256 * _MIB),
+    "verify_threads": (1, 64),
+    "storage_cache_bytes": (64 * 1024, 64 * 1024 * _MIB),
+    "storage_write_buffer_bytes": (64 * 1024, 1024 * _MIB),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +86,64 @@ def _flatten(document: dict[str, object], source: Path) -> dict[str, object]:
     return flat
 
 
+def _dotted(name: str) -> str:
+    return name.replace("_", ".", 1)
+
+
 def _typed(name: str, value: object, kind: object, source: str) -> str | int:
     if kind in (int, "int"):
-        try:
-            number = int(str(value))
-        except ValueError:
-            raise _bad(f"{source}: {name} must be a whole number, not {value!r}") from None
-        if number < 0:
-            raise _bad(f"{source}: {name} must not be negative")
-        return number
+        text = str(value)
+        if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or len(text) > 18:
+            raise _bad(f"{source}: {_dotted(name)} must be a whole number from 0 up, not {value!r}")
+        return int(text)
     if not isinstance(value, str):
-        raise _bad(f"{source}: {name} must be a text, not {value!r}")
+        raise _bad(f"{source}: {_dotted(name)} must be a text, not {value!r}")
     return value
 
 
 def _check(config: Config) -> Config:
-    if config.log_level not in ("error", "warning", "info", "debug"):
-        raise _bad(f"log_level is {config.log_level!r}; it is error, warning, info or debug")
-    if config.log_format not in ("json", "text"):
-        raise _bad(f"log_format is {config.log_format!r}; it is json or text")
-    if not 1 <= config.verify_threads <= 64:
-        raise _bad("verify_threads must be between 1 and 64")
+    for name, allowed in _WORDS.items():
+        if getattr(config, name) not in allowed:
+            raise _bad(f"{_dotted(name)} is {getattr(config, name)!r}; it is one of {', '.join(allowed)}")
+    for name, (least, most) in _RANGES.items():
+        if not least <= getattr(config, name) <= most:
+            raise _bad(f"{_dotted(name)} is {getattr(config, name)}; it is between {least} and {most}")
     for name in ("peers_listen", "api_listen"):
-        split_address(getattr(config, name))
+        try:
+            split_address(getattr(config, name))
+        except Malformed as error:
+            raise _bad(f"{_dotted(name)}: {error.detail}") from error
+    peers_to_dial(config)
     return config
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of "host:port"; Malformed(BAD_CONFIG) otherwise."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+    if not colon or not host or not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > 65535:
         raise _bad(f"{address!r} is not host:port")
     return host.strip("[]"), int(port)
+
+
+def peers_to_dial(config: Config) -> tuple[tuple[bytes, tuple[str, int]], ...]:
+    """Node keys and addresses of `peers.dial`."""
+    found: list[tuple[bytes, tuple[str, int]]] = []
+    for item in filter(None, (part.strip() for part in config.peers_dial.split(","))):
+        key, _, address = item.partition("@")
+        try:
+            found.append((_node_key(key), split_address(address)))
+        except ValueError:
+            raise _bad(f"peers.dial: {item!r} does not begin with a node key of 64 hexadecimal digits and @") from None
+        except Malformed as error:
+            raise _bad(f"peers.dial: {error.detail}") from error
+    return tuple(found)
+
+
+def _node_key(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != 32:
+        raise ValueError(text)
+    return key
 
 
 def load_config(home: Path, environment: dict[str, str] | None = None) -> Config:
@@ -117,17 +155,21 @@ def load_config(home: Path, environment: dict[str, str] | None = None) -> Config
     if path.exists():
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise _bad(f"{path}: {error}") from error
         for name, value in _flatten(document, path).items():
             if name not in settings:
-                raise _bad(f"{path}: there is no setting {name.replace('_', '.', 1)!r}")
+                raise _bad(f"{path}: there is no setting {_dotted(name)!r}")
             values[name] = _typed(name, value, settings[name].type, str(path))
     for name, item in settings.items():
         variable = ENVIRONMENT_PREFIX + name.upper()
         if variable in environment:
             values[name] = _typed(name, environment[variable], item.type, variable)
-    return _check(replace(Config(home=home), **values))  # type: ignore[arg-type]
+    return _check(_with(Config(home=home), values))
+
+
+def _with(config: Config, values: Mapping[str, Any]) -> Config:
+    return replace(config, **values)
 
 
 def render_config(config: Config) -> str:

@@ -23,7 +23,7 @@ from chainnode.execution.state import State
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.backend import NodeBackend
 from chainnode.node.chain import Applied, Chain
-from chainnode.node.config import Config, split_address
+from chainnode.node.config import Config, peers_to_dial, split_address
 from chainnode.node.frontdesk import FrontDesk
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress
@@ -37,7 +37,7 @@ from chainnode.storage.leveldb import LevelKV
 from chainnode.storage.signguard import SignGuard
 from chainnode.storage.state import StateStore
 from chainnode.types.block import Vote
-from chainnode.types.codes import BAD_CONFIG, BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
+from chainnode.types.codes import BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import HTTP_IDLE_S
 from contracts import validators
@@ -104,18 +104,8 @@ class Node:
     # Peers
 
     def _extra_peers(self) -> dict[str, tuple[bytes, tuple[str, int]]]:
-        """node id -> key and address, of `peers_dial`."""
-        found: dict[str, tuple[bytes, tuple[str, int]]] = {}
-        for item in filter(None, self.config.peers_dial.split(",")):
-            key_text, _, address = item.strip().partition("@")
-            try:
-                key = bytes.fromhex(key_text)
-            except ValueError:
-                key = b""
-            if len(key) != 32:
-                raise Malformed(BAD_CONFIG, f"peers_dial: {item!r} is not node_key_hex@host:port")
-            found[did_of("e", key)] = (key, split_address(address))
-        return found
+        """node id -> key and address, of `peers.dial`."""
+        return {did_of("e", key): (key, address) for key, address in peers_to_dial(self.config)}
 
     def _admitted(self) -> dict[str, bytes]:
         extra = {peer: key for peer, (key, _) in self._extra_peers().items()}
