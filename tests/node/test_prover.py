@@ -142,13 +142,15 @@ def test_what_the_next_header_must_prove_first(small: SmallChain, prover: Prover
 
 def test_before_the_first_block_nothing_is_proved() -> None:
     prover = Prover(SmallChain.open().chain)
-    refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, None)
+    error = refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, None)
+    assert "not decided yet" in error.detail
     refused(HEIGHT_UNKNOWN, Unavailable, prover.header, 1)
 
 
 @pytest.mark.parametrize("height", [-1, 4, 10**9])
 def test_heights_that_are_not_there(prover: Prover, height: int) -> None:
-    refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, height)
+    error = refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, height)
+    assert "not decided yet" in error.detail
 
 
 def test_heights_to_come_have_nothing(prover: Prover) -> None:
