@@ -133,7 +133,8 @@ def test_the_way_leads_over_changes_of_validators(small: SmallChain) -> None:
 def test_what_the_next_header_must_prove_first(small: SmallChain, prover: Prover) -> None:
     small.decide(batch(transaction(7)))
     digest = sha256(b"7").digest()
-    refused(HEIGHT_UNKNOWN, Unavailable, prover.transaction, decode_transaction(transaction(7)).tx_id)
+    error = refused(HEIGHT_UNKNOWN, Unavailable, prover.transaction, decode_transaction(transaction(7)).tx_id)
+    assert "fixes this result" in error.detail
     refused(HEIGHT_UNKNOWN, Unavailable, prover.record_of_digest, digest)
     refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, 5)
     small.decide()
