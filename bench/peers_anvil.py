@@ -61,10 +61,10 @@ class Anvil:
 
     @contextmanager
     def start(self, *, under_load: bool) -> Iterator["RunningAnvil"]:
-        """A fresh chain, each time as it does best.
+        """A fresh chain: a block for every transaction at once, or under load one every `BLOCK_S`.
 
-        When a block is made for every transaction at once, a load of batches now and then stalls until it gives up, and single
-        writes get fewer.
+        With a block for every transaction a load of batches now and then stalls until anvil gives up, and single writes get fewer.
+        Which interval serves batches best is not settled (`docs/performance.md`).
         """
         command = [str(self._program), "--port", str(self._port), "--quiet", "--accounts", "1", "--chain-id", str(CHAIN_ID)]
         command += ["--block-time", str(BLOCK_S)] if under_load else []

@@ -53,7 +53,7 @@ class Starter(Protocol):
     facts: dict[str, object]
 
     def start(self, *, under_load: bool) -> AbstractContextManager[System]:
-        """From nothing until it serves, set up as it does best for a load or for single writes; stopped and removed at the end."""
+        """From nothing until it serves, set up for a load or for single writes; stopped and removed at the end."""
 
 
 @dataclass(frozen=True, slots=True)
