@@ -3,13 +3,16 @@
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 from chainnode.execution.table import Method
+from chainnode.genesisfile import PARAM_BOUNDS
 from chainnode.types.codes import CODES, Code
+from chainnode.types.genesis import ChainParams
 from contracts import governance
 from contracts.registry import METHODS
 
@@ -141,3 +144,10 @@ def test_every_kind_of_proposal_is_on_the_page() -> None:
     for kind, (types, _) in governance._KINDS.items():
         (arguments,) = re.findall(rf"^\| `{kind}` \| `\((.*)\)` \|", section, re.MULTILINE)
         assert [re.sub(r"^\w+: ", "", one) for one in arguments.split(", ")] == [words[one] for one in types]
+
+
+def test_every_parameter_is_on_the_page_with_its_bounds() -> None:
+    page = (ROOT / "docs" / "contracts.md").read_text()
+    assert set(PARAM_BOUNDS) == {field.name for field in fields(ChainParams)}
+    for name, (least, most) in PARAM_BOUNDS.items():
+        assert f"| `{name}` | {getattr(ChainParams(), name):,} | {least:,} | {most:,} |" in page, name
