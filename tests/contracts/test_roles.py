@@ -72,6 +72,9 @@ def test_a_role_has_a_name_that_is_known(role: str) -> None:
     world = Council()
     world.refused("role-unknown", "ada", "roles.grant", did("eve"), role, 0, EVIDENCE)
     world.refused("role-unknown", "ada", "roles.revoke", did("eve"), role, "left")
+    with pytest.raises(Rejected) as refusal:  # nor by governance
+        roles.put_grant(world.state, did("eve"), Grant(role, 0, EVIDENCE, "", 0), world.time_ms)
+    assert refusal.value.code.name == "role-unknown"
 
 
 @pytest.mark.parametrize("evidence", [b"", b"\x05" * 31, b"\x05" * 33])
@@ -208,6 +211,7 @@ def test_inv_23_some_super_node_is_for_ever() -> None:
     world = Council(("ada", "ben"))
     ends = Grant(roles.SUPER, world.next_ms + WEEK_MS, EVIDENCE, "", 0)
     roles.put_grant(world.state, did("ben"), ends, world.time_ms)
+    roles.put_grant(world.state, did("ben"), replace(ends, role=roles.MEMBER, expires_ms=0), world.time_ms)  # which is not the same
     for change in (
         lambda: roles.drop_grant(world.state, did("ada"), roles.SUPER, "", ""),
         lambda: roles.put_grant(world.state, did("ada"), ends, world.time_ms),
