@@ -1,34 +1,37 @@
 """`chainnode status|submit|anchor|query`: talk to a node; what it proves is verified here before it is shown."""
 
 import argparse
-import hashlib
+import asyncio
 import json
 import re
 import sys
-import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from chainnode import bundlewords
-from chainnode.bundle import verify_bundle
-from chainnode.bundlejson import bundle_from_json
 from chainnode.cli.desk import Desk
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.verify import Subparsers
+from chainnode.client.anchoring import digest_of
+from chainnode.client.client import Client
+from chainnode.client.failures import TransactionFailed
+from chainnode.client.proved import Proved
 from chainnode.client.signing import Signer
 from chainnode.errors import Malformed
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.homes import load_key
 from chainnode.node.node import load_genesis
-from chainnode.types.bundle import Verified
+from chainnode.types.bundle import EvidenceFact, StateFact, TransactionFact, Verified
 from chainnode.types.codes import BAD_ARGUMENTS
-from chainnode.types.limits import EVIDENCE_META_BYTES_MAX
+from chainnode.types.limits import ANCHOR_RECORDS
 from chainnode.types.transaction import Invocation, Value
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import receipt_key
 
+Question = Callable[[Client], Awaitable[Proved[StateFact] | Proved[EvidenceFact] | Proved[TransactionFact]]]
+
 DEFAULT_URL = "http://127.0.0.1:26657"
-RECORDS_PER_TX = 100
-_CHUNK_BYTES = 1024 * 1024
+_ANY_AGE_MS = 2**62  # of an answer, whose time is shown
 _HASH = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -59,107 +62,103 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         parser.add_argument("--genesis", type=Path, metavar="FILE", help="the chain's genesis.json; without it the node's word is taken")
 
 
-def _desk(args: argparse.Namespace) -> Desk:
-    """A desk that trusts the genesis file given, or, with a warning, the node's."""
-    if args.genesis is not None:
-        return Desk(args.url, load_genesis(args.genesis))
-    print("chainnode: no --genesis given, so the node itself says which chain this is", file=sys.stderr)
-    plain = Desk(args.url, genesis=None)
-    return Desk(args.url, genesis_from_json(json.dumps(plain.get("/v1/genesis"))))
-
-
 def _status(args: argparse.Namespace) -> int:
     """Print the node's status as JSON."""
-    print(json.dumps(Desk(args.url, genesis=None).get("/v1/status"), indent=2, ensure_ascii=False))
+    print(json.dumps(Desk(args.url).get("/v1/status"), indent=2, ensure_ascii=False))
     return 0
 
 
 def _submit(args: argparse.Namespace) -> int:
     """Sign and submit one call, wait for its block, print what it returned. The first --key is the sender."""
-    desk = _desk(args)
     try:
         arguments = tuple(_value(item) for item in _list(json.loads(args.arguments)))
     except ValueError as error:
         raise Malformed(BAD_ARGUMENTS, f"the arguments are not a JSON list: {error}") from error
-    done = desk.submit([Invocation(args.contract, args.method, arguments)], _signers(args))
-    print(f"transaction {done.tx_id.hex()} in block {done.height}")
-    if done.refusal is not None:
-        raise done.refusal
-    print(bundlewords.value_to_text(done.values[0]))
+    asyncio.run(_submit_call(args, Invocation(args.contract, args.method, arguments), _signers(args)))
     return 0
+
+
+async def _submit_call(args: argparse.Namespace, call: Invocation, signers: list[Signer]) -> None:
+    async with _client(args) as client:
+        try:
+            done = await client.submit(call, *signers)
+        except TransactionFailed as failed:
+            print(f"transaction {failed.tx_id.hex()} in block {failed.height}")
+            raise
+        print(f"transaction {done.tx_id.hex()} in block {done.height}")
+        print(bundlewords.value_to_text(done.values[0]))
 
 
 def _anchor(args: argparse.Namespace) -> int:
     """Record the SHA-256 of each file, with its name, and write a proof bundle for each once it can be proved."""
-    desk = _desk(args)
-    signers = _signers(args)
-    digests = [(path, _digest_of(path)) for path in args.files]
-    for begin in range(0, len(digests), RECORDS_PER_TX):
-        part = digests[begin : begin + RECORDS_PER_TX]
-        records = tuple(("sha-256", digest, path.name.encode()[:EVIDENCE_META_BYTES_MAX]) for path, digest in part)
-        done = desk.submit([Invocation("evidence", "record", (records,))], signers)
-        if done.refusal is not None:
-            raise done.refusal
-        for path, digest in part:
-            text = desk.bundle(f"/v1/evidence/{digest.hex()}?min_height={done.height}")
-            _verified(text, desk)
-            target = (args.proofs or path.parent) / f"{path.name}.proof.json"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-            print(f"{path}: block {done.height}, proof verified, kept in {target}", flush=True)
+    asyncio.run(_anchor_files(args, _signers(args)))
     return 0
+
+
+async def _anchor_files(args: argparse.Namespace, signers: list[Signer]) -> None:
+    async with _client(args) as client:
+        for begin in range(0, len(args.files), ANCHOR_RECORDS):
+            part = args.files[begin : begin + ANCHOR_RECORDS]
+            for path, proof in zip(part, await client.anchor(part, *signers), strict=True):
+                target = (args.proofs or path.parent) / f"{path.name}.proof.json"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(proof.bundle_json, encoding="utf-8")
+                print(f"{path}: block {proof.fact.height}, proof verified, kept in {target}", flush=True)
 
 
 def _query(args: argparse.Namespace) -> int:
     """Fetch the value or the absence of what is asked for, verify its proof against the genesis, and say what it proves."""
-    desk = _desk(args)
-    text = desk.bundle(_path(args.what, args.name, desk))
-    verified = _verified(text, desk)
+    bundle_json, verified = asyncio.run(_ask(args, _question(args.what, args.name)))
     for sentence in bundlewords.proved(verified):
         print(sentence)
     if args.save is not None:
-        args.save.write_text(text, encoding="utf-8")
+        args.save.write_text(bundle_json, encoding="utf-8")
     return 0
 
 
-def _path(what: str, name: str, desk: Desk) -> str:
+async def _ask(args: argparse.Namespace, question: Question) -> tuple[str, Verified]:
+    async with _client(args) as client:
+        answer = await question(client)
+    assert answer.verified is not None
+    return answer.bundle_json, answer.verified
+
+
+def _question(what: str, name: str) -> Question:
+    """What the command line asks of a client."""
     if what == "receipt":
-        return desk.state_path("receipts", receipt_key(name))
+        return lambda client: client.state("receipts", receipt_key(name))
     if what == "package":
-        return desk.state_path("goods", unit_key(name))
+        return lambda client: client.state("goods", unit_key(name))
     if what == "evidence":
-        digest = name.lower() if _HASH.fullmatch(name) else _digest_of(Path(name)).hex()
-        return f"/v1/evidence/{digest}"
+        digest = bytes.fromhex(name) if _HASH.fullmatch(name) else digest_of(Path(name))
+        return lambda client: client.evidence(digest)
     if what == "transaction":
         if not _HASH.fullmatch(name):
             raise Malformed(BAD_ARGUMENTS, "a transaction id has 64 hexadecimal digits")
-        return f"/v1/transactions/{name.lower()}?proof=bundle"
-    store, _, key = name.partition("/")
+        return lambda client: client.transaction(bytes.fromhex(name))
+    store, _, text = name.partition("/")
     try:
-        return desk.state_path(store, bytes.fromhex(key))
+        key = bytes.fromhex(text)
     except ValueError:
         raise Malformed(BAD_ARGUMENTS, "name a state key as STORE/KEY-IN-HEX") from None
+    return lambda client: client.state(store, key)
 
 
-def _verified(text: str, desk: Desk) -> Verified:
-    assert desk.genesis is not None
-    return verify_bundle(bundle_from_json(text), desk.genesis, time.time_ns())
+def _client(args: argparse.Namespace) -> Client:
+    """A client that trusts the genesis file given, or, with a warning, the node's. A node that is not there is told at once."""
+    desk = Desk(args.url)
+    if args.genesis is None:
+        print("chainnode: no --genesis given, so the node itself says which chain this is", file=sys.stderr)
+        genesis = genesis_from_json(json.dumps(desk.get("/v1/genesis")))
+    else:
+        genesis = load_genesis(args.genesis)
+        desk.get("/v1/status")
+    return Client([args.url], genesis, age_ms_max=_ANY_AGE_MS)
 
 
 def _signers(args: argparse.Namespace) -> list[Signer]:
     passphrase = read_passphrase(args.passphrase_file, is_new=False)
     return [Signer(load_key(path, passphrase)) for path in args.key]
-
-
-def _digest_of(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as opened:
-            while chunk := opened.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as error:
-        raise Malformed(BAD_ARGUMENTS, f"{path}: {error.strerror}") from error
-    return digest.digest()
 
 
 def _list(value: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""A plain, blocking way to a node's API for commands: submit, wait, fetch proofs. Programs use `chainnode.client`."""
+"""A plain, blocking way to one node's API, for the story, which verifies from the files that it writes. Programs use `chainnode.client`."""
 
 import json
 import urllib.error
@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from chainnode import codec, digests
-from chainnode.client.signing import Signer, build_transaction
+from chainnode import codec
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.types.codes import CODES, MALFORMED, NOT_READY
-from chainnode.types.genesis import Genesis
 from chainnode.types.limits import BUNDLE_BYTES_MAX
-from chainnode.types.transaction import Invocation, Value
+from chainnode.types.transaction import Value
 
 WAIT_MS = 30_000
 _TIMEOUT_S = 60.0
@@ -30,18 +28,10 @@ class Done:
 
 
 class Desk:
-    """One node of one chain; `genesis` None: only plain questions."""
+    """One node, whose word is taken."""
 
-    def __init__(self, url: str, genesis: Genesis | None) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self.genesis = genesis
-
-    def submit(self, calls: Sequence[Invocation], signers: Sequence[Signer]) -> Done:
-        """Sign, submit and wait for the block. ChainError when the node does not take the transaction."""
-        assert self.genesis is not None
-        _, raw = build_transaction(self.genesis.chain_id, digests.genesis_hash(self.genesis), signers, calls)
-        (outcome,) = self.submit_raw([raw])
-        return outcome
 
     def submit_raw(self, raws: Sequence[bytes]) -> list[Done]:
         """Submit signed transactions and wait for their blocks."""

@@ -132,7 +132,7 @@ def tell(urls: list[str], folder: Path, documents: list[tuple[bytes, bytes]]) ->
     """Live through the day; the exit code: 0 when all went as told and every proof holds."""
     genesis = load_genesis(folder / "genesis.json")
     try:
-        day = Day([Desk(url, genesis) for url in urls], genesis, folder, documents)
+        day = Day([Desk(url) for url in urls], genesis, folder, documents)
         admit(day)
         take_in(day)
         trade(day)

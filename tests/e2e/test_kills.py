@@ -28,7 +28,7 @@ class Load:
         home = network.members[0].config.home
         self.genesis = load_genesis(home / "genesis.json")
         self.signer = Signer(load_key(home / "keys" / "operator.json", read_passphrase_file(home.parent / "passphrase")))
-        self.desks = [Desk(url, self.genesis) for url in network.urls]
+        self.desks = [Desk(url) for url in network.urls]
         self.acknowledged: list[tuple[bytes, int]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
