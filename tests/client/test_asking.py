@@ -15,6 +15,7 @@ from chainnode.client import nodes as nodes_module
 from chainnode.client import proved as proved_module
 from chainnode.client.client import Client
 from chainnode.client.failures import ChainForked, NotProved
+from chainnode.client.questions import about_record
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import HeaderClaim
@@ -227,6 +228,22 @@ async def test_a_bad_answer_is_an_error_in_time_and_another_node_is_asked(connec
     assert time.monotonic() - begun < 3 * HASTE_MS / 1000
     answer = await ask_state(await connect(one, two, timeout_ms=3 * HASTE_MS))
     assert answer.fact.value == node.world.stores["goods"][KEY]
+
+
+async def test_nobody_is_sent_on_to_another_address(connect, one, two):
+    one.twist = answering("", status=307, headers={"Location": f"{two.url}/v1/state/goods/{KEY.hex()}"})
+    with pytest.raises(NotProved):
+        await ask_state(await connect(one))
+    assert two.asked == []
+
+
+def test_a_record_answers_when_digest_and_transaction_are_those_that_were_written():
+    world = make_world()
+    fact = verify_bundle(world.evidence(9), world.genesis, world.now_ns).fact
+    assert about_record(9, digest=fact.digest, tx_id=fact.tx_id).answer(fact) == fact
+    for wrong in ({"digest": bytes(32)}, {"tx_id": bytes(32)}):
+        with pytest.raises(NotProved):
+            about_record(9, **wrong).answer(fact)
 
 
 async def test_a_body_is_read_up_to_a_limit(connect, one, monkeypatch):
