@@ -23,6 +23,9 @@ ensure_installed() {
     # `cksum` also covers the place, since an editable install points back at this folder.
     want="$( (cat "$repo_root/pyproject.toml"; echo "$repo_root $extras") | cksum)"
     stamp="$venv_dir/.chainnode-installed$extras"
+    if [ -n "${PYTHON:-}" ] && [ -x "$venv_dir/bin/python" ] && [ "$("$PYTHON" -V 2>&1)" != "$("$venv_dir/bin/python" -V 2>&1)" ]; then
+        echo "PYTHON=$PYTHON is not used: $venv_dir has $("$venv_dir/bin/python" -V). Remove it, or name another one by CHAINNODE_VENV." >&2
+    fi
     if [ -x "$venv_dir/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then
         return 0
     fi

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import time
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
                 code = tell(network.urls, args.dir, documents)
         except KeyboardInterrupt:
+            print(flush=True)
             code = INTERRUPTED
         if code == 0:
             _print_addresses(network)
@@ -104,7 +106,7 @@ def _wait(network: Network) -> int:
                 code = FAILED
                 running = sum(one.process is not None for one in network.members)
                 print(f"{ending}. {running} of {total} nodes run; blocks are decided by {total * 2 // 3 + 1}.", flush=True)
-                print(f"Start it again: {program()} run --home {member.config.home}", flush=True)
+                print(f"Start it again: {shlex.join([program(), 'run', '--home', str(member.config.home)])}", flush=True)
     except KeyboardInterrupt:
         print(flush=True)
     return code

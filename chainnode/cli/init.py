@@ -1,6 +1,7 @@
 """`chainnode init`: make the folder of a new node, for a chain of its own or for one that exists."""
 
 import argparse
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"validator key {keys.validator.public.hex()}")
     if args.genesis is not None:
         print("Super nodes let it in by a proposal (set_validator), or its operator registers it (validators.register_node).")
-    print(f"Start it: {program()} run --home {args.home}")
+    print(f"Start it: {shlex.join([program(), 'run', '--home', str(args.home)])}")
     return 0
 
 

@@ -21,6 +21,7 @@ from chainnode.types.codes import BAD_CONFIG, HOME_EXISTS, NOT_READY, PORT_IN_US
 from chainnode.types.genesis import ChainParams
 
 LOG_FILE = "node.log"
+REASON = "chainnode: "  # begins the last line of a node that says why it ends
 GENESIS_FILE = "genesis.json"
 VALIDATORS, PORT, PORT_MAX = 4, 26650, 65_535  # of a network, when nothing else is asked for
 START_S, STOP_S = 30.0, 15.0
@@ -99,7 +100,8 @@ class Network:
         """Unavailable(NOT_READY) when a node has ended by itself."""
         for member in self.members:
             if member.process is not None and member.process.poll() is not None:
-                raise Unavailable(NOT_READY, f"{_ending(member, member.process.returncode)}; the end of its log:\n{log_tail(member)}")
+                ending, tail = _ending(member, member.process.returncode), log_tail(member)
+                raise Unavailable(NOT_READY, ending if tail.startswith(REASON) else f"{ending}; the end of its log:\n{tail}")
 
     def ended(self) -> list[tuple[Member, str]]:
         """The nodes that have ended by themselves, told once, and how."""
@@ -196,7 +198,9 @@ def _ending(member: Member, code: int) -> str:
     """How a node ended, in words."""
     if code < 0:
         return f"{member.config.node_name} was killed by {signal.Signals(-code).name}"
-    return f"{member.config.node_name} ended with exit code {code}"
+    last = log_tail(member, 1)
+    why = f" ({last.removeprefix(REASON)})" if last.startswith(REASON) else ""
+    return f"{member.config.node_name} ended with exit code {code}{why}"
 
 
 def _forget(member: Member) -> None:
@@ -213,7 +217,7 @@ def log_tail(member: Member, lines: int = 8) -> str:
         last = member.log_path.read_text(errors="replace").splitlines()[-lines:]
     except OSError:
         return "(no log)"
-    return last[-1] if last and last[-1].startswith("chainnode: ") else "\n".join(last)
+    return last[-1] if last and last[-1].startswith(REASON) else "\n".join(last)
 
 
 def get_json(url: str, timeout_s: float = 5.0) -> object:

@@ -5,6 +5,7 @@ Every answer is kept as a proof bundle and verified offline, from its file and t
 
 import csv
 import hashlib
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -227,7 +228,8 @@ def verify_all(day: Day, folder: Path) -> int:
         return 1
     steps = f"{day.steps} steps went as they must, {day.refusals} of them refusals"
     day.teller.plain(f"Everything held: {steps}; {count} of {count} proofs verified offline.")
-    print(f"Check one yourself:\n  {program()} verify {day.proofs_folder / 'receipt-pledged.json'} --genesis {genesis_path}", flush=True)
+    command = shlex.join([program(), "verify", str(day.proofs_folder / "receipt-pledged.json"), "--genesis", str(genesis_path)])
+    print(f"Check one yourself:\n  {command}", flush=True)
     return 0
 
 

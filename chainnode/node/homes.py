@@ -95,7 +95,7 @@ def read_passphrase_file(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(BAD_CONFIG, f"{path}: {error}") from error
+        raise Malformed(BAD_CONFIG, f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not lines or not lines[0]:
         raise Malformed(BAD_CONFIG, f"{path} holds no passphrase")
     return lines[0]

@@ -54,7 +54,7 @@ def load_genesis(path: Path) -> Genesis:
     try:
         return genesis_from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(BAD_GENESIS, f"{path}: {error}") from error
+        raise Malformed(BAD_GENESIS, f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 class Node:
