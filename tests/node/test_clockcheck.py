@@ -57,6 +57,11 @@ def test_one_late_block_is_not_enough_as_we_may_have_been_cut_off() -> None:
     assert not decided(check, 2 * HOUR).is_wrong, "late blocks count in a row only"
 
 
+def test_one_late_block_does_not_excuse_a_clock_either() -> None:
+    check = decided(ClockCheck(), -2 * HOUR)
+    assert decided(check, 2 * HOUR).is_wrong
+
+
 def test_the_edges_are_those_of_the_chain_s_parameters() -> None:
     late_ns = (PARAMS.message_delay_ms + PARAMS.precision_ms) * 1_000_000
     assert not decided(ClockCheck(), late_ns, times=2).is_wrong
