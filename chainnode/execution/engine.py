@@ -129,7 +129,6 @@ def _outcome(state: State, results: tuple[TxResult, ...], contracts: Contracts, 
 
 def _apply(contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int) -> TxResult:
     """One transaction: the result that enters `last_results_hash`."""
-    state.checkpoint()
     try:
         _check_admissible(state, context, params, tx)
         # INV-25. A stranger can put its own signature under anybody's body: such a copy must not use up the transaction's id.

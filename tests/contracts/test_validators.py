@@ -71,6 +71,7 @@ def test_a_validator_is_added_with_what_the_council_decided(world: Council) -> N
     assert decode_validator(value) == Registered(
         did("bob"), "v9", public_key_of(key_of("v9")), 7, key_of("v9 node").public, "v9.example:26650"
     )
+    assert world.events[1].attributes == {"operator": did("bob"), "name": "v9", "power": 7}
     assert powers(world) == {"v1": 10, "v2": 10, "v3": 10, "v9": 7} and list(powers(world))[-1] == "v9"
     assert node_ids(world.state)[did_of("e", key_of("v9 node").public)] == key_of("v9 node").public
 
@@ -227,8 +228,12 @@ def test_those_who_run_nodes_register_move_and_remove_them(world: Council, who: 
         (node,) = [one for one in validators.nodes(world.state, world.next_ms) if one.node_key == key]
         assert node == validators.Node(did(who), key, peer_address)
     assert world.events[0].attributes == {"operator": did(who), "node_id": did_of("e", key), "peer_address": "[::1]:2"}
+    before = Council(("ada",)).everything()
+    assert before != world.everything()
     world.do([who], "validators.register_node", key, "")
     assert len(validators.nodes(world.state)) == 3
+    left = {(store, key): value for store, entries in world.state.writes().items() for key, value in entries if value is not None}
+    assert left == {(store, key): value for store, entries in before.items() for key, value in entries}  # the counts too
     world.refused("not-found", who, "validators.register_node", key, "")
 
 
