@@ -30,6 +30,7 @@ from chainnode.node.replicainputs import (
     VoteVerified,
 )
 from chainnode.types.block import ABSENT_SIG, Commit, Proposal, Vote, VoteType
+from chainnode.types.genesis import ChainParams
 from chainnode.types.messages import VoteMessage
 from tests.node.voices import block_id
 from tests.sim import host as host_module
@@ -173,7 +174,7 @@ def test_a_node_goes_on_from_each_record_as_if_nothing_had_been(monkeypatch, set
 
 
 def test_a_replay_that_loses_a_record_is_noticed():
-    known = Height(StartHeight(1, host_module.chain.make_validators((1, 1, 1, 1)), None, 0, Settings(1).params, True))
+    known = Height(StartHeight(1, host_module.chain.make_validators((1, 1, 1, 1)), None, 0, ChainParams(), True))
     node = Replica()
     known.effects.append(node.boot(known.start, [], 0))
     known.states.append(node.core.state)

@@ -4,6 +4,9 @@ Its power is less than a third. What it does next is chosen by the world's rando
 silence, batches that it keeps to itself, old messages again, rubbish with its own good signature, claims of any height, false blocks.
 """
 
+from chainnode import wire
+from chainnode.consensus.proposer import proposer
+from chainnode.errors import Malformed
 from chainnode.node.replicainputs import Broadcast, BuildBlock, Effect, LoadBlocks, Send
 from chainnode.types.block import BlockId, PartSetHeader, Proposal, Vote, VoteType
 from chainnode.types.messages import (
@@ -78,6 +81,14 @@ class Liar(Host):
             case _:
                 super().act(effect)
 
+    def send(self, peer: str, message: Message) -> None:
+        """Whatever a liar says goes over the wire, where what has no right form is dropped."""
+        try:
+            said = wire.decode_message(wire.encode_message(message))
+        except Malformed:
+            return
+        super().send(peer, said)
+
     def _guarded_signature(self, signed: Vote | Proposal, step: int, content: bytes) -> Vote | Proposal | None:
         """A liar has no sign guard."""
         return signed
@@ -118,7 +129,7 @@ class Liar(Host):
         rng = self.world.rng
         height = max(1, self.height + rng.choice([-3, 0, 1, 1, 1, 2, 3]))
         round = rng.choice([0, 1, 2, 5, 1000, 2**31 - 1])
-        what = rng.randrange(8)
+        what = rng.randrange(9)
         if what < 2 and self._heard:
             return rng.choice(self._heard)
         if what < 4:
@@ -131,13 +142,27 @@ class Liar(Host):
             return BatchRequest(tuple(rng.randbytes(32) for _ in range(rng.choice([1, 50]))))
         if what == 6:
             return BlockRequest(height, height + rng.choice([0, 5, 10**9]))
+        if what == 7:
+            return self._wild_proposal()
         return BlockReply(())
+
+    def _wild_proposal(self) -> Message:
+        """A block of its own for one of its turns, with a claim that some earlier round had a prevote quorum for it."""
+        rng = self.world.rng
+        height = self.height + 1
+        turns = [round for round in range(20) if proposer(self.world.validators_at(height), height, round).address == self.address]
+        round = rng.choice(turns or [0])
+        built = self.built(BuildBlock(height, round, ()), (), self.now_ns() + rng.choice([0, 0, -(10**10), 10**10]))
+        pol_round = rng.choice([-2, -1, 0, round - 1, round, 2**31 - 1])
+        assert self.address is not None
+        made = chain.signed_proposal(Proposal(height, round, pol_round, built.block_id, built.time_ns), self.address)
+        return ProposalMessage(made, built.block_bytes)
 
     def _false_blocks(self, asked: LoadBlocks) -> BlockReply:
         """A reply to a request for blocks: some right, some changed, some missing."""
         rng = self.world.rng
         blocks = [DecidedBlock(one.block_bytes, one.commit, one.batches) for one in self.disk.ledger[asked.first - 1 : asked.last]]
-        what = rng.randrange(5)
+        what = rng.randrange(6)
         if what == 0 or not blocks:
             return BlockReply(())
         place = rng.randrange(len(blocks))
@@ -148,4 +173,6 @@ class Liar(Host):
             blocks[place] = DecidedBlock(false.block_bytes, blocks[place - 1].commit, false.batches)
         elif what == 3:
             blocks[place] = DecidedBlock(false.block_bytes, false.commit, (*false.batches, *false.batches[:1]))
+        elif what == 4:
+            blocks.reverse()
         return BlockReply(tuple(blocks))

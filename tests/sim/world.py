@@ -123,8 +123,7 @@ class World:
         self._delay_ms_max = 20
         self._decided: list[tuple[BlockId, bytes]] = []
         self._votes: dict[tuple[bytes, int, int, VoteType], BlockId | None] = {}
-        self._tx_ids: set[bytes] = set()
-        self._batches: set[bytes] = set()
+        self._valid_until_ms: dict[bytes, int] = {}  # of each transaction that a client has made
         self.powers = self._choose_powers()
         self.liar: Liar | None = None
         self.nodes: dict[str, Host] = {}
@@ -317,13 +316,18 @@ class World:
     # Clients
 
     def _submit(self) -> None:
-        node = self.rng.choice(list(self.nodes.values()))
+        """A client gives new transactions to a node, sometimes to a second one too; some are soon too old for a block."""
+        nodes = list(self.nodes.values())
+        lasts_ms = self.rng.choice([10**7] * 9 + [self.rng.randint(0, 3_000)])
         txs = []
         for _ in range(self.rng.choice([1, 1, 2, 5])):
             self.txs_submitted += 1
-            txs.append(chain.make_tx(self.txs_submitted, chain.GENESIS_MS + 10**7))
-        self._tx_ids.update(tx.tx_id for tx in txs)
-        node.submit(tuple(txs))
+            txs.append(chain.make_tx(self.txs_submitted, chain.GENESIS_MS + self.now_us // 1000 + lasts_ms))
+        self._valid_until_ms.update((tx.tx_id, tx.body.valid_until_ms) for tx in txs)
+        self.rng.choice(nodes).submit(tuple(txs))
+        if self.rng.random() < 0.15:
+            other = self.rng.choice(nodes)
+            self.after(other, self.rng.randint(0, 500_000), lambda: other.submit(tuple(txs)))
         self.after(None, self.rng.randint(0, 2 * self.settings.tx_every_ms * 1000), self._submit)
 
     # What must hold
@@ -334,7 +338,7 @@ class World:
 
     def is_signed(self, batch: Batch) -> bool:
         """Whether clients have signed all of a batch."""
-        return all(tx.tx_id in self._tx_ids for tx in batch.txs)
+        return all(tx.tx_id in self._valid_until_ms for tx in batch.txs)
 
     def known_batches(self, batches: tuple[Batch, ...]) -> None:
         """Batches of a proposed block: what is in them must have been submitted."""
@@ -354,7 +358,7 @@ class World:
         self._note(f"applied {node.name} {height} {block_id.hash.hex()}")
         if not chain.is_decided_by(applied.commit, block_id, height, self.validators_at(height)):
             self.fail(f"{node.name} decided {height} without a commit")
-        if any(tx_id not in self._tx_ids for tx_id in applied.tx_ids):
+        if any(tx_id not in self._valid_until_ms for tx_id in applied.tx_ids):
             self.fail(f"{node.name} committed what nobody has signed")
         if len(self._decided) < height:
             self._decided.append((block_id, applied.app_hash))
@@ -389,9 +393,12 @@ class World:
         return [node for node in self.nodes.values() if node.is_honest]
 
     def _check_nothing_lost(self) -> None:
-        """INV: what a node took and did not forget in a crash is committed."""
+        """INV: what a node took and did not forget in a crash is committed, unless it has expired."""
         for node in self._honest():
             for tx_id, (epoch, taken_us) in node.accepted.items():
                 is_fresh = taken_us > self.now_us - self._patience(COMMIT_MS) * 1000
+                is_expired = self._valid_until_ms[tx_id] < chain.GENESIS_MS + self.now_us // 1000
+                if is_expired:
+                    continue
                 if epoch == node.epoch and not is_fresh and tx_id not in node.committed:
                     self.fail(f"{node.name} took a transaction at {taken_us // 1000} ms that is lost")
