@@ -1,6 +1,6 @@
 """Who lacks which proposals and votes of the height being decided.
 
-Each node sends its own votes and proposals to all peers at once. What got lost on the way is found by statuses: a peer tells
+Each node sends its own votes and proposals to all peers at once. What got lost on the way is found by statuses (INV-14): a peer tells
 which votes of its round it has, and is sent the others. What is so fresh that it may still be on its way is not sent again.
 A peer gets at most one answer per GOSSIP_ANSWER_MS of at most GOSSIP_ANSWER_MESSAGES_MAX messages, whatever it claims.
 """

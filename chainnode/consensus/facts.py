@@ -10,7 +10,7 @@ from chainnode.types.limits import EQUIVOCATION_BLOCK_IDS_MAX, PROPOSALS_PER_ROU
 def quorum(power_total: int) -> int:
     """Smallest voting power that is more than two thirds of `power_total`.
 
-    Two quorums share an honest validator while under a third of the power is faulty; agreement rests on this.
+    Two quorums share an honest validator while under a third of the power is faulty; INV-9 rests on this.
     Source: arXiv:1807.04938, section 3.
     """
     assert power_total > 0
@@ -62,7 +62,7 @@ class Facts:
         return True
 
     def add_vote(self, vote: Vote, current_round: int) -> ReportEquivocation | None:
-        """Remember a vote of this height's validators, each block id of an equivocator once; tell of a first equivocation."""
+        """Remember a vote of this height's validators, each block id of an equivocator once; tell of a first equivocation (INV-12)."""
         validators = self.start.validators.validators
         index = vote.validator_index
         if vote.height != self.start.height or not 0 <= index < len(validators) or validators[index].address != vote.validator_address:

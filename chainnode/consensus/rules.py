@@ -149,7 +149,7 @@ def upon_any_prevote_quorum(state: RoundState, facts: Facts) -> Transition | Non
 
 
 def upon_prevote_quorum(state: RoundState, facts: Facts) -> Transition | None:
-    """L36: a prevote quorum for a valid proposal: lock it, precommit it, keep it as valid."""
+    """L36: a prevote quorum for a valid proposal: lock it, precommit it, keep it as valid. INV-9 rests on the lock."""
     if state.step not in (Step.PREVOTE, Step.PRECOMMIT) or state.polka_at == state.round:
         return None
     block_id = facts.quorum_block(state.round, VoteType.PREVOTE)
@@ -188,7 +188,7 @@ def upon_any_precommit_quorum(state: RoundState, facts: Facts) -> Transition | N
 
 
 def upon_precommit_quorum(state: RoundState, facts: Facts) -> Transition | None:
-    """L49: a precommit quorum for a valid proposal of any round: decide it."""
+    """L49: a precommit quorum for a valid proposal of any round: decide it (INV-10)."""
     if state.step is Step.NEW_HEIGHT:
         return None
     for round in facts.rounds_with(VoteType.PRECOMMIT):

@@ -1,4 +1,4 @@
-"""How transactions travel to all validators: packed into batches, sent once, passed on for those who cannot reach everyone."""
+"""How transactions travel to all validators: packed into batches, sent once and again when lost (INV-13), passed on where needed."""
 
 from chainnode.mempool.batch import Batch
 from chainnode.mempool.packer import Packer

@@ -2,8 +2,8 @@
 
 The host keeps the four beats: `if replica.journals(item): journal.append(encode_input(item))`, `effects = replica.step(item, now_ms)`,
 `journal.sync()` if any effect `needs_sync`, act. What moves the core is journalled and nothing else moves it, hence `boot` with the
-journal rebuilds it; mempool, gossip and sync start empty after a crash. Whatever would move the core on the way of another input is
-asked for by `Feed` instead.
+journal rebuilds it (INV-11); mempool, gossip and sync start empty after a crash. Whatever would move the core on the way of
+another input is asked for by `Feed` instead.
 """
 
 from collections.abc import Iterable

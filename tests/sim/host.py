@@ -145,7 +145,7 @@ class Host:
         self.world.after(self, TICK_MS * 1000, self._tick)
 
     def _check_replay(self, journal: list[Input]) -> None:
-        """INV: the journal rebuilds the core as it was when the last record was synced, and no record is passed over."""
+        """INV-11: the journal rebuilds the core as it was when the last record was synced, and no record is passed over."""
         assert self.replica is not None
         state = self.replica.core.state
         if self._synced is not None and self._synced[:2] == (self.height + 1, len(journal)) and self._synced[2] != state:

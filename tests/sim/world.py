@@ -346,13 +346,13 @@ class World:
             self.fail("a proposed block holds what nobody has signed")
 
     def signed(self, node: Host, vote: Vote) -> None:
-        """INV: an honest validator signs one vote per height, round and type, whatever crashes."""
+        """INV-7: an honest validator signs one vote per height, round and type, whatever crashes."""
         key = (vote.validator_address, vote.height, vote.round, vote.type)
         if self._votes.setdefault(key, vote.block_id) != vote.block_id:
             self.fail(f"{node.name} signed twice at {key[1:]}")
 
     def applied(self, node: Host, applied: Applied) -> None:
-        """INV: all nodes decide the same block at a height, with the same state after it, and a commit that proves it."""
+        """INV-9, INV-10: all nodes decide the same block at a height, with the same state after it, and a commit that proves it."""
         height = node.height
         block_id = chain.block_id_of(applied.block_bytes)
         self._note(f"applied {node.name} {height} {block_id.hash.hex()}")
@@ -366,14 +366,14 @@ class World:
             self.fail(f"{node.name} decided another block at {height}")
 
     def reported(self, node: Host, effect: ReportEquivocation) -> None:
-        """INV: only who equivocates is accused."""
+        """INV-12: only who equivocates is accused."""
         if self.liar is None or effect.vote_a.validator_address != self.liar.address:
             self.fail(f"{node.name} accuses an honest validator")
         if effect.vote_a.block_id == effect.vote_b.block_id:
             self.fail(f"{node.name} accuses with two equal votes")
 
     def penalised(self, node: Host, effect: PenalisePeer) -> None:
-        """INV: an honest peer is never found guilty."""
+        """An honest peer is never found guilty."""
         if self.nodes[effect.peer].is_honest and effect.offence in (Offence.BAD_BLOCK, Offence.BAD_REPLY):
             self.fail(f"{node.name} blames {effect.peer} for {effect.offence}")
 
@@ -393,7 +393,7 @@ class World:
         return [node for node in self.nodes.values() if node.is_honest]
 
     def _check_nothing_lost(self) -> None:
-        """INV: what a node took and did not forget in a crash is committed, unless it has expired."""
+        """INV-13: what a node took and did not forget in a crash is committed, unless it has expired."""
         for node in self._honest():
             for tx_id, (epoch, taken_us) in node.accepted.items():
                 is_fresh = taken_us > self.now_us - self._patience(COMMIT_MS) * 1000
