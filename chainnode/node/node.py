@@ -76,7 +76,7 @@ class Node:
             ledger = Ledger.open(kv, chain_id=self.genesis.chain_id, genesis_hash=genesis_hash, node_id=self.node_id)
             is_new = ledger.last() is None
             self.chain = Chain(self.genesis, StateStore.open(ledger), SystemContracts())
-            guard = None if validator_key is None else self._open_guard(validator_key, is_new=is_new)
+            guard = self._open_guard(validator_key, is_new=is_new)
         except BaseException:
             kv.close()
             raise
@@ -96,10 +96,21 @@ class Node:
         self._stopping = asyncio.Event()
         self.rounds_entered = self.txs_committed = 0
 
-    def _open_guard(self, key: PrivateKey, *, is_new: bool) -> SignGuard:
-        """The guard is made with the data folder and never again: a lost one could let the key sign twice."""
+    def _open_guard(self, key: PrivateKey | None, *, is_new: bool) -> SignGuard | None:
+        """The guard is made with the data folder and never again: a lost one could let the key sign twice.
+
+        It also remembers what the ledger may have lost: an emptied or cut LevelDB looks like a young one.
+        """
         path = self.config.data_path / GUARD_FILE
-        return SignGuard.open(path, keys.address(keys.public_key_of(key)), create=is_new)
+        if key is None:
+            if path.exists():
+                log.warning("validator_key_missing", extra={"path": str(self.config.validator_key_path), "reason": "it voted before"})
+            return None
+        guard = SignGuard.open(path, keys.address(keys.public_key_of(key)), create=is_new)
+        signed, height = guard.last()[0], self.chain.tip.height
+        if signed > height + 1:
+            log.error("blocks_lost", extra={"code": CORRUPT_STORE.name, "height": height, "signed_height": signed})
+        return guard
 
     # Peers
 

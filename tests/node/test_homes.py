@@ -204,6 +204,27 @@ async def test_a_guard_is_made_with_the_folder_and_never_again(opened: Opened, h
     refused(Corrupt, CORRUPT_STORE, opened.open, home)
 
 
+async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(opened: Opened, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for height, lost in ((1, False), (2, True)):
+        node = opened.open(home)
+        node.host._guard.record(height, 0, 1, b"content", time_ns=1, signature=b"s" * 64)
+        opened.close()
+        opened.open(home)
+        opened.close()
+        assert [(one.code, one.height, one.signed_height) for one in caplog.records if one.getMessage() == "blocks_lost"] == (
+            [("corrupt-store", 0, 2)] if lost else []
+        )
+
+
+async def test_a_validator_s_folder_without_its_key_is_told(opened: Opened, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    opened.open(home)
+    opened.close()
+    node_key = opened._key(home / "keys" / "node.json", node_passphrase(load_config(home, {})))
+    node = Node(load_config(home, {}), node_key=node_key, validator_key=None)
+    node.chain.state.ledger.close()
+    assert [one.levelname for one in caplog.records if one.getMessage() == "validator_key_missing"] == ["WARNING"]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"chain_id": "homes-1"}', b"[" * 100_000])
 async def test_a_rubbish_genesis_is_refused_before_anything_is_written(opened: Opened, home: Path, content: bytes) -> None:
     (home / "genesis.json").write_bytes(content)
