@@ -341,7 +341,7 @@ async def test_a_refusal_counts_more_than_rubbish(connect, one, two):
         await (await connect(one, two)).evidence(bytes(32))
 
 
-@pytest.mark.parametrize("body", ["[]", "{", '"x"', ""])
+@pytest.mark.parametrize("body", ["[]", "{", '"x"', "", "[" * 100_000], ids=range(5))
 async def test_a_status_that_is_none_is_refused(connect, one, body):
     one.twist = answering(body)
     with pytest.raises(NotProved) as told:
