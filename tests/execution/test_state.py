@@ -151,7 +151,31 @@ def test_stores_do_not_see_each_other() -> None:
     state = State(DictReader({("roles", b"k"): b"v"}))
     state.store("goods").put(b"k", b"w")
     assert state.store("roles").get(b"k") == b"v" and state.store("goods").get(b"k") == b"w"
+    state.store("roles").put(b"other", b"x")
     assert state.store("goods").iterate(b"", limit=9) == ((b"k", b"w"),)
+
+
+def test_entries_come_behind_the_key_that_is_named() -> None:
+    state = State(DictReader({("roles", b"b"): b"below"}))
+    for key in (b"a", b"c", b"d"):
+        state.store("roles").put(key, b"own")
+    behind = {after: [key for key, _ in state.store("roles").iterate(b"", after=after, limit=9)] for after in (b"", b"a", b"b", b"c", b"d")}
+    assert behind == {b"": [b"a", b"b", b"c", b"d"], b"a": [b"b", b"c", b"d"], b"b": [b"c", b"d"], b"c": [b"d"], b"d": []}
+
+
+def test_what_was_undone_is_not_undone_again() -> None:
+    state = State(DictReader({("roles", b"k"): b"below"}))
+    store = state.store("roles")
+    store.put(b"k", b"kept")
+    state.checkpoint()
+    for value in (b"first", b"second"):
+        store.put(b"k", value)
+        state.index_put("tx", b"i", b"1")
+        state.log_append(LeafGroup(b"", (b"leaf",), b""))
+        state.emit(event("came"))
+        state.rollback()
+        state.rollback()
+        assert (store.get(b"k"), state.index_get("tx", b"i"), state.log_size, state.take_events()) == (b"kept", None, 0, ())
 
 
 def test_deletions_do_not_use_up_the_limit() -> None:
