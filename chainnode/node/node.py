@@ -39,7 +39,7 @@ from chainnode.storage.state import StateStore
 from chainnode.types.block import Vote
 from chainnode.types.codes import BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
 from chainnode.types.genesis import Genesis
-from chainnode.types.limits import HTTP_IDLE_S
+from chainnode.types.limits import HTTP_IDLE_S, OPEN_FILES_MIN
 from contracts import validators
 from contracts.registry import SystemContracts, node_ids
 
@@ -193,7 +193,9 @@ class Node:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, ValueError):
                 loop.add_signal_handler(number, self.stop)
-        most = connections_max(raise_open_files())
+        files = raise_open_files()
+        if files < OPEN_FILES_MIN:
+            log.warning("open_files_few", extra={"open_files": files, "wanted": OPEN_FILES_MIN})
         runner = web.AppRunner(make_app(self), access_log=None, shutdown_timeout=2.0, keepalive_timeout=HTTP_IDLE_S)
         await runner.setup()
         parts = [
@@ -204,7 +206,7 @@ class Node:
         server: asyncio.Server | None = None
         stopping = loop.create_task(self._stopping.wait(), name="stop")
         try:
-            server = await listen(runner, self.config.api_listen, most=most)
+            server = await listen(runner, self.config.api_listen, most=connections_max(files))
             log.info("node_started", extra={"node": self.config.node_name, "node_id": self.node_id, "chain": self.genesis.chain_id})
             if on_ready is not None:
                 on_ready()

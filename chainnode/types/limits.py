@@ -138,6 +138,7 @@ PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
 
 # HTTP interface
 OPEN_FILES = 65_536  # files and sockets that a node asks the machine for
+OPEN_FILES_MIN = 8_192  # with fewer a flood of connections could leave none for the disk; the log then says so
 HTTP_CONNECTIONS_MAX = 4096  # open connections, and never more than half of the files that the node may open
 HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST

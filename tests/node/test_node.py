@@ -27,7 +27,7 @@ from chainnode.storage.leveldb import LevelKV
 from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import BAD_CONFIG, BAD_KEY, CORRUPT_STORE, DISK_FULL, PORT_IN_USE
 from chainnode.types.genesis import Genesis, GenesisGrant, GenesisValidator
-from chainnode.types.limits import HTTP_CONNECTIONS_MAX, OPEN_FILES
+from chainnode.types.limits import HTTP_CONNECTIONS_MAX, OPEN_FILES, OPEN_FILES_MIN
 from tests.chain_maker import GENESIS_TIME_NS, key_of, make_genesis
 
 DEADLINE_S = 20.0
@@ -265,6 +265,15 @@ def test_disk_and_peers_keep_half_of_the_files() -> None:
         assert listener.raise_open_files() == min(hard, OPEN_FILES)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(("files", "is_told"), [(OPEN_FILES_MIN - 1, True), (OPEN_FILES_MIN, False)])
+async def test_too_few_files_are_told(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, files: int, is_told: bool
+) -> None:
+    monkeypatch.setattr(module, "raise_open_files", lambda: files)
+    async with running(config):
+        assert ("open_files_few" in [one.getMessage() for one in caplog.records]) is is_told
 
 
 @pytest.mark.parametrize(
