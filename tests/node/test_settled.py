@@ -3,13 +3,20 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from chainnode.crypto.suites import sign
 from chainnode.digests import genesis_hash
 from chainnode.mempool.pool import Mempool
 from chainnode.node.clockcheck import ClockCheck
+from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress
 from chainnode.node.replica import Replica
+from chainnode.node.replicainputs import HeightApplied
+from chainnode.storage.journal import Journal
 from chainnode.transactions import decode_transaction, encode_transaction, sign_bytes
 from chainnode.types.codes import KEY_NOT_AUTHORISED, REPLAYED
 from chainnode.types.transaction import Signature
@@ -54,6 +61,18 @@ def test_inv_25_a_strangers_copy_leaves_the_transaction_in_the_mempool() -> None
     applied = small.decide(genuine)
     assert [result.code for result in applied.results] == [0] and applied.settled_ids == applied.tx_ids
     assert [result.code for result in small.decide(genuine).results] == [REPLAYED.number]
+
+
+async def test_inv_25_the_replica_is_told_of_what_is_settled_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = SmallChain.open()
+    host = Host(small.chain, Journal(tmp_path / "journal"), validator_key=None, guard=None)
+    told: list[object] = []
+    host.listener = SimpleNamespace(height_applied=told.append)
+    monkeypatch.setattr(host, "put_now", told.append)
+    applied = small.decide(batch(copy_of(small, transaction(1)), transaction(2)))
+    host._applied(applied)()
+    height_applied, seen = told
+    assert isinstance(height_applied, HeightApplied) and height_applied.tx_ids == applied.tx_ids[1:] and seen is applied
 
 
 async def test_inv_25_a_client_is_not_told_of_a_strangers_copy() -> None:
