@@ -93,7 +93,7 @@ def _dotted(name: str) -> str:
 def _typed(name: str, value: object, kind: object, source: str) -> str | int:
     if kind in (int, "int"):
         text = str(value)
-        if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        if not (text.isascii() and text.isdecimal()) or len(text) > 18:
             raise _bad(f"{source}: {_dotted(name)} must be a whole number from 0 up, not {value!r}")
         return int(text)
     if not isinstance(value, str):

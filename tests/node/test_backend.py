@@ -123,9 +123,16 @@ async def test_waiting_for_a_height(behind: Behind) -> None:
     waits = [asyncio.create_task(behind.backend.wait_height(2)) for _ in range(3)]
     await asyncio.sleep(0)
     waits[0].cancel()
+    far = asyncio.create_task(behind.backend.wait_height(3))
+    await asyncio.sleep(0)
     behind.decide()
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*waits[1:])
+    await asyncio.sleep(0)
+    assert not far.done()
+    behind.decide()
+    async with asyncio.timeout(DEADLINE_S):
+        await far
 
 
 async def test_an_answer_about_now_waits_for_the_block_that_proves_the_last_one(behind: Behind) -> None:

@@ -118,7 +118,7 @@ def test_a_bad_setting_is_refused_by_name(tmp_path: Path, text: str, told: str) 
         ("CHAINNODE_VERIFY_THREADS", "many"),
         ("CHAINNODE_VERIFY_THREADS", ""),
         ("CHAINNODE_VERIFY_THREADS", "-1"),
-        ("CHAINNODE_VERIFY_THREADS", "٣٣٣"),
+        ("CHAINNODE_VERIFY_THREADS", "٣"),
     ],
 )
 def test_a_bad_variable_is_refused_by_name(tmp_path: Path, variable: str, value: str) -> None:
