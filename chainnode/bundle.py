@@ -152,12 +152,8 @@ def fact_of(bundle: Bundle) -> Fact:
             return StateFact(proof.store, proof.key, check_state_proof(proof, header.app_hash), header.height - 1)
         case EvidenceClaim():
             return _evidence_fact(bundle.claim, header)
-        case TransactionClaim(result=None):
-            return _transaction_fact(bundle.claim, bundle.genesis_hash, header, None)
         case TransactionClaim():
-            if len(bundle.headers) < 2:
-                raise Malformed(BAD_BUNDLE, "a transaction's result needs its header and the one above it")
-            return _transaction_fact(bundle.claim, bundle.genesis_hash, bundle.headers[-2].header, header)
+            return _transaction_fact(bundle.claim, bundle.genesis_hash, header)
 
 
 def _evidence_fact(claim: EvidenceClaim, header: Header) -> EvidenceFact:
@@ -194,21 +190,21 @@ def _record(claim: EvidenceClaim, size: int) -> EvidenceFact:
     )
 
 
-def _transaction_fact(claim: TransactionClaim, genesis: bytes, header: Header, next_header: Header | None) -> TransactionFact:
-    """The transaction that `header` holds, with the result that `next_header` holds."""
+def _transaction_fact(claim: TransactionClaim, genesis: bytes, last: Header) -> TransactionFact:
+    """The transaction that the last header's block holds, or, with its result, the one below."""
     transaction = decode_transaction(claim.raw)
+    result = claim.result
+    header = last if result is None else result.block
     if _root_of(merkle.leaf_hash(sha256(claim.raw).digest()), claim.path) != header.data_hash:
         raise Malformed(BAD_PROOF, "the transaction is not in the block")
-    result = claim.result
     if result is not None:
-        assert next_header is not None
-        if next_header.height != header.height + 1:
-            raise Malformed(BAD_PROOF, "a transaction's result is in the header right above its own")
+        if header_hash(header) != last.last_block_id.hash or header.height != last.height - 1:
+            raise Malformed(BAD_PROOF, "the last header does not name the transaction's block as the one below")
         if len(result.path) != len(claim.path):
             raise Malformed(BAD_PROOF, "the result stands in another place than the transaction")
         path = [PathStep(step.is_left, sibling) for step, sibling in zip(claim.path, result.path, strict=True)]
         leaf = result_bytes(TxResult(result.code, result.data, ()))
-        if _root_of(merkle.leaf_hash(leaf), path) != next_header.last_results_hash:
+        if _root_of(merkle.leaf_hash(leaf), path) != last.last_results_hash:
             raise Malformed(BAD_PROOF, "the result is not that of the transaction")
     signers = zip(transaction.body.signers, transaction.signatures, strict=True)
     return TransactionFact(

@@ -84,7 +84,7 @@ def bundle_from_json(text: str) -> Bundle:
         chain_id,
         _bytes(members["genesis_hash"], "genesis_hash", HASH_BYTES),
         tuple(_light_block(block, f"headers[{index}]", chain_id) for index, block in enumerate(blocks)),
-        _claim(members["claim"], _text(members["kind"], "kind", _STORE_NAME_LENGTH_MAX)),
+        _claim(members["claim"], _text(members["kind"], "kind", _STORE_NAME_LENGTH_MAX), chain_id),
     )
 
 
@@ -114,13 +114,6 @@ def _light_block(value: Json, where: str, chain_id: str) -> LightBlock:
 
 def _light_block_json(block: LightBlock) -> Json:
     header, commit = block.header, block.commit
-    header_json: dict[str, Json] = {
-        "version_app": str(header.version_app),
-        "height": str(header.height),
-        "time": time_to_text(header.time_ns),
-        "last_block_id": {"hash": header.last_block_id.hash.hex(), "parts": _parts_json(header.last_block_id.parts)},
-    }
-    header_json |= {name: getattr(header, name).hex() for name in _HEADER_HASHES}
     places: list[Json] = [
         None
         if place.flag == BlockIdFlag.ABSENT
@@ -132,10 +125,20 @@ def _light_block_json(block: LightBlock) -> Json:
         for one in block.validators.validators
     ]
     return {
-        "header": header_json,
+        "header": _header_json(header),
         "commit": {"round": commit.round, "parts": _parts_json(commit.block_id.parts), "signatures": places},
         "validators": validators,
     }
+
+
+def _header_json(header: Header) -> Json:
+    members: dict[str, Json] = {
+        "version_app": str(header.version_app),
+        "height": str(header.height),
+        "time": time_to_text(header.time_ns),
+        "last_block_id": {"hash": header.last_block_id.hash.hex(), "parts": _parts_json(header.last_block_id.parts)},
+    }
+    return members | {name: getattr(header, name).hex() for name in _HEADER_HASHES}
 
 
 def _header(value: Json, where: str, chain_id: str) -> Header:
@@ -202,7 +205,7 @@ def _parts_json(parts: PartSetHeader) -> Json:
 # Claims
 
 
-def _claim(value: Json, kind: str) -> Claim:
+def _claim(value: Json, kind: str, chain_id: str) -> Claim:
     match kind:
         case "header":
             _object(value, "claim")
@@ -212,7 +215,7 @@ def _claim(value: Json, kind: str) -> Claim:
         case "evidence":
             return _evidence_claim(value)
         case "transaction":
-            return _transaction_claim(value)
+            return _transaction_claim(value, chain_id)
     raise _bad("kind", "is none of header, state, evidence, transaction")
 
 
@@ -233,7 +236,8 @@ def _claim_json(claim: Claim) -> tuple[str, Json]:
             result: Json = None
             if claim.result is not None:
                 path: list[Json] = [sibling.hex() for sibling in claim.result.path]
-                result = {"code": claim.result.code, "data": claim.result.data.hex(), "path": path}
+                block = _header_json(claim.result.block)
+                result = {"block": block, "code": claim.result.code, "data": claim.result.data.hex(), "path": path}
             steps: list[Json] = [{"left" if step.is_left else "right": step.hash.hex()} for step in claim.path]
             return "transaction", {"raw": claim.raw.hex(), "path": steps, "result": result}
 
@@ -248,7 +252,7 @@ def _evidence_claim(value: Json) -> EvidenceClaim:
     )
 
 
-def _transaction_claim(value: Json) -> TransactionClaim:
+def _transaction_claim(value: Json, chain_id: str) -> TransactionClaim:
     members = _object(value, "claim", "raw", "path", "result")
     steps = []
     for index, item in enumerate(_array(members["path"], "claim.path", 0, PROOF_STEPS_MAX)):
@@ -257,8 +261,9 @@ def _transaction_claim(value: Json) -> TransactionClaim:
         steps.append(PathStep(side == "left", _bytes(_object(item, where, side)[side], where, HASH_BYTES)))
     result = None
     if members["result"] is not None:
-        outcome = _object(members["result"], "claim.result", "code", "data", "path")
+        outcome = _object(members["result"], "claim.result", "block", "code", "data", "path")
         result = ResultClaim(
+            _header(outcome["block"], "claim.result.block", chain_id),
             _integer(outcome["code"], "claim.result.code", _UINT32_MAX),
             _bytes(outcome["data"], "claim.result.data"),
             _hashes(outcome["path"], "claim.result.path"),

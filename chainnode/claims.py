@@ -6,6 +6,7 @@ from hashlib import sha256
 from chainnode import evidencelog, merkle
 from chainnode.cometbytes import result_bytes
 from chainnode.statetree import StateTree, prove_store
+from chainnode.types.block import Header
 from chainnode.types.bundle import EvidenceClaim, PathStep, ResultClaim, StateProof, TransactionClaim
 from chainnode.types.transaction import TxResult
 
@@ -23,13 +24,14 @@ def evidence_claim(leaf: bytes, index: int, size: int, read_tile: evidencelog.Re
     return EvidenceClaim(leaf, index, evidencelog.inclusion(read_tile, index, size), head)
 
 
-def transaction_claim(raws: Sequence[bytes], index: int, results: Sequence[TxResult] | None = None) -> TransactionClaim:
-    """Claim that a block of the transactions `raws` holds number `index`, with its result when `results` are given."""
+def transaction_claim(raws: Sequence[bytes], index: int, outcome: tuple[Header, Sequence[TxResult]] | None = None) -> TransactionClaim:
+    """Claim that a block of the transactions `raws` holds number `index`; with its result when `outcome` is given: header and results."""
     siblings = merkle.inclusion_proof([merkle.leaf_hash(sha256(raw).digest()) for raw in raws], index)
     ranges = merkle.inclusion_ranges(index, len(raws))
     path = tuple(PathStep(begin < index, sibling) for (begin, _), sibling in zip(ranges, siblings, strict=True))
-    if results is None:
+    if outcome is None:
         return TransactionClaim(raws[index], path, None)
+    header, results = outcome
     assert len(results) == len(raws)
     result_path = merkle.inclusion_proof([merkle.leaf_hash(result_bytes(result)) for result in results], index)
-    return TransactionClaim(raws[index], path, ResultClaim(results[index].code, results[index].data, result_path))
+    return TransactionClaim(raws[index], path, ResultClaim(header, results[index].code, results[index].data, result_path))

@@ -52,7 +52,7 @@ class World:
 
     def transaction(self, index=2, has_result=True):
         if has_result:
-            return self.bundle(transaction_claim(self.raws, index, self.results), (2, 3))
+            return self.bundle(transaction_claim(self.raws, index, (self.maker.blocks[1].header, self.results)), (3,))
         return self.bundle(transaction_claim(self.raws, index), (2,))
 
     def header(self):

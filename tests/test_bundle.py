@@ -388,7 +388,7 @@ def test_trust_from_genesis_lasts_as_long_as_its_trusting_period():
 
 
 def test_a_trusted_header_must_be_in_the_path_with_its_very_hash(world):
-    bundle = world.transaction()
+    bundle = world.bundle(world.header().claim, (2, 3))
     trusted_hash = bundle.headers[0].commit.block_id.hash
     assert check(world, bundle, trusted=(trusted_hash, 2)).trusted_height == 2
     assert "hash differs" in refused(NOT_ENOUGH_TRUST, check, world, bundle, trusted=(trusted_hash, 3))
@@ -517,11 +517,20 @@ def test_a_result_is_in_the_header_right_above_and_in_the_transactions_place(wor
     assert "place" in refused(
         BAD_PROOF, verify_bundle, replace(bundle, claim=replace(bundle.claim, result=short)), world.genesis, world.now_ns
     )
-    assert "above" in refused(BAD_BUNDLE, verify_bundle, world.bundle(bundle.claim, (3,)), world.genesis, world.now_ns)
     fourth = world.maker.decide()
-    apart = replace(bundle, headers=(bundle.headers[0], fourth))
-    assert "right above" in refused(BAD_PROOF, verify_bundle, apart, world.genesis, fourth.header.time_ns)
+    apart = replace(bundle, headers=(fourth,))
+    assert "the one below" in refused(BAD_PROOF, verify_bundle, apart, world.genesis, fourth.header.time_ns)
     world.maker.blocks.pop()
+
+
+def test_a_block_that_the_last_header_names_is_still_the_one_right_below(world):
+    """A header may name any hash as that of its last block; the height must be right too."""
+    claim = world.transaction(2).claim
+    far = replace(claim.result.block, height=1)
+    last = world.maker.blocks[2]
+    lying = world.maker.forged(last, last_block_id=replace(last.header.last_block_id, hash=header_hash(far)))
+    bundle = replace(world.bundle(replace(claim, result=replace(claim.result, block=far))), headers=(lying,))
+    assert "the one below" in refused(BAD_PROOF, verify_bundle, bundle, world.genesis, world.now_ns)
 
 
 def test_without_the_sm2_library_the_rest_is_still_proved(world, monkeypatch):

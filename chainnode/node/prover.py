@@ -105,24 +105,23 @@ class Prover:
             raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this result is not decided yet")
         raws = [tx.raw for batch in self._ledger.batches(height) for tx in transactions.decode_batch(batch)]
         results = self.results(height)
-        if results is None or len(raws) != len(results):
+        header = self._ledger.header(height)
+        if results is None or header is None or len(raws) != len(results):
             raise Unavailable(STATE_PRUNED, f"the body of block {height} was pruned here; ask a node that keeps it")
-        return self._bundle(claims.transaction_claim(raws, index, results), height + 1, through=height)
+        return self._bundle(claims.transaction_claim(raws, index, (blocks.decode_header(header), results)), height + 1)
 
-    def _bundle(self, claim: Claim, height: int, *, through: int | None = None) -> Bundle:
-        """The claim with the path to `height`, by way of the header `through` when that is needed."""
-        return Bundle(self._chain.genesis.chain_id, self._chain.genesis_hash, tuple(self._path(height, through)), claim)
+    def _bundle(self, claim: Claim, height: int) -> Bundle:
+        """The claim with the path to `height`."""
+        return Bundle(self._chain.genesis.chain_id, self._chain.genesis_hash, tuple(self._path(height)), claim)
 
-    def _path(self, height: int, through: int | None) -> list[LightBlock]:
+    def _path(self, height: int) -> list[LightBlock]:
         """As few headers as lead from genesis to `height`, each believed after the one before."""
         path: list[LightBlock] = []
         state, validators = light.genesis_state(self._chain.genesis.time_ns, self._first), self._first
-        goals = [height] if through is None else [through, height]
-        for goal in goals:
-            while state.height < goal:
-                block, state = self._step(state, validators, goal)
-                validators = block.validators
-                path.append(block)
+        while state.height < height:
+            block, state = self._step(state, validators, height)
+            validators = block.validators
+            path.append(block)
         return path
 
     def _step(self, state: TrustedState, validators: ValidatorSet, goal: int) -> tuple[LightBlock, TrustedState]:

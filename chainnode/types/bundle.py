@@ -66,8 +66,12 @@ class EvidenceClaim:
 
 @dataclass(frozen=True, slots=True)
 class ResultClaim:
-    """The outcome of a transaction, in the header one above; the sides of its path are those of the transaction's."""
+    """The outcome of a transaction, in the last header; the sides of its path are those of the transaction's.
 
+    `block` is the header below, of the block that holds the transaction: the last header names its hash.
+    """
+
+    block: Header
     code: int
     data: bytes
     path: tuple[bytes, ...]
@@ -77,7 +81,7 @@ class ResultClaim:
 class TransactionClaim:
     """A block holds a transaction. With `result` None nothing is said of its outcome.
 
-    The transaction is in the last header, or, with a result, in the last but one.
+    The transaction is in the last header's block, or, with a result, in the one below.
     """
 
     raw: bytes

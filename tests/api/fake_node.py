@@ -172,7 +172,9 @@ class FakeNode:
         raws, results = self.blocks[found.height]
         if found.height == self.last_height():
             raise Unavailable(HEIGHT_UNKNOWN, "the next header is not decided yet")
-        return self.world.bundle(transaction_claim(raws, found.index, results), (found.height, found.height + 1))
+        return self.world.bundle(
+            transaction_claim(raws, found.index, (self.world.maker.blocks[found.height - 1].header, results)), (found.height + 1,)
+        )
 
     async def bundle_header(self, height: int) -> Bundle:
         if not 1 <= height <= self.last_height():
