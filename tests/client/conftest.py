@@ -11,7 +11,7 @@ from chainnode.client.signing import Signer
 from tests.chain_maker import key_of
 from tests.client.live_node import LiveNode, Served, serve
 
-TIMEOUT_MS = 30_000  # far more than a test takes
+TIMEOUT_MS = 10_000  # far more than a test takes
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from chainnode import codec
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json, bundle_to_json
-from chainnode.claims import transaction_claim
 from chainnode.client import nodes as nodes_module
 from chainnode.client import proved as proved_module
 from chainnode.client.client import Client
@@ -151,12 +151,13 @@ async def test_a_true_proof_of_something_else_is_no_answer(connect, one, node, l
 
 
 async def test_a_block_that_did_not_apply_the_transaction_is_no_answer(connect, one, node):
-    raw = node.world.raws[1]
-    tx = decode_transaction(raw)
-    node.world.maker.decide(raws=[raw], results=[TxResult(REPLAYED.number, b"\x93\xa8replayed\x00\xa0", ())])
+    tx = decode_transaction(node.world.raws[1])
+    result = TxResult(REPLAYED.number, codec.encode((REPLAYED.name, 0, "")), ())
+    node.world.maker.decide(raws=[tx.raw], results=[result])
     node.world.maker.decide()
-    again = node.world.bundle(transaction_claim([raw], 0, [TxResult(REPLAYED.number, b"\x93\xa8replayed\x00\xa0", ())]), (4, 5))
-    verify_bundle(again, node.world.genesis, node.world.now_ns)  # it is true
+    node.blocks = {4: ((tx.raw,), (result,)), 5: ((), ())}
+    again = await node.bundle_transaction(tx.tx_id)
+    assert verify_bundle(again, node.world.genesis, node.world.now_ns).fact.result_code == REPLAYED.number  # it is true
     one.twist = answering(again)
     with pytest.raises(NotProved) as told:
         await (await connect(one)).transaction(tx.tx_id)
@@ -235,6 +236,22 @@ async def test_nobody_is_sent_on_to_another_address(connect, one, two):
     with pytest.raises(NotProved):
         await ask_state(await connect(one))
     assert two.asked == []
+
+
+async def test_what_a_node_wants_remembered_is_not(connect, one):
+    seen = []
+
+    async def twist(request, handler):
+        seen.append(request.headers.get("Cookie"))
+        response = await handler(request)
+        response.headers["Set-Cookie"] = "a=b; Path=/"
+        return response
+
+    one.twist = twist
+    client = await connect(one.url.replace("127.0.0.1", "localhost"))  # an address alone would get no cookies back anyway
+    await client.status()
+    await client.status()
+    assert seen == [None, None]
 
 
 def test_a_record_answers_when_digest_and_transaction_are_those_that_were_written():

@@ -8,7 +8,6 @@ import pytest
 from aiohttp import web
 
 from chainnode import codec
-from chainnode.claims import transaction_claim
 from chainnode.client import submitting
 from chainnode.client.failures import ChainForked, NotProved, TransactionFailed
 from chainnode.client.outcomes import TransactionReceipt
@@ -195,7 +194,8 @@ async def test_a_strangers_copy_that_failed_is_not_shown_as_the_transaction(conn
     result = TxResult(KEY_NOT_AUTHORISED.number, codec.encode((KEY_NOT_AUTHORISED.name, 0, "")), ())
     node.world.maker.decide(raws=[copy], results=[result])
     node.world.maker.decide()
-    one.twist = answering(node.world.bundle(transaction_claim([copy], 0, [result]), (4, 5)))
+    node.blocks |= {4: ((copy,), (result,)), 5: ((), ())}
+    one.twist = answering(await node.bundle_transaction(tx.tx_id))
     with pytest.raises(NotProved) as told:
         await client.transaction(tx.tx_id)
     assert told.value.code is OTHER_QUESTION
@@ -275,7 +275,7 @@ async def test_a_fork_ends_everything(connect, one, node, anna):
     client = await connect(one)
     raws = [client.sign(MOVE, anna)]
     await client.submit_many(raws)
-    node.world.maker.blocks[3] = node.world.maker.forged(node.world.maker.blocks[3], last_results_hash=bytes(32))
+    node.world.maker.blocks[4] = node.world.maker.forged(node.world.maker.blocks[4], evidence_hash=bytes(32))
     with pytest.raises(ChainForked):
         await client.submit_many(raws)
 
