@@ -8,7 +8,7 @@ from aiohttp import web
 from chainnode.api.backend import Backend
 from chainnode.errors import Malformed, Unavailable
 from chainnode.types.codes import HEIGHT_UNKNOWN, MALFORMED
-from chainnode.types.limits import STATE_KEY_BYTES_MAX, SUBMIT_WAIT_MS_MAX
+from chainnode.types.limits import HTTP_BODY_MS_MAX, STATE_KEY_BYTES_MAX, SUBMIT_WAIT_MS_MAX
 
 INT64_MAX = 2**63 - 1
 LATEST = "latest"
@@ -34,6 +34,15 @@ def hexadecimal(text: str, name: str, *, length: int | None = None, length_max: 
     if length_max is not None and not 0 < len(value) <= length_max:
         raise Malformed(MALFORMED, f"{name} has 1 to {length_max} bytes")
     return value
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The body; who lets us wait for it longer than HTTP_BODY_MS_MAX is refused."""
+    try:
+        async with asyncio.timeout(HTTP_BODY_MS_MAX / 1000):
+            return await request.read()
+    except TimeoutError:
+        raise Malformed(MALFORMED, f"the body did not come within {HTTP_BODY_MS_MAX} ms") from None
 
 
 def query_whole(query: Mapping[str, str], name: str, maximum: int = INT64_MAX) -> int | None:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from aiohttp import WSMsgType, web
 
 from chainnode.api import comet
+from chainnode.api.asking import body_of
 from chainnode.api.backend import Backend
 from chainnode.api.comet import Arguments, CometError
 from chainnode.api.forms import Json
@@ -45,7 +46,7 @@ async def by_path(backend: Backend, request: web.Request) -> web.Response:
 
 async def by_post(backend: Backend, request: web.Request) -> web.Response:
     """One JSON-RPC call or several; errors too have status 200."""
-    body = await request.read()
+    body = await body_of(request)
     if len(body) > COMET_REQUEST_BYTES_MAX:
         raise Malformed(TOO_LARGE, f"a JSON-RPC request has at most {COMET_REQUEST_BYTES_MAX} bytes")
     answer = await _answer(backend, body)

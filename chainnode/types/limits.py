@@ -140,6 +140,7 @@ PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
 OPEN_FILES = 65_536  # files and sockets that a node asks the machine for
 OPEN_FILES_MIN = 8_192  # with fewer a flood of connections could leave none for the disk; the log then says so
 HTTP_CONNECTIONS_MAX = 4096  # open connections, and never more than half of the files that the node may open
+HTTP_BODY_MS_MAX = 60_000  # how long the body of a request may take to come
 HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST
 SUBMIT_WAIT_MS_MAX = 60_000  # how long a request may wait for a block

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
+from chainnode.api import asking
 from chainnode.bid import did_of
 from chainnode.crypto.keys import public_key_of
 from chainnode.errors import Corrupt, Malformed, Unavailable
@@ -252,6 +253,18 @@ async def test_a_request_that_never_ends_is_not_waited_for(config: Config, monke
             writer.write(begun)
             assert await reader.read() == b""
             writer.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/transactions", "/"])
+async def test_a_body_that_never_comes_is_not_waited_for(config: Config, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(asking, "HTTP_BODY_MS_MAX", 50)
+    async with running(config):
+        reader, writer = await asyncio.open_connection(*split_address(config.api_listen))
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{".encode())
+        async with asyncio.timeout(DEADLINE_S):
+            assert b"400" in await reader.readline()
+            assert b"did not come within 50 ms" in await reader.readuntil(b"ms")
+        writer.close()
 
 
 def test_disk_and_peers_keep_half_of_the_files() -> None:
