@@ -46,7 +46,7 @@ class Bench:
         return [self._evidence(records, meta_bytes, valid_until_ms) for _ in range(count)]
 
     def _evidence(self, records: int, meta_bytes: int, valid_until_ms: int) -> bytes:
-        items = tuple(("sha-256", os.urandom(32), b"m" * meta_bytes) for _ in range(records))
+        items = tuple(("sha-256", os.urandom(32), os.urandom(meta_bytes)) for _ in range(records))
         return sign(self.key, self.genesis_hash, (Invocation("evidence", "record", (items,)),), valid_until_ms)
 
     def rss_mb(self) -> list[float]:

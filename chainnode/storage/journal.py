@@ -74,8 +74,9 @@ class Journal:
         """Start the journal of `height`, in place of the older of the two; the last height's stays readable."""
         assert not self._waiting, "what was appended must be synced before its height ends"
         assert self._open is None or height > self._open.height
-        self.close()
         path = self._folder / self._older_name()
+        self.close()
+        is_new = not path.exists()
         salt = os.urandom(_SALT_BYTES)
         checked = _MAGIC + salt + height.to_bytes(8, "big")
         head = checked + zlib.crc32(checked).to_bytes(4, "big")
@@ -86,7 +87,8 @@ class Journal:
                 os.ftruncate(file, 0)
                 write_all(file, head, 0)
                 os.fsync(file)
-                sync_folder(self._folder)
+                if is_new:
+                    sync_folder(self._folder)
             except BaseException:
                 os.close(file)
                 raise
@@ -130,6 +132,8 @@ class Journal:
 
     def _older_name(self) -> str:
         """The file with the lower height, or none yet."""
+        if self._open is not None:
+            return next(name for name in NAMES if name != self._open.path.name)
         heights: list[tuple[int, str]] = []
         for name in NAMES:
             try:
