@@ -13,7 +13,7 @@ from chainnode.client.anchoring import records_of
 from chainnode.client.asking import Asker
 from chainnode.client.events import END_OF_HEIGHT, LedgerEvent, Place, Wanted, follow
 from chainnode.client.failures import NotProved
-from chainnode.client.nodes import Json, Node, Nodes, parse_json
+from chainnode.client.nodes import Json, Node, Nodes, check_urls, parse_json
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.client.proved import Proved
 from chainnode.client.questions import about_digest, about_header, about_record, about_state, about_transaction
@@ -51,6 +51,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        check_urls(urls)
         self.genesis = genesis
         self._genesis_hash = genesis_hash(genesis)
         self._urls = urls
@@ -63,11 +64,7 @@ class Client:
     async def __aenter__(self) -> Self:
         """Connections are made when they are needed."""
         self._session = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
-        try:
-            self._nodes = Nodes(self._urls, self._session, self._timeout_ms)
-        except ChainError:
-            await self._session.close()
-            raise
+        self._nodes = Nodes(self._urls, self._session, self._timeout_ms)
         self._asker = Asker(self._nodes, self.genesis, self._verify, self._age_ms_max, self._now_ns)
         return self
 

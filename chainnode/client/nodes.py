@@ -127,12 +127,17 @@ def parse_json(content: bytes, *, otherwise: Json = None) -> Json:
     return document
 
 
+def check_urls(urls: Sequence[str]) -> None:
+    """Malformed(BAD_CONFIG) unless there is a URL, and all look like one."""
+    if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
+        raise Malformed(BAD_CONFIG, "a client needs the URL of one node or of several, each with http:// or https://")
+
+
 class Nodes:
     """The nodes that a client may ask, the last good one first."""
 
     def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, timeout_ms: int) -> None:
-        if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
-            raise Malformed(BAD_CONFIG, "a client needs the URL of one node or of several, each with http:// or https://")
+        assert urls
         attempt_ms = timeout_ms // CLIENT_TRIES_MIN
         self._nodes = [Node(url.rstrip("/"), session, attempt_ms) for url in dict.fromkeys(urls)]
         self._timeout_ms = timeout_ms

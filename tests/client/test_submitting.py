@@ -154,6 +154,13 @@ async def test_a_lying_outcome_is_not_believed_and_another_node_is_asked(connect
     assert receipt.proof is not None and receipt.height == 4
 
 
+async def test_the_outcome_of_another_transaction_is_none_even_without_verification(connect, one, anna):
+    one.twist = outcomes(committed(bytes(32)))
+    with pytest.raises(NotProved) as told:
+        await (await connect(one, verify=False)).submit(MOVE, anna)
+    assert told.value.code is MALFORMED
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff" * 50, b"\x91" * 50])
 async def test_an_answer_that_is_no_outcome_is_refused(connect, one, anna, body):
     one.twist = answering(body)
