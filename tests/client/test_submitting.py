@@ -1,5 +1,6 @@
 """Submissions: what was applied is proved; what a node says is not believed; nodes that fall over are replaced."""
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -276,6 +277,39 @@ async def test_many_are_given_up_in_time_when_no_node_answers(connect, one, anna
     assert all(isinstance(end, Unavailable) for end in ends) and time.monotonic() - begun < 3 * HASTE_MS / 1000
     one.twist = answering("", status=500)
     assert {end.code for end in await client.submit_many(raws)} == {NODE_UNREACHABLE}
+
+
+async def test_questions_for_each_end_with_the_first_that_no_node_answers(connect, one, anna):
+    client = await connect(one, timeout_ms=HASTE_MS)
+    raws = [client.sign(MOVE, anna, memo=str(number)) for number in range(40)]
+    rows = [committed(decode_transaction(raw).tx_id, height=2) for raw in raws]  # whose block does not hold them
+
+    async def twist(request, handler):
+        if request.path.startswith("/v1/transactions/"):
+            return web.Response(status=500)
+        return await posting(*rows)(request, handler)
+
+    one.twist = twist
+    begun = time.monotonic()
+    ends = await client.submit_many(raws)
+    assert all(isinstance(end, Unavailable) for end in ends) and time.monotonic() - begun < 3 * HASTE_MS / 1000
+
+
+async def test_the_first_failure_ends_the_rest():
+    ended = []
+
+    async def work(number):
+        if number == 2:
+            raise NotProved(MALFORMED)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(number)
+
+    with pytest.raises(NotProved):
+        await submitting.each(work, range(20))
+    await asyncio.sleep(0)
+    assert {0, 1, 3, 4, 5, 6, 7} <= set(ended) and len(ended) < 10
 
 
 async def test_a_fork_ends_everything(connect, one, node, anna):
