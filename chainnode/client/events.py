@@ -160,7 +160,7 @@ async def _frames(node: Node, response: aiohttp.ClientResponse) -> AsyncIterator
         if not line.endswith(b"\n"):
             raise Unavailable(NODE_UNREACHABLE, f"{node.url} ended the stream")
         if line.startswith(b"id: ") and frame_id is None:
-            frame_id = line[4:-1].decode("ascii", "replace")
+            frame_id = line[4:-1].decode("ascii", "replace")  # so that digits are ASCII's
         elif line.startswith(b"data: ") and content is None:
             content = line[6:-1]
         elif line == b"\n":
@@ -175,7 +175,7 @@ async def _frames(node: Node, response: aiohttp.ClientResponse) -> AsyncIterator
 def _place_of(frame_id: str) -> Place:
     """The place that an id names: `height-index`, or `height` for its end."""
     height, dash, index = frame_id.partition("-")
-    if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in (height, index if dash else "0")):
+    if not all(text.isdigit() and len(text) < 20 for text in (height, index if dash else "0")):
         raise NotProved(MALFORMED, "the id of an event is not height and index")
     return int(height), int(index) if dash else END_OF_HEIGHT
 

@@ -204,16 +204,51 @@ async def test_who_says_nothing_is_left_in_time(connect, one, two, monkeypatch):
     assert await take(await connect(one, two), 10) == ALL_OF_2
 
 
+async def test_a_stream_that_ends_within_a_line_was_cut(connect, one):
+    one.twist = at("/v1/events", streaming(b"i", headers=SSE, then="end"))
+    with pytest.raises(Unavailable) as told:
+        await take(await connect(one), 1)
+    assert told.value.code is NODE_UNREACHABLE
+
+
 async def test_an_honest_quiet_stream_stays_open(connect, one, node):
-    one.server.app[STREAMS].keepalive_ms = 10
-    client = await connect(one)
+    """Each block is told of, so it is never quiet for long."""
+    one.server.app[STREAMS].keepalive_ms = 5
+    client = await connect(one, age_ms_max=500)
     asked = asyncio.create_task(take(client, 1, 3))
     await one.wait_asked(1)
-    for _ in range(20):
+    for _ in range(80):
         await asyncio.sleep(0.01)
         await node.decide()
     height = await node.decide([1])
     assert await asked == [(height, 0)] and sum(path.startswith("/v1/events") for path in one.asked) == 1
+
+
+async def test_a_stream_of_nothing_does_not_hold_up_the_loop():
+    class Content:
+        left = 1000
+
+        async def readline(self):
+            self.left -= 1
+            return b"\n" if self.left else b""
+
+    class Response:
+        content = Content()
+
+    async def tick():
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticks = 0
+    ticking = asyncio.create_task(tick())
+    node = nodes_module.Node("http://x", None, HASTE_MS)
+    with pytest.raises(Unavailable):
+        async for _ in events_module._Stream((0, 0), events_module.Wanted(None, None, 10**6, None)).read(node, Response()):
+            pass
+    ticking.cancel()
+    assert ticks > 900
 
 
 async def test_dead_nodes_end_the_stream_in_time(connect):
