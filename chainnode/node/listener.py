@@ -59,5 +59,4 @@ class _Refused(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close it."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        transport.close()  # uvloop's transports are no asyncio.Transport

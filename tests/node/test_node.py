@@ -11,6 +11,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
+from aiohttp import web
 from aiohttp.http_exceptions import BadStatusLine
 
 from chainnode.api import asking
@@ -224,6 +226,28 @@ async def test_two_votes_of_one_validator_are_put_on_record(config: Config) -> N
 
 
 # Doors
+
+
+def test_a_connection_too_many_leaves_no_error_on_either_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """uvloop, on which nodes run, once logged a traceback for each: a flood of connections was a flood of the log."""
+
+    async def come() -> None:
+        app = web.AppRunner(web.Application())
+        await app.setup()
+        server = await listener.listen(app, "127.0.0.1:0", most=0)
+        host, port = server.sockets[0].getsockname()
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(host, port)
+            with suppress(ConnectionError):
+                async with asyncio.timeout(DEADLINE_S):
+                    assert await reader.read() == b""
+            writer.close()
+        server.close()
+        await app.cleanup()
+
+    asyncio.run(come())
+    uvloop.run(come())
+    assert caplog.records == []
 
 
 async def test_connections_beyond_the_limit_are_closed_and_the_others_served(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
