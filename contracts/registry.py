@@ -42,6 +42,10 @@ class SystemContracts:
         """Whether this key speaks for the DID now."""
         return identity.may_sign(state, did, suite, public_key)
 
+    def may_submit(self, state: State, did: str, time_ms: int) -> bool:
+        """Members with a role, whichever, and the nodes, which report equivocation. Nothing that others send could succeed (INV-32)."""
+        return roles.has_any_role(state, did, roles.ROLES, time_ms) or did in node_ids(state, time_ms)
+
     def validators(self, state: State) -> ValidatorSet:
         """The validators that the state names."""
         return validators.validator_set(state)

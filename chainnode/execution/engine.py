@@ -31,6 +31,9 @@ class Contracts(Protocol):
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now."""
 
+    def may_submit(self, state: State, did: str, time_ms: int) -> bool:
+        """Whether a transaction of this sender is worth a place in a block; asked at the door, not on execution."""
+
     def validators(self, state: State) -> ValidatorSet:
         """The validators that the state names."""
 

@@ -20,6 +20,7 @@ from chainnode.types.codes import (
     CLOCK_WRONG,
     EXPIRED,
     KEY_NOT_AUTHORISED,
+    NOT_MEMBER,
     OVERLOADED,
     REPLAYED,
     TOO_FAR_AHEAD,
@@ -131,7 +132,8 @@ class Ingress:
                 found.append(tx)
             except (Rejected, Unavailable) as error:
                 found.append(self._refuse(tx.tx_id, error))
-        return self._check_signatures(found)
+        state = State(self._chain.state)
+        return [self._checked_sender(state, one, tip.time_ns // NS_PER_MS) for one in self._check_signatures(found)]
 
     def _check_admissible(self, tx: Transaction, bytes_max: int, now_ms: int, lifetime_ms: int) -> None:
         chain_id = self._chain.genesis.chain_id
@@ -145,6 +147,18 @@ class Ingress:
             raise Rejected(TOO_FAR_AHEAD, f"valid_until_ms may be at most {lifetime_ms} ms ahead")
         if self._chain.state.index_get(TX_INDEX, tx.tx_id) is not None:
             raise Rejected(REPLAYED)
+
+    def _checked_sender(self, state: State, one: Transaction | Outcome, time_ms: int) -> Transaction | Outcome:
+        """Refuse what would fail in a block and stay there for ever: a stranger could fill the chain with it (INV-32)."""
+        if isinstance(one, Outcome):
+            return one
+        contracts, body = self._chain.contracts, one.body
+        for did, made in zip(body.signers, one.signatures, strict=True):
+            if not contracts.may_sign(state, did, made.suite, made.public_key):
+                return self._refuse(one.tx_id, Rejected(KEY_NOT_AUTHORISED, f"this key does not speak for {did}"))
+        if not contracts.may_submit(state, body.signers[0], time_ms):
+            return self._refuse(one.tx_id, Rejected(NOT_MEMBER, f"{body.signers[0]} holds no role on this chain"))
+        return one
 
     def _check_signatures(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
         items = [transactions.signature_items(tx, self._chain.genesis_hash) if isinstance(tx, Transaction) else [] for tx in found]

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chainnode.crypto.suites import sign
+from chainnode.digests import genesis_hash
 from chainnode.errors import Rejected, Unavailable
 from chainnode.mempool.pool import Refusal
 from chainnode.node import ingress as module
@@ -16,12 +17,14 @@ from chainnode.node.clockcheck import ClockCheck
 from chainnode.node.ingress import Ingress
 from chainnode.node.replica import Replica
 from chainnode.node.replicainputs import TransactionsRefused, TransactionsSubmitted
-from chainnode.transactions import decode_transaction, encode_transaction
+from chainnode.transactions import decode_transaction, encode_transaction, sign_bytes
 from chainnode.types.codes import (
     BAD_SIGNATURE,
     CLOCK_WRONG,
     EXPIRED,
+    KEY_NOT_AUTHORISED,
     MALFORMED,
+    NOT_MEMBER,
     OVERLOADED,
     REPLAYED,
     SUITE_MISSING,
@@ -164,6 +167,26 @@ async def test_a_signature_that_does_not_hold(door: Door) -> None:
     tx = decode_transaction(door.tx(1))
     forged = Signature("e", CLIENT.public, sign(CLIENT, b"something else"))
     assert await door.code_of(encode_transaction(tx.body_bytes, [forged])) is BAD_SIGNATURE
+
+
+async def test_inv_32_a_stranger_does_not_get_as_far_as_a_block(door: Door) -> None:
+    stranger = key_of("stranger")
+    raw = make_transaction(door.small.genesis, [stranger], [record(1)], valid_until_ms=now_ms() + LIFE_MS)
+    assert await door.code_of(raw) is NOT_MEMBER
+    both = make_transaction(door.small.genesis, [stranger, CLIENT], [record(1)], valid_until_ms=now_ms() + LIFE_MS)
+    assert await door.code_of(both) is NOT_MEMBER  # the sender counts, not who signs beside it
+
+
+async def test_inv_32_a_node_may_report_what_it_saw(door: Door) -> None:
+    node = key_of("north node")
+    raw = make_transaction(door.small.genesis, [node], [record(1)], valid_until_ms=now_ms() + LIFE_MS)
+    assert await door.code_of(raw) is None
+
+
+async def test_inv_32_a_key_that_does_not_speak_for_the_signer(door: Door) -> None:
+    tx, thief = decode_transaction(door.tx(1)), key_of("thief")
+    signature = Signature("e", thief.public, sign(thief, sign_bytes(genesis_hash(door.small.genesis), tx.body_bytes)))
+    assert await door.code_of(encode_transaction(tx.body_bytes, [signature])) is KEY_NOT_AUTHORISED
 
 
 async def test_a_suite_that_is_not_installed_is_nobody_s_fault(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
