@@ -125,10 +125,15 @@ def encode_batch(raws: Sequence[bytes]) -> bytes:
 
 def decode_batch(batch_bytes: bytes) -> tuple[Transaction, ...]:
     """The transactions of a batch; Malformed unless all bytes are canonical and all limits hold."""
+    return tuple([decode_transaction(raw) for raw in split_batch(batch_bytes)])
+
+
+def split_batch(batch_bytes: bytes) -> tuple[bytes, ...]:
+    """The signed transactions of a batch as bytes, none of which is looked into. Malformed when it is no batch."""
     raws = codec.as_array(codec.decode(batch_bytes, bytes_max=BATCH_BYTES_MAX))
     if not 0 < len(raws) <= BATCH_TXS_MAX:
         raise Malformed(TOO_LARGE, f"a batch has 1 to {BATCH_TXS_MAX} transactions, not {len(raws)}")
-    return tuple([decode_transaction(codec.as_bytes(raw)) for raw in raws])
+    return tuple([codec.as_bytes(raw) for raw in raws])
 
 
 def encode_result(result: TxResult) -> bytes:

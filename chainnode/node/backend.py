@@ -112,7 +112,7 @@ class NodeBackend:
         if position is None:
             return None
         height, index = position_of(position)
-        raws = [tx.raw for batch in self._chain.state.ledger.batches(height) for tx in transactions.decode_batch(batch)]
+        raws = [raw for batch in self._chain.state.ledger.batches(height) for raw in transactions.split_batch(batch)]
         results = self.prover.results(height)
         if results is None or index >= len(raws):
             raise Unavailable(STATE_PRUNED, f"the body of block {height} was pruned here; ask a node that keeps it")
@@ -137,7 +137,7 @@ class NodeBackend:
         block_bytes = ledger.block_bytes(height)
         if block_bytes is None:
             return None
-        raws = tuple(tx.raw for batch in ledger.batches(height) for tx in transactions.decode_batch(batch))
+        raws = tuple(raw for batch in ledger.batches(height) for raw in transactions.split_batch(batch))
         return StoredBlock(blocks.decode_block(block_bytes), block_bytes, raws)
 
     async def results(self, height: int) -> tuple[TxResult, ...] | None:

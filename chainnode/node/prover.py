@@ -3,6 +3,8 @@
 Blocking; any thread may call it.
 """
 
+from dataclasses import dataclass
+
 from chainnode import blocks, claims, codec, light, transactions
 from chainnode.crypto.keys import validator, validator_set
 from chainnode.digests import validators_hash
@@ -11,12 +13,19 @@ from chainnode.execution.engine import TX_INDEX
 from chainnode.light import TrustedState, TrustRules
 from chainnode.node.chain import Chain
 from chainnode.node.ingress import position_of
-from chainnode.types.block import ValidatorSet
+from chainnode.types.block import Header, ValidatorSet
 from chainnode.types.bundle import Bundle, Claim, EvidenceClaim, HeaderClaim, LightBlock, StateClaim, StateProof
 from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_ENOUGH_TRUST, NOT_FOUND, STATE_PRUNED, TX_UNKNOWN
 from chainnode.types.proof import ExistenceProof, NonExistenceProof
 from chainnode.types.transaction import TxResult
 from contracts import evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    header: Header
+    raws: tuple[bytes, ...]
+    results: tuple[TxResult, ...]
 
 
 class Prover:
@@ -25,6 +34,7 @@ class Prover:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._ledger = chain.state.ledger
+        self._last_body: _Body | None = None
         self._rules = TrustRules(chain.genesis.chain_id, None)
         self._first = validator_set(validator(one.public_key, one.power) for one in chain.genesis.validators)
 
@@ -103,12 +113,19 @@ class Prover:
         height, index = position_of(position)
         if height >= self._chain.tip.height:
             raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this result is not decided yet")
-        raws = [tx.raw for batch in self._ledger.batches(height) for tx in transactions.decode_batch(batch)]
-        results = self.results(height)
-        header = self._ledger.header(height)
-        if results is None or header is None or len(raws) != len(results):
-            raise Unavailable(STATE_PRUNED, f"the body of block {height} was pruned here; ask a node that keeps it")
-        return self._bundle(claims.transaction_claim(raws, index, (blocks.decode_header(header), results)), height + 1)
+        body = self._body(height)
+        return self._bundle(claims.transaction_claim(body.raws, index, (body.header, body.results)), height + 1)
+
+    def _body(self, height: int) -> _Body:
+        """What proofs of a block's transactions need; the last one stays, since who asks for one often asks for its neighbours."""
+        body = self._last_body
+        if body is None or body.header.height != height:
+            raws = tuple([raw for batch in self._ledger.batches(height) for raw in transactions.split_batch(batch)])
+            results, header = self.results(height), self._ledger.header(height)
+            if results is None or header is None or len(raws) != len(results):
+                raise Unavailable(STATE_PRUNED, f"the body of block {height} was pruned here; ask a node that keeps it")
+            body = self._last_body = _Body(blocks.decode_header(header), raws, results)
+        return body
 
     def _bundle(self, claim: Claim, height: int) -> Bundle:
         """The claim with the path to `height`."""
