@@ -48,6 +48,7 @@ class Journal:
         self._open: _Open | None = None
         self._waiting: list[bytes] = []
         self._failed = False
+        self._lasting: set[str] = set()  # names that the folder is known to hold on disk, whatever an earlier crash interrupted
 
     def replay(self, height: int) -> list[bytes]:
         """The records of `height` in order, after which more may be appended; none when the height was not begun."""
@@ -76,7 +77,6 @@ class Journal:
         assert self._open is None or height > self._open.height
         path = self._folder / self._older_name()
         self.close()
-        is_new = not path.exists()
         salt = os.urandom(_SALT_BYTES)
         checked = _MAGIC + salt + height.to_bytes(8, "big")
         head = checked + zlib.crc32(checked).to_bytes(4, "big")
@@ -87,8 +87,9 @@ class Journal:
                 os.ftruncate(file, 0)
                 write_all(file, head, 0)
                 os.fsync(file)
-                if is_new:
+                if path.name not in self._lasting:
                     sync_folder(self._folder)
+                    self._lasting.add(path.name)
             except BaseException:
                 os.close(file)
                 raise

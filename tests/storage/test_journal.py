@@ -315,3 +315,16 @@ def test_a_sync_waits_for_the_disk_and_an_empty_one_does_not(folder, monkeypatch
     assert calls == []
     journal.sync()
     assert len(calls) == 1
+
+
+def test_a_name_that_a_crash_left_unsynced_is_synced_before_anything_rests_on_it(folder, monkeypatch):
+    """A crash between making a file and syncing its folder: the file is there, but a loss of power could still take it away."""
+    written(folder)
+    synced = []
+    monkeypatch.setattr(module, "sync_folder", synced.append)
+    journal = Journal(folder)
+    journal.replay(6)
+    for height in (7, 8, 9, 10):
+        journal.begin(height)
+    journal.close()
+    assert synced == [folder, folder]  # each of the two names once
