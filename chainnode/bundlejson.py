@@ -15,12 +15,14 @@ from chainnode.merkle import HASH_BYTES
 from chainnode.rfc3339 import time_from_text, time_to_text
 from chainnode.types.block import (
     ABSENT_SIG,
+    HEADER_HASHES,
+    KEY_TYPE_NAMES,
+    VOTE_NAMES,
     BlockId,
     BlockIdFlag,
     Commit,
     CommitSig,
     Header,
-    KeyType,
     PartSetHeader,
     PublicKey,
     ValidatorSet,
@@ -46,24 +48,11 @@ Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 _INT32_MAX, _INT64_MAX, _UINT32_MAX, _UINT64_MAX = 2**31 - 1, 2**63 - 1, 2**32 - 1, 2**64 - 1
 _STORE_NAME_LENGTH_MAX = 64
-_KEY_TYPES = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
-_KEY_TYPE_NAMES = {key_type: name for name, key_type in _KEY_TYPES.items()}
-_VOTES = {"block": BlockIdFlag.COMMIT, "nil": BlockIdFlag.NIL}
-_VOTE_NAMES = {flag: name for name, flag in _VOTES.items()}
+_KEY_TYPES = {name: key_type for key_type, name in KEY_TYPE_NAMES.items()}
+_VOTES = {name: flag for flag, name in VOTE_NAMES.items()}
 # The leaf of every proof of a chainnode tree: height 0, size 1, version 0, each a zigzag varint. Not in the text.
 STATE_LEAF = LeafOp(HashOp.SHA256, HashOp.NO_HASH, HashOp.SHA256, IAVL_SPEC.leaf_spec.length, b"\x00\x02\x00")
 STORE_LEAF = TENDERMINT_SPEC.leaf_spec
-_HEADER_HASHES = (
-    "last_commit_hash",
-    "data_hash",
-    "validators_hash",
-    "next_validators_hash",
-    "consensus_hash",
-    "app_hash",
-    "last_results_hash",
-    "evidence_hash",
-    "proposer_address",
-)
 
 
 def bundle_from_json(text: str) -> Bundle:
@@ -117,11 +106,11 @@ def _light_block_json(block: LightBlock) -> Json:
     places: list[Json] = [
         None
         if place.flag == BlockIdFlag.ABSENT
-        else {"vote": _VOTE_NAMES[place.flag], "time": time_to_text(place.time_ns), "signature": place.signature.hex()}
+        else {"vote": VOTE_NAMES[place.flag], "time": time_to_text(place.time_ns), "signature": place.signature.hex()}
         for place in commit.signatures
     ]
     validators: list[Json] = [
-        {"type": _KEY_TYPE_NAMES[one.public_key.type], "key": one.public_key.data.hex(), "power": str(one.power)}
+        {"type": KEY_TYPE_NAMES[one.public_key.type], "key": one.public_key.data.hex(), "power": str(one.power)}
         for one in block.validators.validators
     ]
     return {
@@ -138,13 +127,13 @@ def _header_json(header: Header) -> Json:
         "time": time_to_text(header.time_ns),
         "last_block_id": {"hash": header.last_block_id.hash.hex(), "parts": _parts_json(header.last_block_id.parts)},
     }
-    return members | {name: getattr(header, name).hex() for name in _HEADER_HASHES}
+    return members | {name: getattr(header, name).hex() for name in HEADER_HASHES}
 
 
 def _header(value: Json, where: str, chain_id: str) -> Header:
-    members = _object(value, where, "version_app", "height", "time", "last_block_id", *_HEADER_HASHES)
+    members = _object(value, where, "version_app", "height", "time", "last_block_id", *HEADER_HASHES)
     last_block_id = _object(members["last_block_id"], f"{where}.last_block_id", "hash", "parts")
-    hashes = {name: _bytes(members[name], f"{where}.{name}") for name in _HEADER_HASHES}
+    hashes = {name: _bytes(members[name], f"{where}.{name}") for name in HEADER_HASHES}
     return Header(
         chain_id=chain_id,
         height=_decimal(members["height"], f"{where}.height", _INT64_MAX),

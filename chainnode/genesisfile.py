@@ -15,7 +15,7 @@ from chainnode.crypto.keys import POWER_TOTAL_MAX, validator, validator_set
 from chainnode.crypto.suites import PUBLIC_KEY_BYTES
 from chainnode.errors import Malformed
 from chainnode.rfc3339 import time_from_text, time_to_text
-from chainnode.types.block import KeyType, PublicKey
+from chainnode.types.block import KEY_TYPE_NAMES, PublicKey
 from chainnode.types.codes import BAD_GENESIS
 from chainnode.types.genesis import ChainParams, Genesis, GenesisGrant, GenesisValidator
 from chainnode.types.limits import (
@@ -35,8 +35,7 @@ _DAY_MS = 24 * 3_600_000
 _CHAIN_ID = re.compile(r"[a-z0-9][a-z0-9-]*-[1-9][0-9]*", re.ASCII)
 _PEER_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):([1-9][0-9]{0,4})", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
-_KEY_TYPES = {"ed25519": KeyType.ED25519, "secp256k1": KeyType.SECP256K1}
-_KEY_TYPE_NAMES = {key_type: name for name, key_type in _KEY_TYPES.items()}
+_KEY_TYPES = {name: key_type for key_type, name in KEY_TYPE_NAMES.items()}
 
 # What each parameter may be, at genesis and by governance after it; both bounds included. A network that cannot decide cannot
 # change its parameters either, so those that consensus waits by leave room for a slow network and ordinary clocks (INV-28).
@@ -91,7 +90,7 @@ def genesis_to_json(genesis: Genesis) -> str:
             {
                 "operator": one.operator,
                 "name": one.name,
-                "public_key": {"type": _KEY_TYPE_NAMES[one.public_key.type], "value": one.public_key.data.hex()},
+                "public_key": {"type": KEY_TYPE_NAMES[one.public_key.type], "value": one.public_key.data.hex()},
                 "power": one.power,
                 "node_key": one.node_key.hex(),
                 "peer_address": one.peer_address,

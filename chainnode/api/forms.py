@@ -10,7 +10,7 @@ from chainnode import codec
 from chainnode.api.backend import StoredBlock
 from chainnode.errors import Malformed
 from chainnode.rfc3339 import time_to_text
-from chainnode.types.block import BlockId, BlockIdFlag, Commit, Header, KeyType, ValidatorSet
+from chainnode.types.block import HEADER_HASHES, KEY_TYPE_NAMES, VOTE_NAMES, BlockId, BlockIdFlag, Commit, Header, ValidatorSet
 from chainnode.types.codes import CODES
 from chainnode.types.limits import TX_BYTES_MAX
 from chainnode.types.transaction import Event, Transaction, TxResult, Value
@@ -18,20 +18,7 @@ from chainnode.types.transaction import Event, Transaction, TxResult, Value
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 CODE_NAMES = {code.number: code.name for code in CODES.values()}
-KEY_TYPE_NAMES = {KeyType.ED25519: "ed25519", KeyType.SECP256K1: "secp256k1"}
-_VOTE_NAMES = {BlockIdFlag.COMMIT: "block", BlockIdFlag.NIL: "nil"}
 _EXACT_MAX = 2**53 - 1  # whole numbers that every JSON reader keeps
-_HEADER_HASHES = (
-    "last_commit_hash",
-    "data_hash",
-    "validators_hash",
-    "next_validators_hash",
-    "consensus_hash",
-    "app_hash",
-    "last_results_hash",
-    "evidence_hash",
-    "proposer_address",
-)
 
 
 def tx_id_of(raw: bytes) -> bytes:
@@ -106,7 +93,7 @@ def header_json(header: Header) -> dict[str, Json]:
         "time": time_to_text(header.time_ns),
         "last_block_id": block_id_json(header.last_block_id),
     }
-    return document | {name: getattr(header, name).hex() for name in _HEADER_HASHES}
+    return document | {name: getattr(header, name).hex() for name in HEADER_HASHES}
 
 
 def block_id_json(block_id: BlockId) -> dict[str, Json]:
@@ -120,7 +107,7 @@ def commit_json(commit: Commit) -> dict[str, Json]:
         None
         if place.flag == BlockIdFlag.ABSENT
         else {
-            "vote": _VOTE_NAMES[place.flag],
+            "vote": VOTE_NAMES[place.flag],
             "address": place.validator_address.hex(),
             "time": time_to_text(place.time_ns),
             "signature": place.signature.hex(),

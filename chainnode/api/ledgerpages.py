@@ -6,10 +6,11 @@ from aiohttp import web
 
 from chainnode.api.asking import path_height, query_choice
 from chainnode.api.backend import Backend
-from chainnode.api.forms import KEY_TYPE_NAMES, Json, block_json, commit_json, header_json, result_json, validators_json
+from chainnode.api.forms import Json, block_json, commit_json, header_json, result_json, validators_json
 from chainnode.api.problems import unknown_height
 from chainnode.genesisfile import genesis_to_json
 from chainnode.rfc3339 import time_to_text
+from chainnode.types.block import KEY_TYPE_NAMES
 
 
 async def block(backend: Backend, request: web.Request) -> web.Response:

@@ -156,3 +156,19 @@ class Block:
     header: Header
     batch_digests: tuple[bytes, ...]
     last_commit: Commit | None
+
+
+# What these are called in every JSON form of ours.
+KEY_TYPE_NAMES = {KeyType.ED25519: "ed25519", KeyType.SECP256K1: "secp256k1"}
+VOTE_NAMES = {BlockIdFlag.COMMIT: "block", BlockIdFlag.NIL: "nil"}
+HEADER_HASHES = (
+    "last_commit_hash",
+    "data_hash",
+    "validators_hash",
+    "next_validators_hash",
+    "consensus_hash",
+    "app_hash",
+    "last_results_hash",
+    "evidence_hash",
+    "proposer_address",
+)
