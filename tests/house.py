@@ -16,7 +16,7 @@ FLOORS = {
     "0": "types errors",
     "1": "codec cometbytes blocks wire transactions genesisfile rfc3339 proofbytes bid crypto",
     "2a": "digests merkle statetree evidencelog ics23",
-    "2b": "light bundle bundlejson bundlewords claims foreign",
+    "2b": "light bundle bundlejson bundlewords claims did vc foreign",
     "3": "consensus execution mempool gossip sync",
     "4": "contracts",
     "5": "storage p2p api relay",
@@ -30,7 +30,7 @@ KIT_FLOORS = SHARED_FLOORS
 PURE_FLOORS = (*SHARED_FLOORS, "3", "4")
 
 KIT_LIBRARIES = {"cryptography", "nacl", "msgpack"}
-LAZY_LIBRARIES = {"coincurve", "tongsuopy"}
+LAZY_LIBRARIES = {"coincurve", "tongsuopy", "rfc8785", "multibase", "mnemonic", "sd_jwt", "jwcrypto"}
 IMPURE_MODULES = (
     "asyncio concurrent contextvars ctypes datetime fcntl gc getpass glob http importlib inspect io locale logging mmap"
     " multiprocessing os pathlib platform queue random resource sched secrets select selectors shelve shutil signal socket"

@@ -37,6 +37,8 @@ BAD_HEADER = Code(15, "bad-header", "A header field breaks a rule.")
 BAD_GENESIS = Code(16, "bad-genesis", "The genesis file is not valid.")
 BAD_PASSPHRASE = Code(17, "bad-passphrase", "The passphrase does not open this key.")
 BAD_BUNDLE = Code(18, "bad-bundle", "The proof bundle is not valid.")
+LIBRARY_MISSING = Code(19, "library-missing", "The format needs a library that is not installed.")
+BAD_DOCUMENT = Code(20, "bad-document", "A DID document, or a part of one, is not valid.")
 
 # 100-199: execution in general
 UNKNOWN_CONTRACT = Code(100, "unknown-contract", "No contract has this name.")

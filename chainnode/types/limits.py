@@ -119,6 +119,10 @@ PLEDGE_PROPOSAL_MS_MAX = 30 * 24 * 3_600_000  # how long a proposal may reserve 
 # Execution
 RESULT_DETAIL_LENGTH_MAX = 512  # characters of the sentence in a failed result
 IDENTITY_KEYS_MAX = 20
+DOCUMENT_LIST_MAX = 32  # services, names, attributes, controllers, … of a DID document, each
+DOCUMENT_TEXT_BYTES_MAX = 1024  # of one text in a document
+RECOVERY_DELAY_MS_MIN = 3_600_000  # an hour for the controllers to object
+RECOVERY_DELAY_MS_MAX = 90 * 86_400_000
 EVIDENCE_RECORDS_MAX = 4096  # in one call
 EVIDENCE_META_BYTES_MAX = 1024  # description of one record
 SUPERS_MAX = 100  # DIDs that hold, or held until it expired, the role of a super node

@@ -1,0 +1,1 @@
+"""Verifiable credentials: made, read and checked without a network."""
