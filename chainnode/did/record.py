@@ -101,7 +101,10 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a document says without giving anybody authority. `also_known_as` pairs (101 BID, 102 DID, 103 domain, 104 Zid, 105 handle; text)."""
+    """What a document says without giving authority. `also_known_as`: pairs of a type and a name.
+
+    The types: 101 BID, 102 DID, 103 domain, 104 Zid, 105 handle.
+    """
 
     services: tuple[Service, ...] = ()
     also_known_as: tuple[tuple[int, str], ...] = ()
@@ -137,7 +140,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """A version that another took the place of, at `until_height`, in the block of `until_ms`: it was in force from its own time up to then."""
+    """A version that another replaced at `until_height`, in the block of `until_ms`: it was in force from its own time up to then."""
 
     identity: Identity
     until_height: int
