@@ -6,6 +6,7 @@ from random import Random
 
 from chainnode.errors import Corrupt, Unavailable
 from chainnode.storage.kv import Change, MemoryKV
+from chainnode.storage.segments import End, MemoryBlobs, Place
 from chainnode.types.codes import DISK_FAILED, DISK_FULL
 
 
@@ -37,6 +38,7 @@ class FaultyKV:
         self._durable: dict[bytes, bytes] = {}
         self._unsynced: list[tuple[Change, ...]] = []
         self._now = MemoryKV()
+        self._blobs: dict[str, MemoryBlobs] = {}
         self._ended = False
 
     def get(self, key: bytes) -> bytes | None:
@@ -79,6 +81,26 @@ class FaultyKV:
         """Nothing to do."""
         self._check_running()
 
+    def blobs(self, name: str) -> "FaultyBlobs":
+        """The contents of this name, whose appends count as writes."""
+        return FaultyBlobs(self, self._blobs.setdefault(name, MemoryBlobs()))
+
+    def fault_of_append(self, blobs: MemoryBlobs, number: int, contents: Sequence[bytes]) -> Fault | None:
+        """The fault that is due; of what is torn or refused, an unforeseeable part is there all the same."""
+        self._check_running()
+        fault = self.faults.get(self.writes)
+        self.writes += 1
+        if fault in (Fault.TORN, Fault.DISK_FULL, Fault.DISK_FAILED):
+            blobs.append(number, contents[: self._random.randint(0, len(contents))])
+        if fault in (Fault.CRASH_BEFORE, Fault.TORN):
+            self.end()
+            raise Crashed
+        if fault is Fault.DISK_FULL:
+            raise Unavailable(DISK_FULL)
+        if fault is Fault.DISK_FAILED:
+            raise Corrupt(DISK_FAILED)
+        return fault
+
     def close(self) -> None:
         """An orderly end: the operating system still has every write."""
         self._keep(len(self._unsynced))
@@ -99,6 +121,7 @@ class FaultyKV:
         following._random = self._random
         following._durable = dict(self._durable)
         following._now = MemoryKV(dict(self._durable))
+        following._blobs = {name: blobs.copy() for name, blobs in self._blobs.items()}
         return following
 
     def _check_running(self) -> None:
@@ -109,3 +132,36 @@ class FaultyKV:
         for changes in self._unsynced[:count]:
             durable.write(changes, sync=True)
         del self._unsynced[:count]
+
+
+class FaultyBlobs:
+    """Contents that share the fate of their store. What was appended is on disk on return, so only a fault leaves it in doubt."""
+
+    def __init__(self, kv: FaultyKV, blobs: MemoryBlobs) -> None:
+        self._kv = kv
+        self._blobs = blobs
+
+    def append(self, number: int, contents: Sequence[bytes]) -> list[Place]:
+        """Add contents, unless a fault is due."""
+        fault = self._kv.fault_of_append(self._blobs, number, contents)
+        places = self._blobs.append(number, contents)
+        if fault is Fault.CRASH_AFTER:
+            self._kv.end()
+            raise Crashed
+        return places
+
+    def read(self, place: Place) -> bytes | None:
+        """The content at a place."""
+        return self._blobs.read(place)
+
+    def end(self) -> End:
+        """Behind the last content."""
+        return self._blobs.end()
+
+    def cut(self, end: End) -> None:
+        """Forget what is behind `end`."""
+        self._blobs.cut(end)
+
+    def drop_below(self, number: int) -> int:
+        """Remove contents of lower numbers."""
+        return self._blobs.drop_below(number)

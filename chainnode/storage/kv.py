@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from chainnode.storage.segments import Blobs, MemoryBlobs
+
 Change = tuple[bytes, bytes | None]  # None deletes
 
 
@@ -28,6 +30,9 @@ class KV(Protocol):
     def compact(self, start: bytes, stop: bytes) -> None:
         """Give the room of deleted entries in this range back to the disk."""
 
+    def blobs(self, name: str) -> Blobs:
+        """The append-only contents of this name beside the entries."""
+
     def close(self) -> None:
         """Release the store; nothing else may be called after."""
 
@@ -37,7 +42,14 @@ class MemoryKV:
 
     def __init__(self, entries: dict[bytes, bytes] | None = None) -> None:
         self.entries: dict[bytes, bytes] = {} if entries is None else entries
+        self._blobs: dict[str, MemoryBlobs] = {}
         self._sorted: list[bytes] | None = None
+
+    def copy(self) -> "MemoryKV":
+        """Another store with the same entries and contents."""
+        copied = MemoryKV(dict(self.entries))
+        copied._blobs = {name: blobs.copy() for name, blobs in self._blobs.items()}
+        return copied
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`."""
@@ -67,6 +79,10 @@ class MemoryKV:
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Nothing to do."""
+
+    def blobs(self, name: str) -> MemoryBlobs:
+        """The contents of this name."""
+        return self._blobs.setdefault(name, MemoryBlobs())
 
     def close(self) -> None:
         """Nothing to do."""

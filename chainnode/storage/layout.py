@@ -6,15 +6,15 @@
 | `H` height | header bytes |
 | `C` height | commit of that height: the next block's when there is one, else the one seen |
 | `B` height | block bytes |
-| `T` height, position | batch bytes |
-| `R` height | results, each with its length in front |
+| `T` height, position | batch bytes, here or in segment files (`storage/segments.py`) |
+| `R` height | results, each with its length in front, here or in segment files; empty when there are none |
 | `A` height | `HeightSummary` |
 | `V` height | validator set in force from this height on; only where it changes |
 | `S` store, key | state value |
 | `U` height | how to go back from this height's state to the one before, for the newest heights |
 | `X` space, key | index value |
 | `E` level, index | tile of the evidence log |
-| `D` first index | evidence records that one height appended: its height, then groups |
+| `D` first index | evidence records that one height appended: its height, then groups, here or in segment files |
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from chainnode.evidencelog import LeafGroup
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 NAME_BYTES_MAX = 16  # store and space names
 _NAMES_CACHED = 256
 
@@ -51,6 +51,7 @@ META_GENESIS = META + b"genesis"
 META_NODE = META + b"node"
 META_LAST = META + b"last"  # height, 8 bytes
 META_FIRST_BODY = META + b"first_body"  # lowest height whose body is kept, 8 bytes
+META_ENDS = META + b"ends"  # how far the segments count: bodies, then records
 META_ROOTS = META + b"roots"  # state root of each store after the last height
 
 _HEIGHT = Struct(">Q")

@@ -1,6 +1,7 @@
 """The ledger on disk: everything that a height decided, written whole or not at all (INV-6).
 
-Bytes pass through unparsed. One atomic, synced batch per height; a height that `last` reports is complete.
+Bytes pass through unparsed. What is large goes to segment files first; one atomic, synced batch per height then says that it counts.
+A height that `last` reports is complete.
 `commit_height` may be called by one task at a time; readers and `prune` may run in other threads beside it.
 """
 
@@ -13,6 +14,7 @@ from chainnode.evidencelog import Growth, LeafGroup, LogState, TileGrowth
 from chainnode.storage import layout
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
+from chainnode.storage.segments import EMPTY, Shelf, decode_ends, encode_ends
 from chainnode.types.block import BlockId
 from chainnode.types.codes import CORRUPT_STORE, WRONG_DATA_VERSION, WRONG_GENESIS_DATA, WRONG_KEY_DATA
 from chainnode.types.limits import PRUNE_KEYS_STEP, STATE_UNDO_HEIGHTS
@@ -68,6 +70,10 @@ class Ledger:
         self._log = evidencelog.EMPTY_LOG
         self._log_size = 0
         self._edges: dict[int, tuple[int, bytes]] = {}  # the growing tile of each level: index, bytes
+        self._bodies, self._records = Shelf(kv.blobs("bodies")), Shelf(kv.blobs("records"))
+        ends = decode_ends(kv.get(layout.META_ENDS) or encode_ends((EMPTY, EMPTY)))
+        for shelf, end in zip((self._bodies, self._records), ends, strict=True):
+            shelf.blobs.cut(end)
         last = kv.get(layout.META_LAST)
         if last is not None:
             summary = self.summary(layout.decode_height(last))
@@ -125,8 +131,10 @@ class Ledger:
         if height >= STATE_UNDO_HEIGHTS:
             changes.append((height_key(layout.UNDO, height - STATE_UNDO_HEIGHTS), None))
         changes.extend(_block_changes(record))
+        changes.extend(self._body_changes(record))
         changes.extend(_state_changes(record))
-        changes.extend(_records_changes(record, self._log.size))
+        changes.extend(self._record_changes(record))
+        changes.append((layout.META_ENDS, encode_ends((self._bodies.blobs.end(), self._records.blobs.end()))))
         changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
         self._kv.write(changes, sync=True)
         self._last, self._log, self._log_size = summary, log, log.size
@@ -147,11 +155,16 @@ class Ledger:
 
     def batches(self, height: int) -> tuple[bytes, ...]:
         """The batches of a block in order; empty as well when the height is unknown or pruned."""
-        return tuple(value for _, value in self._kv.iterate(layout.batch_key(height, 0), layout.batch_key(height + 1, 0)))
+        kept = [value for _, value in self._kv.iterate(layout.batch_key(height, 0), layout.batch_key(height + 1, 0))]
+        batches = [self._body(height, value) for value in kept]
+        return tuple([batch for batch in batches if batch is not None])
 
     def results(self, height: int) -> tuple[bytes, ...] | None:
         """Encoded results in order of transactions; None when unknown or pruned."""
-        data = self._kv.get(height_key(layout.RESULTS, height))
+        kept = self._kv.get(height_key(layout.RESULTS, height))
+        if not kept:
+            return None if kept is None else ()
+        data = self._body(height, kept)
         return None if data is None else layout.split_parts(data)
 
     def validators(self, height: int) -> bytes | None:
@@ -220,7 +233,10 @@ class Ledger:
             return None
         found = self._kv.iterate(height_key(layout.RECORDS, 0), height_key(layout.RECORDS, index + 1), reverse=True)
         for key, value in found:
-            return layout.decode_height(value[:8]), layout.leaf_of_groups(value[8:], index - layout.height_of_key(key))
+            groups = self._records.get(value[8:])
+            if groups is None:
+                break
+            return layout.decode_height(value[:8]), layout.leaf_of_groups(groups, index - layout.height_of_key(key))
         raise Corrupt(CORRUPT_STORE, f"evidence record {index} is missing")
 
     def height_of_log_index(self, index: int) -> int | None:
@@ -255,11 +271,38 @@ class Ledger:
                 self._kv.write(step, sync=True)
                 keys += len(step)
             self._kv.compact(start, stop)
-        return Pruned(keys, size)
+        return Pruned(keys, size + self._bodies.blobs.drop_below(below))
 
     def close(self) -> None:
         """Release the store."""
         self._kv.close()
+
+    def _body_changes(self, record: HeightRecord) -> Iterator[Change]:
+        """Batches and results, written behind each other."""
+        results_key = height_key(layout.RESULTS, record.height)
+        if not record.results:
+            yield results_key, b""
+        joined = (layout.join_parts(record.results),) if record.results else ()
+        kept = self._bodies.put(record.height, (*record.batches, *joined))
+        keys = [layout.batch_key(record.height, position) for position in range(len(record.batches))]
+        yield from zip((*keys, results_key), kept, strict=False)
+
+    def _record_changes(self, record: HeightRecord) -> Iterator[Change]:
+        chunks = list(_chunks(record.log_groups))
+        height, first = layout.encode_height(record.height), self._log.size
+        for chunk, kept in zip(chunks, self._records.put(record.height, [layout.join_groups(chunk) for chunk in chunks]), strict=True):
+            yield height_key(layout.RECORDS, first), height + kept
+            first += sum(len(group.middles) for group in chunk)
+
+    def _body(self, height: int, kept: bytes) -> bytes | None:
+        """A part of a body; None when it was pruned meanwhile."""
+        try:
+            data = self._bodies.get(kept)
+        except Corrupt as error:
+            raise Corrupt(error.code, f"the body of height {height}: {error.detail}") from error
+        if data is None and height >= self.first_body():
+            raise Corrupt(CORRUPT_STORE, f"a segment with the body of height {height} is missing")
+        return data
 
     def _entries(self, base: bytes, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
         start = base + prefix
@@ -292,9 +335,6 @@ def _block_changes(record: HeightRecord) -> Iterator[Change]:
         yield height_key(layout.COMMIT, height), record.commit_bytes
     if record.last_commit_bytes is not None:
         yield height_key(layout.COMMIT, height - 1), record.last_commit_bytes
-    for position, batch in enumerate(record.batches):
-        yield layout.batch_key(height, position), batch
-    yield height_key(layout.RESULTS, height), layout.join_parts(record.results)
     for first_height, validators in record.validator_sets:
         yield height_key(layout.VALIDATORS, first_height), validators
 
@@ -308,13 +348,6 @@ def _state_changes(record: HeightRecord) -> Iterator[Change]:
     for space, key, value in record.index_writes:
         prefix = prefixes.get(space) or prefixes.setdefault(space, layout.name_prefix(layout.INDEX, space))
         yield prefix + key, value
-
-
-def _records_changes(record: HeightRecord, first: int) -> Iterator[Change]:
-    height = layout.encode_height(record.height)
-    for chunk in _chunks(record.log_groups):
-        yield height_key(layout.RECORDS, first), height + layout.join_groups(chunk)
-        first += sum(len(group.middles) for group in chunk)
 
 
 def _chunks(groups: Sequence[LeafGroup]) -> Iterator[list[LeafGroup]]:

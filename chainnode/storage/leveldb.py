@@ -10,7 +10,9 @@ import plyvel
 
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.storage.kv import Change
+from chainnode.storage.segments import Segments
 from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DISK_FULL
+from chainnode.types.limits import SEGMENT_BYTES_MAX
 
 BLOOM_BITS = 10  # about 1 % of misses still read a block
 LOCK_FILE = "IN_USE"
@@ -25,8 +27,17 @@ class LevelKV:
     After a failed write LevelDB refuses further ones until it is opened anew; so must the node.
     """
 
-    def __init__(self, folder: Path, *, write_buffer_bytes: int = 16 * 1024 * 1024, cache_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        write_buffer_bytes: int = 16 * 1024 * 1024,
+        cache_bytes: int = 16 * 1024 * 1024,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
+    ) -> None:
         self._folder = folder
+        self._segment_bytes_max = segment_bytes_max
+        self._segments: dict[str, Segments] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder / LOCK_FILE)
@@ -114,10 +125,16 @@ class LevelKV:
 
     def bytes_on_disk(self) -> int:
         """Size of all files of the store."""
-        return sum(file.stat().st_size for file in self._folder.iterdir() if file.is_file())
+        return sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file())
+
+    def blobs(self, name: str) -> Segments:
+        """The segments in the subfolder of this name."""
+        return self._segments.setdefault(name, Segments(self._folder / name, segment_bytes_max=self._segment_bytes_max))
 
     def close(self) -> None:
         """Release the folder."""
+        for segments in self._segments.values():
+            segments.close()
         if not self._db.closed:
             self._db.close()
             os.close(self._lock)
