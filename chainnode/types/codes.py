@@ -147,6 +147,11 @@ BAD_KEY_FILE = Code(950, "bad-key-file", "The key file cannot be read, or others
 NO_ROUTE = Code(960, "no-route", "The HTTP interface has nothing at this path.")
 WRONG_HTTP_METHOD = Code(961, "wrong-http-method", "The path does not take this HTTP method.")
 UNSUPPORTED_MEDIA = Code(962, "unsupported-media", "The body is of a media type that the path does not take.")
+BAD_OPTION = Code(963, "bad-option", "An option of the request is not valid, or contradicts another.")
+DID_METHOD_UNKNOWN = Code(964, "did-method-unknown", "The node does not resolve DIDs of this method.")
+FEATURE_MISSING = Code(965, "feature-missing", "The request asks for what this resolver does not do, or what the DID's method does not have.")
+WEB_DID_BAD = Code(966, "web-did-bad", "What the web server keeps for a did:web is not its document.")
+WEB_DID_UNREACHABLE = Code(967, "web-did-unreachable", "The web server of a did:web could not be reached, or may not be.")
 
 # 980-989: what a client finds wrong with a node's answer
 NODE_UNREACHABLE = Code(980, "node-unreachable", "No node could be reached, or none answered in time.")
