@@ -87,12 +87,10 @@ class FrontDesk:
         """Tell the replica."""
         message = wire.decode_message(hello)
         assert isinstance(message, Hello)
-        log.info("peer_up", extra={"peer": peer_id, "height": message.height})
         await self._host.put(PeerUp(peer_id, message.height, self._is_validator(peer_id)))
 
     async def on_down(self, peer_id: str) -> None:
         """Tell the replica."""
-        log.info("peer_down", extra={"peer": peer_id})
         self._host.put_now(PeerDown(peer_id))
 
     async def on_message(self, peer_id: str, payload: bytes) -> None:

@@ -54,6 +54,9 @@ class NodeCollector(Collector):
             "chainnode_p2p_frames_dropped", "Messages dropped because a peer's queue was full.", network.frames_dropped
         )
         yield CounterMetricFamily("chainnode_p2p_connections_refused", "Connections refused.", network.connections_refused)
+        yield CounterMetricFamily(
+            "chainnode_p2p_handshakes_dropped", "Connections that made room for others in their handshake.", network.handshakes_dropped
+        )
 
     def _work(self) -> Iterator[Metric]:
         mempool = self._node.host.replica.dissemination.mempool

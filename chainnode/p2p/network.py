@@ -7,19 +7,22 @@ Peers are bytes in, bytes out: what the bytes mean is the handler's business.
 import asyncio
 import logging
 import random
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.p2p.certificates import authenticate, client_context, make_leaf, node_id, server_context, trust
+from chainnode.p2p.door import Door, listen
 from chainnode.p2p.frames import frame
 from chainnode.p2p.opening import open_as_dialler, open_as_listener
 from chainnode.p2p.peer import Connection, Timing, Traffic
 from chainnode.p2p.scores import Scores
-from chainnode.p2p.transport import CLOSE_S, STREAM_BYTES, dial, leaf_of, leave
+from chainnode.p2p.standing import Standing
+from chainnode.p2p.transport import dial, leaf_of, leave, secure
 from chainnode.types.codes import (
     FRAME_TOO_LARGE,
     NOT_ADMITTED,
@@ -99,40 +102,36 @@ class PeerNetwork:
         self._addresses = dict(addresses)
         self._dials: dict[str, asyncio.Task[None]] = {}
         self._connections: dict[str, Connection] = {}
-        self._errors: dict[str, ChainError] = {}
+        self._standing = Standing()
+        self._door = Door()
         self._scores = Scores(ban_ms=self._timing.ban_ms)
         self._group: asyncio.TaskGroup | None = None
         self._listening: asyncio.Future[int] | None = None
-        self._accepting = 0
         self.admit(admitted)
 
     # What the node asks for
 
     async def run(self) -> None:
         """Listen and dial until cancelled. A fault of ours, as in `on_up`, ends it with that exception; a peer's never does."""
-        server = None
-        if self._listen is not None:
-            host, port = self._listen
-            server = await asyncio.start_server(
-                self._on_connect,
-                host,
-                port,
-                ssl=self._server_context,
-                limit=STREAM_BYTES,
-                ssl_handshake_timeout=self._timing.handshake_ms / 1000,
-                ssl_shutdown_timeout=CLOSE_S,
-            )
+        doors = await listen(*self._listen) if self._listen is not None else []
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._future_port().set_result(server.sockets[0].getsockname()[1] if server else 0)
+                for door in doors:
+                    self._group.create_task(self._door.serve(door, self._group, self._accept), name="peer-door")
+                self._future_port().set_result(doors[0].getsockname()[1] if doors else 0)
                 self.connect_to(self._addresses)
                 await asyncio.get_running_loop().create_future()
         finally:
             self._group = None
             self._listening = None
             self._dials.clear()
-            if server is not None:
-                server.close()
+            for door in doors:
+                door.close()
+
+    @property
+    def handshakes_dropped(self) -> int:
+        """Connections that made room for others before it was known who came."""
+        return self._door.dropped
 
     async def wait_listening(self) -> int:
         """The port on which `run` listens, once it does; 0 when it listens on none."""
@@ -152,7 +151,7 @@ class PeerNetwork:
         keep = frozenset(self._admitted)
         self._scores.keep_only(keep)
         self._client_contexts = {peer_id: context for peer_id, context in self._client_contexts.items() if peer_id in keep}
-        self._errors = {peer_id: error for peer_id, error in self._errors.items() if peer_id in keep or peer_id in self._addresses}
+        self._standing.keep_only(frozenset((*keep, *self._addresses)))
 
     def connect_to(self, addresses: Mapping[str, tuple[str, int]]) -> None:
         """Replace the addresses that are dialled; unchanged ones keep their connections."""
@@ -216,7 +215,7 @@ class PeerNetwork:
             frames_dropped=connection.outbox.frames_dropped if connection else 0,
             points=self._scores.points(peer_id, now_s),
             is_banned=self._scores.is_banned(peer_id, now_s),
-            error=self._errors.get(peer_id),
+            error=self._standing.error(peer_id),
         )
 
     def _put(self, peer_id: str, framed: bytes, urgent: bool) -> bool:
@@ -244,29 +243,25 @@ class PeerNetwork:
         self._check_may_connect(peer_id, dialler)
         self._handler.check_hello(peer_id, hello)
 
-    def _on_connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A stranger passed TLS, so some admitted key stands behind it."""
-        if self._group is None or self._accepting >= PEERS_MAX:
-            writer.transport.abort()
-            return
-        try:
-            self._group.create_task(self._accept(reader, writer), name="peer-accept")
-        except RuntimeError:  # the group is shutting down
-            writer.transport.abort()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, connection: socket.socket, leave_door: Callable[[], None]) -> None:
         peer_id = ""
-        self._accepting += 1
         try:
+            reader, writer = await secure(connection, context=self._server_context, deadline_ms=self._timing.handshake_ms)
             peer_id = await self._identify(writer)
-            connection = await self._open(reader, writer, peer_id=peer_id, dialler=peer_id)
+            opened = await self._open(reader, writer, peer_id=peer_id, dialler=peer_id)
+        except OSError:  # noise, or a key that no admitted node vouches for
+            self.connections_refused += 1
+            return
         except ChainError as error:
             self.connections_refused += 1
             self._note(peer_id, error)
             return
-        finally:
-            self._accepting -= 1
-        await self._live(connection)
+        except asyncio.CancelledError:
+            if peer_id:
+                self._note(peer_id, Rejected(TOO_MANY_PEERS, "too many came while it was being let in"))
+            raise
+        leave_door()
+        await self._live(opened)
 
     async def _identify(self, writer: asyncio.StreamWriter) -> str:
         """The id of a dialler; one that is no longer admitted is told so in the place of our hello."""
@@ -284,8 +279,9 @@ class PeerNetwork:
             self._check_hello(peer_id, dialler, hello)
 
         try:
-            async with asyncio.timeout(self._timing.handshake_ms / 1000):
-                hello = await exchange(reader, writer, hello=self._handler.hello(), check_hello=check)
+            with self._standing.opening(peer_id):
+                async with asyncio.timeout(self._timing.handshake_ms / 1000):
+                    hello = await exchange(reader, writer, hello=self._handler.hello(), check_hello=check)
         except TimeoutError as error:
             writer.transport.abort()
             raise Unavailable(PEER_SILENT, "the opening took too long") from error
@@ -316,7 +312,7 @@ class PeerNetwork:
                 old.close(Rejected(PEER_DUPLICATE, "another connection took its place"))
                 await old.ended.wait()  # its on_down comes before our on_up
             await self._handler.on_up(peer_id, connection.hello)
-            log.info("peer_up", extra={"peer": peer_id, "dialled": connection.dialler == self.node_id})
+            self._standing.up(peer_id, is_dialled=connection.dialler == self.node_id)
             try:
                 error = await connection.run(lambda payload: self._deliver(peer_id, payload))
             finally:
@@ -370,9 +366,7 @@ class PeerNetwork:
         await self._live(await self._open(reader, writer, peer_id=peer_id, dialler=self.node_id))
 
     def _note(self, peer_id: str, error: ChainError) -> None:
-        """Remember why a connection ended or did not come about; said once as long as it stays the same."""
-        known = self._errors.get(peer_id)
-        if known is None or known.code != error.code:
-            log.warning("peer_down", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
-        if peer_id in self._admitted or peer_id in self._addresses:
-            self._errors[peer_id] = error
+        """A connection ended or did not come about."""
+        self._standing.ended(peer_id, error, is_connected=peer_id in self._connections)
+        if peer_id not in self._admitted and peer_id not in self._addresses:
+            self._standing.keep_only(frozenset((*self._admitted, *self._addresses)))

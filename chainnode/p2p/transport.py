@@ -1,6 +1,7 @@
 """TLS streams: dialling them, leaving them, and whose certificate is on the other end."""
 
 import asyncio
+import socket
 import ssl
 
 from chainnode.errors import ChainError, Unavailable
@@ -29,6 +30,19 @@ async def dial(host: str, port: int, *, context: ssl.SSLContext, deadline_ms: in
         raise Unavailable(PEER_SILENT, f"{host}:{port} did not answer within {deadline_ms} ms") from error
     except OSError as error:
         raise Unavailable(PEER_UNREACHABLE, f"{host}:{port}: {error.strerror or error}") from error
+
+
+async def secure(
+    connection: socket.socket, *, context: ssl.SSLContext, deadline_ms: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TLS stream with whoever opened this connection, which is closed when it raises OSError or is cancelled."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=STREAM_BYTES)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(
+        lambda: protocol, connection, ssl=context, ssl_handshake_timeout=deadline_ms / 1000, ssl_shutdown_timeout=CLOSE_S
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def leave(writer: asyncio.StreamWriter, error: ChainError | None = None) -> None:
