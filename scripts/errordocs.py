@@ -10,8 +10,8 @@ def page() -> str:
     rows = [f"| {code.number} | `{code.name}` | {code.meaning} |" for code in sorted(CODES.values(), key=lambda code: code.number)]
     head = """# Error codes
 
-Numbers and names never change and are never reused. Those below 900 may enter the hash of a transaction's result;
-those from 900 on speak of a node, its disk or its network. This page is made by `scripts/errordocs.py`.
+Numbers and names never change and are never reused. Those below 900 and from 1000 on may enter the hash of a
+transaction's result; those between speak of a node, its disk or its network. This page is made by `scripts/errordocs.py`.
 
 | number | name | meaning |
 |---|---|---|

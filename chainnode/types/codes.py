@@ -1,7 +1,7 @@
 """The table of stable error codes. Numbers and names never change and are never reused.
 
 1-99 bytes and admission, 100-199 execution in general, then one hundred per contract;
-900-999 node, disk and network (never inside a block).
+900-999 node, disk and network (never inside a block); 1000-1099 credentials.
 """
 
 from dataclasses import dataclass
@@ -158,5 +158,24 @@ NODE_UNREACHABLE = Code(980, "node-unreachable", "No node could be reached, or n
 STALE_ANSWER = Code(981, "stale-answer", "The answer is true but older than what is asked for, or than what is known already.")
 OTHER_QUESTION = Code(982, "other-question", "The node proved something else than what was asked.")
 TWO_HEADERS = Code(983, "two-headers", "Two decided headers of one height were shown: more than a third of the voting power has lied.")
+
+# 1000-1099: credentials, in the contract and in what verifies them
+BAD_CREDENTIAL = Code(1000, "bad-credential", "A credential or presentation, or a part of one, is not valid.")
+CREDENTIAL_EXPIRED = Code(1001, "credential-expired", "The credential is no longer valid.")
+CREDENTIAL_NOT_YET_VALID = Code(1002, "credential-not-yet-valid", "The credential is not valid yet.")
+CREDENTIAL_REVOKED = Code(1003, "credential-revoked", "The credential's status list says that it was revoked.")
+CREDENTIAL_SUSPENDED = Code(1004, "credential-suspended", "The credential's status list says that it is suspended.")
+BAD_CREDENTIAL_PROOF = Code(1005, "bad-credential-proof", "A proof of the credential does not verify, or has run out.")
+SUITE_UNKNOWN = Code(1006, "suite-unknown", "The credential is secured by a method that this program does not verify.")
+METHOD_NOT_AUTHORISED = Code(1007, "method-not-authorised", "The key does not speak for the issuer or holder, or not for this purpose.")
+BAD_STATUS_LIST = Code(1008, "bad-status-list", "A status list, or an entry that points into one, is not valid.")
+STATUS_LIST_SHORT = Code(1009, "status-list-short", "A status list has at least 131,072 entries.")
+STATUS_OUT_OF_RANGE = Code(1010, "status-out-of-range", "The entry points beyond the end of the status list.")
+STATUS_UNKNOWN = Code(1011, "status-unknown", "The status list that the credential names was not given or could not be had.")
+WRONG_CHALLENGE = Code(1012, "wrong-challenge", "The answer is to a challenge of another application, or of nobody.")
+CHALLENGE_EXPIRED = Code(1013, "challenge-expired", "The challenge has run out; ask for another.")
+CHALLENGE_USED = Code(1014, "challenge-used", "The challenge was answered before.")
+NOT_ISSUER = Code(1015, "not-issuer", "The DID is not an issuer that the super nodes admitted.")
+STATUS_FINAL = Code(1016, "status-final", "What was revoked stays revoked.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

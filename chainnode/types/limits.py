@@ -136,6 +136,14 @@ PROPOSAL_VOTES_MAX = 256  # on one proposal, super nodes of the past included
 VALIDATOR_KEYS_MAX = 400  # keys that are or once were a validator's
 OPERATOR_NODES_MAX = 16  # nodes that one operator lets connect, besides its validators
 
+# Credentials: what this program reads of others
+CREDENTIAL_BYTES_MAX = 1024 * 1024  # of one credential or presentation as text
+CREDENTIAL_DEPTH_MAX = 64  # levels of its JSON
+CREDENTIAL_LIST_MAX = 100  # proofs, subjects, status entries, … of one, each
+STATUS_LIST_BYTES_MAX = 4 * 1024 * 1024  # of a status list once expanded
+LOGIN_LIFETIME_MS_MAX = 600_000  # how long a login challenge may be open
+LOGIN_NONCES_MAX = 100_000  # answered challenges that are remembered until they expire
+
 # Host
 CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we call it wrong
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
