@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 
 from chainnode import codec
 from chainnode.crypto.suites import SUITES, check_public_key
+from chainnode.did.syntax import is_uri
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_DOCUMENT
 from chainnode.types.limits import (
@@ -35,6 +36,7 @@ P256, X25519 = "p", "x"  # kinds of keys besides the suites, which sign no trans
 _KEY_BYTES = {P256: 33, X25519: 32}
 _FRAGMENT_LETTERS = string.ascii_letters + string.digits + "._-"
 _FRAGMENT_MAX = 32
+_SERVICE_MEMBERS = ("id", "type", "serviceEndpoint")
 _HEIGHT_MAX = 2**63 - 1
 
 
@@ -294,11 +296,13 @@ def _read_service(value: Value) -> Service:
     for member in _list(members):
         name, content = codec.as_array(member, 2)
         pairs.append((_text(name), content if isinstance(content, int) and not isinstance(content, bool) else _text(content)))
+    if any(not name.isascii() or not name.isalnum() or name in _SERVICE_MEMBERS for name, _ in pairs):
+        raise Malformed(BAD_DOCUMENT, "a member of a service has a name of letters and digits of its own")
     if pairs != sorted(pairs, key=lambda pair: pair[0]):
         raise Malformed(BAD_DOCUMENT, "the members of a service are not in order")
     _check_once("member", [name for name, _ in pairs])
     uri = _text(endpoint)
-    if not _is_uri(uri):
+    if not is_uri(uri):
         raise Malformed(BAD_DOCUMENT, "the endpoint of a service is a URI")
     return Service(_fragment(fragment), _text(kind), uri, tuple(pairs))
 
@@ -338,12 +342,6 @@ def _check_key(method: Method) -> None:
         raise Malformed(BAD_DOCUMENT, f"a key of kind '{method.kind}' has another form")
     if method.purposes & ~allowed:
         raise Malformed(BAD_DOCUMENT, f"a key of kind '{method.kind}' cannot serve all the purposes named")
-
-
-def _is_uri(text: str) -> bool:
-    scheme, colon, rest = text.partition(":")
-    letters = string.ascii_letters + string.digits + "+.-"
-    return bool(colon and rest) and scheme[:1] in string.ascii_letters and all(one in letters for one in scheme) and " " not in text
 
 
 def _fragment(value: Value) -> str:

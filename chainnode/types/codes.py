@@ -27,7 +27,7 @@ TOO_FAR_AHEAD = Code(5, "too-far-ahead", "valid_until_ms is further ahead than t
 REPLAYED = Code(6, "replayed", "A transaction with this id was applied before.")
 BAD_SIGNATURE = Code(7, "bad-signature", "A signature does not verify.")
 BAD_KEY = Code(8, "bad-key", "A key or key string is not valid.")
-BAD_DID = Code(9, "bad-did", "The string is not a did:bid identifier.")
+BAD_DID = Code(9, "bad-did", "The string is not a DID, or not of the form of its method.")
 SUITE_MISSING = Code(10, "suite-missing", "The signature suite needs a library that is not installed.")
 BAD_PROOF = Code(11, "bad-proof", "A proof does not verify.")
 NOT_ENOUGH_TRUST = Code(12, "not-enough-trust", "Less than a third of the trusted validators signed the header.")
@@ -39,6 +39,7 @@ BAD_PASSPHRASE = Code(17, "bad-passphrase", "The passphrase does not open this k
 BAD_BUNDLE = Code(18, "bad-bundle", "The proof bundle is not valid.")
 LIBRARY_MISSING = Code(19, "library-missing", "The format needs a library that is not installed.")
 BAD_DOCUMENT = Code(20, "bad-document", "A DID document, or a part of one, is not valid.")
+BAD_DID_URL = Code(21, "bad-did-url", "The string behind a DID is not a path, a query and a fragment of a DID URL.")
 
 # 100-199: execution in general
 UNKNOWN_CONTRACT = Code(100, "unknown-contract", "No contract has this name.")

@@ -125,6 +125,8 @@ RESULT_DETAIL_LENGTH_MAX = 512  # characters of the sentence in a failed result
 IDENTITY_KEYS_MAX = 20
 DOCUMENT_LIST_MAX = 32  # services, names, attributes, controllers, … of a DID document, each
 DOCUMENT_TEXT_BYTES_MAX = 1024  # of one text in a document
+DID_TEXT_LENGTH_MAX = 512  # of a DID of whatever method
+DID_URL_PARAMETERS_MAX = 16
 RECOVERY_DELAY_MS_MIN = 3_600_000  # an hour for the controllers to object
 RECOVERY_DELAY_MS_MAX = 90 * 86_400_000
 EVIDENCE_RECORDS_MAX = 4096  # in one call
@@ -170,6 +172,7 @@ COMET_BLOCKS_MAX = 20  # headers in one answer of CometBFT's /blockchain
 COMET_BATCH_MAX = 32  # calls in one JSON-RPC request
 COMET_SOCKETS_MAX = 64  # open websockets of CometBFT clients
 COMET_REQUEST_BYTES_MAX = 64 * 1024
+DID_URL_BYTES_MAX = 4096  # of a DID URL with its parameters, as a text
 
 # Clients of the HTTP interface
 DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures

@@ -1,0 +1,23 @@
+"""Rules of the record that only its readers would notice."""
+
+import pytest
+
+from chainnode.did.record import Facts, Service, facts_value, read_facts
+from chainnode.errors import Malformed
+from chainnode.types.codes import BAD_DOCUMENT
+
+
+@pytest.mark.parametrize("name", ["id", "type", "serviceEndpoint", "", "@type", "a b", "é"])
+def test_a_member_of_a_service_cannot_take_the_place_of_another_or_change_what_it_means(name):
+    good = Service("a", "DIDStorage", "https://a.example", (("version", "1"),))
+    assert read_facts(facts_value(Facts((good,)))).services == (good,)
+    with pytest.raises(Malformed) as caught:
+        read_facts(facts_value(Facts((Service("a", "DIDStorage", "https://a.example", ((name, "x"),)),))))
+    assert caught.value.code == BAD_DOCUMENT
+
+
+@pytest.mark.parametrize("endpoint", ["a.example", "https://a.example/é", "https://a.example/<x>", "https://a.example/\r\nx", "https:"])
+def test_the_endpoint_of_a_service_is_a_uri_of_rfc_3986(endpoint):
+    with pytest.raises(Malformed) as caught:
+        read_facts(facts_value(Facts((Service("a", "DIDStorage", endpoint),))))
+    assert caught.value.code == BAD_DOCUMENT
