@@ -5,6 +5,8 @@ bytes. No floats, no extensions; numbers and lengths in their shortest forms; at
 within each other. Arrays decode to tuples. INV-1 begins here.
 """
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import NoReturn
 
 import msgpack
@@ -16,6 +18,7 @@ from chainnode.types.transaction import Value
 
 _PLAIN = frozenset({type(None), bool, int, str, bytes})
 _TEXT = frozenset({str})
+_TUPLE = frozenset({tuple})
 _ARRAYS = frozenset({tuple, list})
 
 # The library makes room for as many elements as a header announces, a thousand levels deep, before it has seen them.
@@ -66,12 +69,20 @@ def pack(value: Value) -> bytes:
     return packed
 
 
+def pack_each(values: Sequence[Value]) -> list[bytes]:
+    """`pack` of each of many values, which shares what it costs to begin."""
+    packer = msgpack.Packer()
+    return [packer.pack(value) for value in values]
+
+
 def is_mapless(value: Value, levels: int = CODEC_DEPTH_MAX) -> bool:
     """Whether `pack` gives the canonical bytes: no map in it, nothing without a canonical form, not too deep; big numbers aside."""
     if type(value) is not tuple:
         return type(value) in _PLAIN
     if _PLAIN.issuperset(map(type, value)):
         return levels > 0
+    if _TUPLE.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, chain.from_iterable(value))):
+        return levels > 1  # hot: a list of many records
     for item in value:  # a generator would cost half as much again
         if type(item) in _PLAIN:
             continue

@@ -3,6 +3,8 @@
 Hot: thousands of records a second. A call checks its records in one pass, and the log's head is written once per block.
 """
 
+from typing import NoReturn
+
 from chainnode import codec
 from chainnode.errors import Rejected
 from chainnode.evidencelog import EMPTY_LOG, LeafGroup, LogState
@@ -19,6 +21,9 @@ DIGEST_INDEX = "digest"  # digest -> log index (8) ‖ height (8), of its first 
 HEAD_KEY = b"log"
 _LEAF_VERSION = 1
 _ARRAY_OF_8 = b"\x98"
+_ALGORITHMS = frozenset(ALGORITHMS)
+_DIGEST_BYTES = 32
+_META_MAX = EVIDENCE_META_BYTES_MAX
 
 
 @method
@@ -29,26 +34,33 @@ def record(call: Call, state: State, records: tuple[tuple[str, bytes, bytes], ..
     """
     roles.require_member(state, call)
     require(0 < len(records) <= EVIDENCE_RECORDS_MAX, TOO_MANY, f"1 to {EVIDENCE_RECORDS_MAX} records in one call")
-    for place, (algorithm, digest, meta) in enumerate(records):
-        if algorithm not in ALGORITHMS or len(digest) != 32:
-            raise Rejected(BAD_DIGEST, f"record {place} is no digest of 32 bytes by one of {', '.join(ALGORITHMS)}")
-        if len(meta) > EVIDENCE_META_BYTES_MAX:
-            raise Rejected(META_TOO_LONG, f"record {place} has a description of {len(meta)} bytes; {EVIDENCE_META_BYTES_MAX} are allowed")
+    algorithms, digests, metas = zip(*records, strict=True)
+    if not (_ALGORITHMS.issuperset(algorithms) and set(map(len, digests)) == {_DIGEST_BYTES} and max(map(len, metas)) <= _META_MAX):
+        _refuse(records)
     index = state.log_append(_leaves(call, records))
-    repeated = _index_digests(state, [digest for _, digest, _ in records], index, call.height)
+    repeated = _index_digests(state, digests, index, call.height)
     state.emit(Event(NAME, "recorded", {"by": call.sender, "first": index, "count": len(records)}))
     return index, len(records), repeated
 
 
+def _refuse(records: tuple[tuple[str, bytes, bytes], ...]) -> NoReturn:
+    """Say which record cannot be taken; there is one."""
+    for place, (algorithm, digest, meta) in enumerate(records):
+        if algorithm not in ALGORITHMS or len(digest) != _DIGEST_BYTES:
+            raise Rejected(BAD_DIGEST, f"record {place} is no digest of 32 bytes by one of {', '.join(ALGORITHMS)}")
+        if len(meta) > _META_MAX:
+            raise Rejected(META_TOO_LONG, f"record {place} has a description of {len(meta)} bytes; {_META_MAX} are allowed")
+    raise AssertionError("every record can be taken")
+
+
 def _leaves(call: Call, records: tuple[tuple[str, bytes, bytes], ...]) -> LeafGroup:
     """The leaves of the records: each `[1, sender, height, time_ms, algorithm, digest, meta, tx_id]` in canonical bytes."""
-    pack = codec.pack
-    before = pack((_LEAF_VERSION, call.sender, call.height, call.time_ms))[1:]  # without the byte that says how many elements
-    middles = tuple([pack(record)[1:] for record in records])
-    return LeafGroup(_ARRAY_OF_8 + before, middles, pack(call.tx_id))
+    before = codec.pack((_LEAF_VERSION, call.sender, call.height, call.time_ms))[1:]  # without the byte that says how many elements
+    middles = tuple([packed[1:] for packed in codec.pack_each(records)])
+    return LeafGroup(_ARRAY_OF_8 + before, middles, codec.pack(call.tx_id))
 
 
-def _index_digests(state: State, digests: list[bytes], index: int, height: int) -> tuple[tuple[int, int], ...]:
+def _index_digests(state: State, digests: tuple[bytes, ...], index: int, height: int) -> tuple[tuple[int, int], ...]:
     """Note where digests were recorded first; (place, first height) of those that were before, in this call or an earlier one."""
     height_bytes = height.to_bytes(8, "big")
     repeated: list[tuple[int, int]] = []

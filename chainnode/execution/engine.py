@@ -62,7 +62,7 @@ class BlockOutcome:
 
     results: tuple[TxResult, ...]
     store_writes: Mapping[str, tuple[Entry, ...]]
-    index_writes: tuple[tuple[str, bytes, bytes], ...]
+    index_writes: Mapping[str, Mapping[bytes, bytes]]
     log_groups: tuple[LeafGroup, ...]
     log_growth: Growth
     validators: ValidatorSet | None

@@ -37,13 +37,13 @@ class State:
         self._log = log
         self._reads: dict[tuple[str, bytes], bytes | None] = {}  # the reader's answers, which are the same all block long
         self._writes: dict[tuple[str, bytes], bytes | None] = {}
-        self._index: dict[tuple[str, bytes], bytes] = {}
+        self._index: dict[str, dict[bytes, bytes]] = {}  # by space
         self._groups: list[LeafGroup] = []  # evidence
         self._log_size = log.size  # with these
         self._growth: Growth | None = None  # by these
         self._events: list[Event] = []
         self._undo: list[tuple[tuple[str, bytes], bool, bytes | None]] = []
-        self._index_added: list[tuple[str, bytes]] = []
+        self._index_added: list[tuple[str, tuple[bytes, ...]]] = []
         self._groups_before = 0
 
     # For contracts
@@ -54,25 +54,24 @@ class State:
 
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key."""
-        known = self._index.get((space, key))
+        known = self._index.get(space, {}).get(key)
         return known if known is not None else self._reader.index_get(space, key)
 
     def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of index keys, in order."""
-        own = self._index
-        found = self._reader.index_get_many(space, keys)
-        return [own.get((space, key)) or value for key, value in zip(keys, found, strict=True)]
+        own, found = self._index.get(space), self._reader.index_get_many(space, keys)
+        return found if own is None else [own.get(key) or value for key, value in zip(keys, found, strict=True)]
 
     def index_put(self, space: str, key: bytes, value: bytes) -> None:
         """Set an index key that is not set yet."""
-        assert value and (space, key) not in self._index
-        self._index[space, key] = value
-        self._index_added.append((space, key))
+        self.index_put_many(space, {key: value})
 
     def index_put_many(self, space: str, entries: Mapping[bytes, bytes]) -> None:
         """Set index keys that are not set yet."""
-        for key, value in entries.items():
-            self.index_put(space, key, value)
+        own = self._index.setdefault(space, {})
+        assert all(entries.values()) and own.keys().isdisjoint(entries)
+        own.update(entries)
+        self._index_added.append((space, tuple(entries)))
 
     @property
     def log_size(self) -> int:
@@ -112,8 +111,9 @@ class State:
                 self._writes[place] = value
             else:
                 del self._writes[place]
-        for place in self._index_added:
-            del self._index[place]
+        for space, keys in self._index_added:
+            for key in keys:
+                del self._index[space][key]
         if len(self._groups) > self._groups_before:
             self._log_size -= sum(len(group.middles) for group in self._groups[self._groups_before :])
             del self._groups[self._groups_before :]
@@ -134,9 +134,9 @@ class State:
             stores.setdefault(name, []).append((key, value))
         return {name: tuple(entries) for name, entries in stores.items()}
 
-    def index_writes(self) -> tuple[tuple[str, bytes, bytes], ...]:
-        """What the block added to the index, in order."""
-        return tuple((space, key, value) for (space, key), value in self._index.items())
+    def index_writes(self) -> dict[str, dict[bytes, bytes]]:
+        """What the block added to the index, by space."""
+        return {space: entries for space, entries in self._index.items() if entries}
 
     def log_groups(self) -> tuple[LeafGroup, ...]:
         """The evidence of the block."""

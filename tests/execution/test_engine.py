@@ -9,6 +9,7 @@ import pytest
 from chainnode import codec
 from chainnode.bid import did_of
 from chainnode.crypto.suites import sign
+from chainnode.did.record import SIGNING, Document, Method, document_value
 from chainnode.digests import genesis_hash
 from chainnode.errors import Rejected
 from chainnode.evidencelog import EMPTY_LOG, LeafGroup
@@ -30,7 +31,8 @@ from chainnode.types.codes import CODES, NOT_FOUND
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
 from chainnode.types.transaction import Event, Invocation, Signature, Transaction, TransactionBody, TxResult, Value
-from contracts import identity, roles
+from contracts import roles
+from contracts.identityrecords import may_sign
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of, make_genesis, set_of
 from tests.contracts.council import did, genesis_of
@@ -152,11 +154,16 @@ def written(outcome: BlockOutcome) -> dict[tuple[str, bytes], bytes | None]:
     return {(store, key): value for store, entries in outcome.store_writes.items() for key, value in entries if key != b"leaves"}
 
 
+def flat_index(outcome: BlockOutcome) -> dict[tuple[str, bytes], bytes]:
+    """What the block added to the index, by space and key."""
+    return {(space, key): value for space, entries in outcome.index_writes.items() for key, value in entries.items()}
+
+
 def applied(outcome: BlockOutcome) -> DictReader:
     """The state after a first block."""
     reader = DictReader()
     reader.values = {place: value for place, value in written(outcome).items() if value is not None}
-    reader.index = {(space, key): value for space, key, value in outcome.index_writes}
+    reader.index = flat_index(outcome)
     return reader
 
 
@@ -199,7 +206,7 @@ def signed(call: Invocation, *, nonce: int, key_name: str = "anna") -> Transacti
 def applied_all(outcome: BlockOutcome) -> DictReader:
     """The state after a genesis."""
     values = {(store, key): value for store, entries in outcome.store_writes.items() for key, value in entries if value is not None}
-    return DictReader(values, {(space, key): value for space, key, value in outcome.index_writes})
+    return DictReader(values, flat_index(outcome))
 
 
 # What is not looked at
@@ -208,14 +215,14 @@ def applied_all(outcome: BlockOutcome) -> DictReader:
 def test_replay_in_one_block() -> None:
     outcome = block(tx(PUT), tx(PUT), tx(("put", "toy", b"k2", b"w"), nonce=1, who=("bela",)))
     assert codes(outcome) == ["ok", "replayed", "ok"]
-    assert [(space, key) for space, key, _ in outcome.index_writes].count((TX_INDEX, tx(PUT).tx_id)) == 1
+    assert list(outcome.index_writes[TX_INDEX]).count(tx(PUT).tx_id) == 1
 
 
 def test_replay_in_a_later_block() -> None:
     reader = applied(block(tx(PUT)))
     later = replace(CONTEXT, height=8, time_ms=NOW_MS + 1)
     outcome = block(tx(PUT), reader=reader, context=later)
-    assert codes(outcome) == ["replayed"] and written(outcome) == {} and outcome.index_writes == ()
+    assert codes(outcome) == ["replayed"] and written(outcome) == {} and outcome.index_writes == {}
 
 
 def test_replay_of_what_failed() -> None:
@@ -289,7 +296,7 @@ def test_inv_25_what_was_not_looked_at_may_come_again(one: Transaction) -> None:
     law = Toy({key_of("bela").public})
     outcome = block(one, one, law=law)
     assert codes(outcome)[0] == codes(outcome)[1] != "replayed"
-    assert outcome.index_writes == () and written(outcome) == {} and law.calls == []
+    assert outcome.index_writes == {} and written(outcome) == {} and law.calls == []
     assert all(result.events == () and failure(result)[1] == 0 for result in outcome.results)
 
 
@@ -303,7 +310,7 @@ def test_inv_25_a_strangers_copy_does_not_use_up_the_transaction() -> None:
     outcome = apply_block(law, reader, EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, [copy, genuine, genuine])
     assert codes(outcome) == ["key-not-authorised", "ok", "replayed"]
     assert [is_settled(result) for result in outcome.results] == [False, True, True]
-    assert [(space, value) for space, key, value in outcome.index_writes if key == genuine.tx_id] == [(TX_INDEX, codec.encode((1, 1)))]
+    assert outcome.index_writes[TX_INDEX] == {genuine.tx_id: codec.encode((1, 1))}
 
 
 def test_a_result_that_another_copy_could_change_is_not_settled() -> None:
@@ -322,13 +329,13 @@ def test_a_failing_call_undoes_the_whole_transaction() -> None:
     assert outcome.results[0].events == () and len(outcome.results[1].events) == 1
     assert written(outcome) == {("toy", b"k"): b"other"}
     assert [leaf for group in outcome.log_groups for leaf in group.leaves()] == [b"k"] and outcome.log_growth[0].size == 1
-    assert [key for space, key, _ in outcome.index_writes if space == "seen"] == [b"k"]
+    assert list(outcome.index_writes["seen"]) == [b"k"]
 
 
 def test_a_failed_transaction_leaves_its_place_in_the_index() -> None:
     failing = tx(("refuse", "no"))
     outcome = block(tx(PUT), failing)
-    assert outcome.index_writes[-1] == (TX_INDEX, failing.tx_id, codec.encode((7, 1)))
+    assert list(outcome.index_writes[TX_INDEX].items())[-1] == (failing.tx_id, codec.encode((7, 1)))
 
 
 def test_a_failed_transaction_leaves_what_others_wrote() -> None:
@@ -399,7 +406,8 @@ def test_a_key_that_was_rotated_away_signs_nothing_more() -> None:
     law = SystemContracts()
     reader = applied_all(apply_genesis(law, genesis_of(("anna",), ("v1",))))
     new = ("e", key_of("new").public)
-    register = Invocation("identity", "register", ((new,),))
+    listed = Document((Method("new", *new, SIGNING),))
+    register = Invocation("identity", "create", (did("anna"), document_value(listed)))
     record = Invocation("evidence", "record", ((("sha-256", b"\x01" * 32, b""),),))
     txs = [signed(register, nonce=0), signed(record, nonce=1), signed(record, nonce=2, key_name="new")]
     outcome = apply_block(law, reader, EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, txs)
@@ -409,4 +417,4 @@ def test_a_key_that_was_rotated_away_signs_nothing_more() -> None:
     again = [signed(record, nonce=3), signed(record, nonce=4, key_name="new")]
     outcome = apply_block(law, later, EMPTY_LOG, BlockContext("trade-1", 2, NOW_MS), PARAMS, again)
     assert codes(outcome) == ["key-not-authorised", "ok"]
-    assert identity.may_sign(State(later), did("anna"), *new) and roles.has_role(State(later), did("anna"), roles.SUPER, NOW_MS)
+    assert may_sign(State(later), did("anna"), *new) and roles.has_role(State(later), did("anna"), roles.SUPER, NOW_MS)

@@ -115,7 +115,7 @@ class AnyUse(RuleBasedStateMachine):
                     self.reader.values.pop((store, key), None)
                 else:
                     self.reader.values[store, key] = value
-        self.reader.index |= {(space, key): value for space, key, value in self.state.index_writes()}
+        self.reader.index |= {(space, key): value for space, entries in self.state.index_writes().items() for key, value in entries.items()}
         self.log = self.state.log_growth()[0]
         self.logged += self.plain.leaves
         assert self.reader.values == self.plain.values and self.reader.index == self.plain.index
@@ -216,4 +216,4 @@ def test_an_index_key_is_set_once() -> None:
         state.index_put("tx", b"k", b"w")
     with pytest.raises(AssertionError):
         state.index_put("tx", b"empty", b"")
-    assert state.index_writes() == (("tx", b"k", b"v"),)
+    assert state.index_writes() == {"tx": {b"k": b"v"}}

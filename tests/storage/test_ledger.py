@@ -144,9 +144,13 @@ def test_state_and_index_are_read_in_order(kv):
     assert ledger.state_iterate("goods", b"", None, 1) == ((b"first", b"1"),)
     assert ledger.state_iterate("none", b"", None, 9) == ()
     assert ledger.index_get("tx", b"tx12") == b"12"
-    assert ledger.index_get("tx", b"tx7") is None
+    assert ledger.index_get("tx", b"tx13") is None
+    assert ledger.index_get_many("tx", [b"tx12", b"tx13", b"genesis"]) == [b"12", None, b"0"]
+    assert ledger.index_get_many("tx", []) == []
+    again = opened(kv)
+    assert again.index_get_many("tx", [b"tx12", b"tx13", b"genesis"]) == [b"12", None, b"0"]
+    assert again.index_get("tx", b"tx12") == b"12"
     assert ledger.index_get("did", b"d") == b"12"
-    assert ledger.index_iterate("tx", b"tx1", None, 9) == ((b"tx10", b"10"), (b"tx11", b"11"), (b"tx12", b"12"))
 
 
 def test_evidence_over_many_heights_and_tiles(kv):
