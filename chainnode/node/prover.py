@@ -16,6 +16,7 @@ from chainnode.node.ingress import position_of
 from chainnode.types.block import Header, ValidatorSet
 from chainnode.types.bundle import Bundle, Claim, EvidenceClaim, HeaderClaim, LightBlock, StateClaim, StateProof
 from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_ENOUGH_TRUST, NOT_FOUND, STATE_PRUNED, TX_UNKNOWN
+from chainnode.types.limits import PATHS_KEPT_MAX
 from chainnode.types.proof import ExistenceProof, NonExistenceProof
 from chainnode.types.transaction import TxResult
 from contracts import evidence
@@ -35,6 +36,7 @@ class Prover:
         self._chain = chain
         self._ledger = chain.state.ledger
         self._last_body: _Body | None = None
+        self._paths: dict[int, tuple[LightBlock, ...]] = {}  # by height, the one that was made last at the end
         self._rules = TrustRules(chain.genesis.chain_id, None)
         self._first = validator_set(validator(one.public_key, one.power) for one in chain.genesis.validators)
 
@@ -129,7 +131,12 @@ class Prover:
 
     def _bundle(self, claim: Claim, height: int) -> Bundle:
         """The claim with the path to `height`."""
-        return Bundle(self._chain.genesis.chain_id, self._chain.genesis_hash, tuple(self._path(height)), claim)
+        path = self._paths.get(height)
+        if path is None:
+            path = self._paths[height] = tuple(self._path(height))  # 200 us and more, and most who ask mean the same height
+            for oldest in list(self._paths)[:-PATHS_KEPT_MAX]:
+                self._paths.pop(oldest, None)
+        return Bundle(self._chain.genesis.chain_id, self._chain.genesis_hash, path, claim)
 
     def _path(self, height: int) -> list[LightBlock]:
         """As few headers as lead from genesis to `height`, each believed after the one before."""

@@ -96,6 +96,7 @@ STATE_UNDO_HEIGHTS = 4  # of those heights, how many are provable again right af
 PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 steps of about 70 bytes, and two values
 
 # Disk
+PATHS_KEPT_MAX = 32  # ways of trust to recent heights, for the bundles that are asked for next
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024  # a file of bodies or records is followed by another once it is as long
 INLINE_BYTES_MAX = 16 * 1024  # what a height has of these, when no more, stays in LevelDB, which saves a sync
 PRUNE_KEYS_STEP = 64  # deletions in one write

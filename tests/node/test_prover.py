@@ -8,6 +8,7 @@ import pytest
 from chainnode import codec
 from chainnode.bundle import verify_bundle
 from chainnode.errors import ChainError, Rejected, Unavailable
+from chainnode.node import prover as prover_module
 from chainnode.node.prover import Prover
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import Bundle, EvidenceFact, Fact, HeaderFact, StateFact, TransactionFact
@@ -183,3 +184,12 @@ def test_a_body_that_was_pruned_is_told_from_one_that_never_was(small: SmallChai
     assert "block 1" in error.detail
     believed(small, prover.record(0))  # evidence, state and headers stay
     believed(small, prover.header(1))
+
+
+def test_the_ways_that_are_kept_are_few_and_true(small: SmallChain, prover: Prover, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prover_module, "PATHS_KEPT_MAX", 3)
+    heights = range(1, small.chain.tip.height + 1)
+    first = {height: prover.header(height) for height in heights}
+    assert len(prover._paths) == 3
+    for height in reversed(heights):
+        assert prover.header(height) == first[height] == Prover(small.chain).header(height)
