@@ -13,7 +13,7 @@ from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.block import KeyType, PublicKey
-from chainnode.types.codes import ALREADY_VOTED, BAD_PROPOSAL, DEACTIVATED, NOT_FOUND, PROPOSAL_CLOSED, TOO_MANY
+from chainnode.types.codes import ALREADY_VOTED, BAD_PROPOSAL, DEACTIVATED, NO_KEYS, NOT_FOUND, PROPOSAL_CLOSED, TOO_MANY
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import (
     DID_BYTES_MAX,
@@ -25,8 +25,10 @@ from chainnode.types.limits import (
     TEXT_BYTES_MAX,
 )
 from chainnode.types.transaction import Event, Value
-from contracts import identity, roles, validators
+from contracts import roles, validators
 from contracts.arguments import check_digest, check_text
+from contracts.identityrecords import can_sign, identity
+from contracts.credentials import admit, dismiss
 from contracts.roles import Grant
 from contracts.validators import Registered
 
@@ -104,7 +106,8 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
     """Ask the super nodes; the sender, one of them, votes yes by asking. Returns the proposal's number.
 
     Kinds and their arguments: `set_params` ({name: value}), `grant_role` (did, role, expires_ms, evidence), `revoke_role` (did, role),
-    `set_validator` (operator, name, "ed25519" or "secp256k1", key, power, node key, host:port), `remove_validator` (address).
+    `set_validator` (operator, name, "ed25519" or "secp256k1", key, power, node key, host:port), `remove_validator` (address),
+    `admit_issuer` (did, name, evidence), `remove_issuer` (did).
     """
     roles.require_role(state, call, call.sender, roles.SUPER)
     require(kind in _KINDS, BAD_PROPOSAL, f"there is no kind of proposal {kind}")
@@ -187,8 +190,10 @@ def _grant_role(call: Call, state: State, one: Proposal) -> None:
     did, role, expires_ms, evidence = one.arguments
     assert isinstance(did, str) and isinstance(role, str) and isinstance(expires_ms, int) and isinstance(evidence, bytes)
     check_digest("evidence", evidence)
-    found = identity.identity(state, did)
-    require(found is None or found.is_active, DEACTIVATED, f"{did} was deactivated")  # INV-23: it could never vote, and yet would count
+    found = identity(state, did)
+    # INV-23: it could never vote, and yet would count.
+    require(found is None or found.is_active, DEACTIVATED, f"{did} was deactivated")
+    require(role != roles.SUPER or found is None or can_sign(found.document), NO_KEYS, f"no key signs transactions of {did}")
     roles.put_grant(state, did, Grant(role, expires_ms, evidence, f"governance:{one.number}", call.height), call.time_ms)
 
 
@@ -213,6 +218,18 @@ def _remove_validator(call: Call, state: State, one: Proposal) -> None:
     validators.remove_validator(state, address)
 
 
+def _admit_issuer(call: Call, state: State, one: Proposal) -> None:
+    did, name, evidence = one.arguments
+    assert isinstance(did, str) and isinstance(name, str) and isinstance(evidence, bytes)
+    admit(state, did, name, evidence, by=f"governance:{one.number}", height=call.height)
+
+
+def _remove_issuer(call: Call, state: State, one: Proposal) -> None:
+    (did,) = one.arguments
+    assert isinstance(did, str)
+    dismiss(state, did, one.reason, by=f"governance:{one.number}", height=call.height)
+
+
 # The types of a kind's arguments, which `propose` checks, and what carries it out.
 _KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None]]] = {
     "set_params": ((dict,), _set_params),
@@ -220,6 +237,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None
     "revoke_role": ((str, str), _revoke_role),
     "set_validator": ((str, str, str, bytes, int, bytes, str), _set_validator),
     "remove_validator": ((bytes,), _remove_validator),
+    "admit_issuer": ((str, str, bytes), _admit_issuer),
+    "remove_issuer": ((str,), _remove_issuer),
 }
 
 

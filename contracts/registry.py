@@ -8,7 +8,20 @@ from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation, Value
-from contracts import deliveries, evidence, goods, governance, holds, identity, pledges, receipts, roles, validators
+from contracts import (
+    deliveries,
+    devices,
+    evidence,
+    goods,
+    governance,
+    holds,
+    identity,
+    identityrecords,
+    pledges,
+    receipts,
+    roles,
+    validators,
+)
 from contracts.receiptrecords import STORE as RECEIPTS
 
 IBC = "ibc"  # packets to other chains will live here; provable from the first block on
@@ -18,7 +31,7 @@ METHODS: dict[str, dict[str, Method]] = {
     governance.NAME: methods_of(governance),
     roles.NAME: methods_of(roles),
     validators.NAME: methods_of(validators),
-    identity.NAME: methods_of(identity),
+    identityrecords.NAME: methods_of(identity, devices),
     evidence.NAME: methods_of(evidence),
     goods.NAME: methods_of(goods),
     RECEIPTS: methods_of(receipts, pledges, deliveries, holds),
@@ -40,7 +53,7 @@ class SystemContracts:
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now."""
-        return identity.may_sign(state, did, suite, public_key)
+        return identityrecords.may_sign(state, did, suite, public_key)
 
     def may_submit(self, state: State, did: str, time_ms: int) -> bool:
         """Members with a role, whichever, and the nodes, which report equivocation. Nothing that others send could succeed (INV-32)."""

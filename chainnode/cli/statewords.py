@@ -5,18 +5,29 @@ from collections.abc import Callable
 from chainnode import codec
 from chainnode.bundlewords import value_to_text
 from chainnode.cli.usage import UsageError
+from chainnode.did.record import (
+    INVOCATION,
+    P256,
+    PURPOSES,
+    X25519,
+    Document,
+    Method,
+    decode_identity,
+    decode_recovery,
+    decode_superseded,
+)
 from chainnode.errors import ChainError
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import StateFact
 from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX
-from contracts import evidence, goods, governance, identity, roles, validators
+from contracts import evidence, goods, governance, identityrecords, roles, validators
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import STORE as RECEIPTS
 from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
 
 _NS_PER_MS = 1_000_000
 _TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
-_SUITES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2"}
+_SUITES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2", P256: "P-256", X25519: "X25519"}
 
 # What people name, and where the ledger keeps it.
 _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
@@ -24,7 +35,7 @@ _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "package": (goods.NAME, unit_key),
     "intake": (goods.NAME, goods.intake_key),
     "roles": (roles.NAME, roles.holder_key),
-    "identity": (identity.NAME, identity.identity_key),
+    "identity": (identityrecords.NAME, identityrecords.identity_key),
     "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
 }
 THINGS = tuple(_THINGS)
@@ -152,10 +163,44 @@ def _validator(value: bytes) -> tuple[str, ...]:
 
 
 def _identity(value: bytes) -> tuple[str, ...]:
-    one = identity.decode_identity(value)
+    one = decode_identity(value)
     state = "is active" if one.is_active else "was deactivated"
-    keys = tuple(f"It may sign with the {_SUITES.get(suite, _name(suite))} key {key.hex()}." for suite, key in one.keys)
-    return f"Identifier {_name(one.did)} {state}: version {one.sequence}, of block {one.height}.", *keys
+    return f"Identifier {_name(one.did)} {state}: version {one.sequence}, of block {one.height}.", *_document(one.document)
+
+
+def _superseded(value: bytes) -> tuple[str, ...]:
+    old = decode_superseded(value)
+    one = old.identity
+    return (
+        f"Identifier {_name(one.did)}: version {one.sequence}, of block {one.height}, which block {old.until_height} replaced.",
+        *_document(one.document),
+    )
+
+
+def _recovery(value: bytes) -> tuple[str, ...]:
+    one = decode_recovery(value)
+    return (
+        f"{', '.join(map(_name, one.asked_by))} asked in block {one.height} for new keys of {_name(one.did)},"
+        f" which can be in force from {_time(one.ready_ms)} on.",
+        *map(_method, one.methods),
+    )
+
+
+def _document(one: Document) -> tuple[str, ...]:
+    lines = [_method(method) for method in one.methods]
+    control = one.control
+    if control.controllers:
+        lines.append(f"It is controlled by {control.threshold} of {', '.join(map(_name, control.controllers))}.")
+    if control.recovery:
+        lines.append(f"It can be recovered by {control.recovery_threshold} of {', '.join(map(_name, control.recovery))}.")
+    lines += [f"Service #{one.fragment}: {_name(one.type)} at {_name(one.endpoint)}." for one in one.facts.services]
+    return tuple(lines)
+
+
+def _method(one: Method) -> str:
+    uses = ", ".join(name for name, bit in PURPOSES.items() if one.purposes & bit)
+    signs = " It signs transactions." if one.purposes & INVOCATION else ""
+    return f"Key #{one.fragment} for {uses}: {_SUITES.get(one.kind, _name(one.kind))} {one.key.hex()}.{signs}"
 
 
 def _proposal(value: bytes) -> tuple[str, ...]:
@@ -179,8 +224,9 @@ _RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
     (goods.NAME, unit_key("-")[:1], _package),
     (roles.NAME, roles.holder_key("")[:1], _grants),
     (validators.NAME, validators.validator_key(b""), _validator),
-    (identity.NAME, identity.identity_key("")[:1], _identity),
-    (identity.NAME, identity.version_key("", 1)[:1], _identity),
+    (identityrecords.NAME, identityrecords.identity_key("")[:1], _identity),
+    (identityrecords.NAME, identityrecords.version_key("", 1)[:1], _superseded),
+    (identityrecords.NAME, identityrecords.recovery_key("")[:1], _recovery),
     (governance.NAME, governance.proposal_key(1)[:1], _proposal),
     (evidence.NAME, evidence.HEAD_KEY, _log_head),
 )

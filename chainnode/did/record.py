@@ -13,6 +13,7 @@ from chainnode.did.syntax import is_uri
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_DOCUMENT
 from chainnode.types.limits import (
+    CONTROL_THRESHOLD_MAX,
     DID_BYTES_MAX,
     DOCUMENT_LIST_MAX,
     DOCUMENT_TEXT_BYTES_MAX,
@@ -153,7 +154,7 @@ class Superseded:
 class Recovery:
     """New methods that recovery asked for: they come in force when somebody says so at or after `ready_ms`, if nobody objects before.
 
-    `sequence` is the version that they replace.
+    `sequence` is the version that was in force when they were asked for, `asked_by` those of its recovery DIDs who did.
     """
 
     did: str
@@ -247,9 +248,9 @@ def read_control(value: Value) -> Control:
     controllers, threshold, recovery, recovery_threshold, delay_ms = codec.as_array(value, 5)
     control = Control(
         tuple(_did(one) for one in _list(controllers)),
-        codec.as_int(threshold, 1, DOCUMENT_LIST_MAX),
+        codec.as_int(threshold, 1, CONTROL_THRESHOLD_MAX),
         tuple(_did(one) for one in _list(recovery)),
-        codec.as_int(recovery_threshold, 1, DOCUMENT_LIST_MAX),
+        codec.as_int(recovery_threshold, 1, CONTROL_THRESHOLD_MAX),
         codec.as_int(delay_ms, RECOVERY_DELAY_MS_MIN, RECOVERY_DELAY_MS_MAX),
     )
     for dids, needed in ((control.controllers, control.threshold), (control.recovery, control.recovery_threshold)):

@@ -72,7 +72,12 @@ LAST_VALIDATOR = Code(402, "last-validator", "The chain would be left without a 
 # 500-599: identity
 STALE_VERSION = Code(500, "stale-version", "The sequence number or the previous version is not the current one.")
 DEACTIVATED = Code(501, "deactivated", "The identifier was deactivated, for ever.")
-NO_KEYS = Code(502, "no-keys", "An identity needs at least one key.")
+NO_KEYS = Code(502, "no-keys", "The identifier would be left without a key that may sign for it.")
+CHANGED_THIS_BLOCK = Code(503, "changed-this-block", "The identifier has a version of this block already; it can change again in the next.")
+NO_RECOVERY = Code(504, "no-recovery", "The identifier names nobody who may recover it, or no recovery is pending.")
+RECOVERY_PENDING = Code(505, "recovery-pending", "A recovery of the identifier is pending, or ready to be finished.")
+RECOVERY_EARLY = Code(506, "recovery-early", "The delay of the recovery has not passed.")
+NO_VETO = Code(507, "no-veto", "All who may recover the identifier have asked, and fewer would have been enough: there is no veto.")
 
 # 600-699: evidence
 BAD_DIGEST = Code(600, "bad-digest", "A digest has 32 bytes, by an algorithm that the chain knows.")
@@ -150,7 +155,9 @@ WRONG_HTTP_METHOD = Code(961, "wrong-http-method", "The path does not take this 
 UNSUPPORTED_MEDIA = Code(962, "unsupported-media", "The body is of a media type that the path does not take.")
 BAD_OPTION = Code(963, "bad-option", "An option of the request is not valid, or contradicts another.")
 DID_METHOD_UNKNOWN = Code(964, "did-method-unknown", "The node does not resolve DIDs of this method.")
-FEATURE_MISSING = Code(965, "feature-missing", "The request asks for what this resolver does not do, or what the DID's method does not have.")
+FEATURE_MISSING = Code(
+    965, "feature-missing", "The request asks for what this resolver does not do, or what the DID's method does not have."
+)
 WEB_DID_BAD = Code(966, "web-did-bad", "What the web server keeps for a did:web is not its document.")
 WEB_DID_UNREACHABLE = Code(967, "web-did-unreachable", "The web server of a did:web could not be reached, or may not be.")
 

@@ -11,7 +11,7 @@ class ChainParams:
 
     block_bytes_max: int = 4 * 1024 * 1024  # sum of the batches' bytes
     block_txs_max: int = 10_000
-    tx_bytes_max: int = 512 * 1024
+    tx_bytes_max: int = 1024 * 1024
     tx_lifetime_ms_max: int = 600_000  # how far ahead of block time valid_until_ms may be
     precision_ms: int = 500  # proposer-based time: clock difference between honest nodes
     message_delay_ms: int = 4_000  # proposer-based time: how late a proposal may arrive

@@ -5,13 +5,13 @@ Everything that can grow has a maximum here; full means drop and count, never gr
 
 # Bytes
 CODEC_DEPTH_MAX = 16  # nesting of canonical msgpack
-TX_BYTES_MAX = 512 * 1024  # one signed transaction
+TX_BYTES_MAX = 1024 * 1024  # one signed transaction
 TX_SIGNERS_MAX = 16
 TX_CALLS_MAX = 64
 TX_MEMO_BYTES_MAX = 256
 DID_BYTES_MAX = 57  # of BIF-RFC 002 and 003
 NAME_BYTES_MAX = 64  # of a contract, a method, an event, an attribute
-BATCH_BYTES_MAX = 1024 * 1024
+BATCH_BYTES_MAX = TX_BYTES_MAX + 1024  # one transaction of any length fits
 BATCH_TXS_MAX = 1000
 BLOCK_PART_BYTES = 64 * 1024  # CometBFT part size
 BLOCK_BATCHES_MAX = 16_384  # digests in one block
@@ -130,6 +130,14 @@ DID_TEXT_LENGTH_MAX = 512  # of a DID of whatever method
 DID_URL_PARAMETERS_MAX = 16
 RECOVERY_DELAY_MS_MIN = 3_600_000  # an hour for the controllers to object
 RECOVERY_DELAY_MS_MAX = 90 * 86_400_000
+CONTROL_THRESHOLD_MAX = TX_SIGNERS_MAX - 1  # so many DIDs and a sponsor can sign one transaction
+IDENTITY_FACTS_BYTES_MAX = 16 * 1024  # services, names and extension of one document, encoded
+DEVICES_MAX = 10_000  # DIDs registered in one call
+DEVICE_TEMPLATE_BYTES_MAX = 512  # what all of those have in common, written once for each
+ISSUER_SCHEMAS_MAX = 1024  # of one issuer, each with its versions
+ISSUER_LISTS_MAX = 256  # status lists of one issuer
+SCHEMA_VERSIONS_MAX = 1000
+STATUS_CHANGES_MAX = 1024  # entries of a status list in one call
 EVIDENCE_RECORDS_MAX = 4096  # in one call
 EVIDENCE_META_BYTES_MAX = 1024  # description of one record
 SUPERS_MAX = 100  # DIDs that hold, or held until it expired, the role of a super node
@@ -172,17 +180,19 @@ COMET_PAGE = 30
 COMET_BLOCKS_MAX = 20  # headers in one answer of CometBFT's /blockchain
 COMET_BATCH_MAX = 32  # calls in one JSON-RPC request
 COMET_SOCKETS_MAX = 64  # open websockets of CometBFT clients
-COMET_REQUEST_BYTES_MAX = 64 * 1024
+COMET_REQUEST_BYTES_MAX = 1_000_000  # as in CometBFT; the largest transaction fits in base64
+COMET_QUERY_LENGTH_MAX = 256  # of tx_search
+COMET_COMMIT_MS = 10_000  # how long broadcast_tx_commit waits
 DID_URL_BYTES_MAX = 4096  # of a DID URL with its parameters, as a text
+WEB_FETCH_MS_MAX = 5_000  # a did:web document, from the look-up of its host to its last byte
+WEB_DOCUMENT_BYTES_MAX = 64 * 1024  # of a did:web document
+WEB_FETCHES_MAX = 8  # did:web documents fetched at once
 
 # Clients of the HTTP interface
 DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures
 CLIENT_TIMEOUT_MS = 30_000  # how long one question, or one transaction, may take with all its tries
 CLIENT_TRIES_MIN = 3  # nodes that never answer, after each of which there is time for another
 CLIENT_RETRY_MS_MIN = 50  # doubled after each round of all nodes
-WEB_FETCH_MS_MAX = 5_000  # a did:web document, from the look-up of its host to its last byte
-WEB_DOCUMENT_BYTES_MAX = 64 * 1024  # of a did:web document
-WEB_FETCHES_MAX = 8  # did:web documents fetched at once
 CLIENT_RETRY_MS_MAX = 2_000
 CLIENT_ANSWER_BYTES_MAX = BUNDLE_BYTES_MAX
 CLIENT_DETAIL_LENGTH_MAX = 1_000  # of what a node says about a failure

@@ -8,9 +8,25 @@ from hypothesis import strategies as st
 
 from chainnode.cli.statewords import key_of, words_of
 from chainnode.cli.usage import UsageError
+from chainnode.did.record import (
+    AUTHENTICATION,
+    SIGNING,
+    Control,
+    Document,
+    Facts,
+    Identity,
+    Method,
+    Recovery,
+    Service,
+    Superseded,
+    encode_identity,
+    encode_recovery,
+    encode_superseded,
+)
 from chainnode.types.block import KeyType, PublicKey
 from chainnode.types.bundle import StateFact
-from contracts import evidence, goods, governance, identity, roles, validators
+from contracts import evidence, goods, governance, roles, validators
+from contracts.identityrecords import identity_key, recovery_key, version_key
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import Hold, HoldKind, Order, Pledge, Status, encode_receipt, receipt_key
 from tests.cli.records import BANK, RECEIPT, TRADER, UNIT, WAREHOUSE
@@ -84,17 +100,31 @@ def test_other_records_are_told() -> None:
     for power, words in ((10, "votes with power 10"), (0, "does not vote")):
         text = told("validators", validators.validator_key(b"\4" * 20), validators.encode_validator(replace(one, power=power)))
         assert f'Validator "super 1" of {BANK} {words}; peers connect to host:1.' in text and f"ed25519 key is {'02' * 32}" in text
-    version = identity.Identity(TRADER, 2, b"\5" * 32, (("e", b"\6" * 32), ("z", b"\7" * 65)), True, 8)
-    for key in (identity.identity_key(TRADER), identity.version_key(TRADER, 2)):
-        text = told("identity", key, identity.encode_identity(version))
-        assert f"Identifier {TRADER} is active: version 2, of block 8." in text
-        assert f"Ed25519 key {'06' * 32}" in text and "SM2 key" in text
-    assert "was deactivated" in told("identity", key, identity.encode_identity(replace(version, is_active=False)))
     proposal = governance.Proposal(3, "grant_role", (TRADER, "service"), "why", BANK, 5, 0, "open", ((BANK, True), (TRADER, False)))
     text = told("governance", governance.proposal_key(3), governance.encode_proposal(proposal))
     assert f'Proposal 3 is open: grant_role("{TRADER}", "service").' in text and "Votes: 1 yes, 1 no." in text
     text = told("evidence", evidence.HEAD_KEY, b"\x92\x01\xc4\x20" + b"\7" * 32)
     assert f"The evidence log has 1 record and root {'07' * 32}." in text
+
+
+def test_identities_are_told() -> None:
+    listed = (Method("k1", "e", b"\6" * 32, SIGNING), Method("k2", "z", b"\4" * 65, AUTHENTICATION), Method("k3", "x", b"\7" * 32, 4))
+    control = Control((BANK,), 1, (BANK, TRADER), 2)
+    document = Document(listed, control, Facts((Service("shop", "LinkedDomains", "https://shop.example"),)))
+    version = Identity(TRADER, 2, b"\5" * 32, 8, 9, 7, True, document)
+    text = told("identity", identity_key(TRADER), encode_identity(version))
+    assert f"Identifier {TRADER} is active: version 2, of block 8." in text
+    assert f"assertionMethod, capabilityInvocation, capabilityDelegation: Ed25519 {'06' * 32}. It signs transactions." in text
+    assert f"Key #k2 for authentication: SM2 {'04' * 65}.\n" in text and "Key #k3 for keyAgreement: X25519" in text
+    assert f"controlled by 1 of {BANK}." in text and f"recovered by 2 of {BANK}, {TRADER}." in text
+    assert "Service #shop: LinkedDomains at https://shop.example." in text
+    assert "was deactivated" in told("identity", identity_key(TRADER), encode_identity(replace(version, is_active=False)))
+    text = told("identity", version_key(TRADER, 2), encode_superseded(Superseded(version, 11, 12)))
+    assert f"Identifier {TRADER}: version 2, of block 8, which block 11 replaced." in text and "Key #k1" in text
+    asked = Recovery(TRADER, 2, listed[:1], (BANK,), 12, 1_700_000_000_000)
+    text = told("identity", recovery_key(TRADER), encode_recovery(asked))
+    assert f"{BANK} asked in block 12 for new keys of {TRADER}, which can be in force from 2023-11-14T22:13:20Z on." in text
+    assert "Key #k1" in text
 
 
 @given(
@@ -117,7 +147,7 @@ def test_things_have_the_keys_that_contracts_give_them() -> None:
     assert key_of("package:A-1") == ("goods", unit_key("A-1"))
     assert key_of("intake:i") == ("goods", goods.intake_key("i"))
     assert key_of(f"roles:{TRADER}") == ("roles", roles.holder_key(TRADER))
-    assert key_of(f"identity:{TRADER}") == ("identity", identity.identity_key(TRADER))
+    assert key_of(f"identity:{TRADER}") == ("identity", identity_key(TRADER))
     assert key_of("proposal:7") == ("governance", governance.proposal_key(7))
 
 

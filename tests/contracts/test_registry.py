@@ -16,6 +16,7 @@ from chainnode.bid import did_of
 from chainnode.cometbytes import vote_sign_bytes
 from chainnode.crypto.keys import address, public_key_of
 from chainnode.crypto.suites import sign
+from chainnode.did import record
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.engine import NothingYet, apply_genesis
 from chainnode.execution.state import State
@@ -24,7 +25,8 @@ from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import GenesisGrant
 from chainnode.types.transaction import Invocation, Value
-from contracts import governance, identity, roles, validators
+from contracts import devices, governance, roles, validators
+from contracts.identityrecords import identity, identity_key
 from contracts.registry import METHODS, node_ids
 from tests.chain_maker import key_of
 from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_of
@@ -88,9 +90,9 @@ Step = tuple[str, str, Callable[["Council"], tuple[Any, ...]]]
 
 
 def current(world: Council) -> tuple[Any, ...]:
-    """Sequence and digest of mia's version."""
-    found = identity.identity(world.state, did("mia"))
-    return (0, b"") if found is None else (found.sequence, sha256(identity.encode_identity(found)).digest())
+    """DID, sequence and digest of mia's version."""
+    found = identity(world.state, did("mia"))
+    return did("mia"), *((0, b"") if found is None else (found.sequence, sha256(record.encode_identity(found)).digest()))
 
 
 def sequence(world: Council, receipt_id: str) -> int:
@@ -124,6 +126,29 @@ def child(name: str, *codes: str) -> tuple[str, int, tuple[str, ...], bytes]:
     return name, 10 * len(codes), codes, EVIDENCE
 
 
+def later(world: Council, *arguments: Any) -> tuple[Any, ...]:
+    """A call after the delay of a recovery."""
+    world.wait_until(world.next_ms + 3_600_000)
+    return arguments
+
+
+def device_signature(control: Value, facts: Value) -> bytes:
+    """What a device signs."""
+    key = key_of("v1 node")
+    digest = devices.template_digest(record.read_control(control), record.read_facts(facts))
+    return sign(key, devices.device_message(CHAIN_ID, did_of("e", key.public), digest))
+
+
+KEYS: Any = (("a", "e", key_of("mia").public, 27), ("b", "s", key_of("k", "s").public, 8), ("c", "x", b"\x05" * 32, 4))
+CONTROL = record.control_value(record.Control(recovery=(did("bob"),)))
+FACTS = record.facts_value(
+    record.Facts(
+        (record.Service("shop", "LinkedDomains", "https://shop.example", (("port", 1), ("z", "x"))),),
+        ((101, did("mia")),),
+        record.Extension(101, 60, (record.Attribute("k", "d", 0, "text", "v"),), ("byo1",), ((did("ada"), 201),), did("ada"), b"\x01" * 64),
+    )
+)
+
 # A story in which each method is called rightly at least once. The other tests bend it.
 STORY: tuple[Step, ...] = (
     asked("set_params", {"heartbeat_ms": 5_000, "block_txs_max": 2_000}),
@@ -139,9 +164,13 @@ STORY: tuple[Step, ...] = (
     given_as("validators.register_node", "bob", key_of("n").public, "n.example:26650"),
     given_as("validators.register_node", "bob", key_of("n").public, ""),
     given_as("validators.report_equivocation", "stranger", vote(EVIDENCE), vote(b"\x06" * 32)),
-    given_as("identity.register", "mia", (("e", key_of("mia").public), ("s", key_of("k", "s").public))),
-    ("identity.rotate", "mia", lambda world: (*current(world), (("z", key_of("k", "z").public),))),
-    ("identity.deactivate", "mia", lambda world: current(world)),
+    given_as("identity.create", "mia", did("mia"), (KEYS, CONTROL, FACTS)),
+    ("identity.update", "mia", lambda world: (*current(world), FACTS)),
+    ("identity.rotate", "mia", lambda world: (*current(world), (("k", "z", key_of("k", "z").public, 31 - 4),))),
+    ("identity.set_control", "mia", lambda world: (*current(world), CONTROL)),
+    ("identity.recover", "bob", lambda world: (*current(world), KEYS)),
+    given_as("identity.veto_recovery", "mia", did("mia")),
+    given_as("identity.create_many", "mia", CONTROL, FACTS, key_of("v1 node").public, device_signature(CONTROL, FACTS)),
     given_as("evidence.record", "mia", (("sha-256", EVIDENCE, b"first"), ("sm3", EVIDENCE, b""))),
     given_as("goods.commission", "cus", "in1", "site", tuple(item(f"p{number}") for number in range(6))),
     given_as("goods.decommission", "cus", ("p5",), "spoilt", EVIDENCE),
@@ -173,6 +202,15 @@ STORY: tuple[Step, ...] = (
     on("delivery_order", "mia", did("bob"), ("p0",), receipt_id="m"),
     on("delivery_confirm", "cus bob", ("p0",), (child("n", "p1", "p2", "p3"),), receipt_id="m"),
     on("cancel", "mia cus", ("p1", "p2", "p3"), receipt_id="n"),
+    ("identity.recover", "bob", lambda world: (*current(world), KEYS)),
+    ("identity.finish_recovery", "sue", lambda world: later(world, did("mia"))),
+    ("identity.recover", "bob", lambda world: (*current(world), KEYS)),
+    given_as("identity.create", "mia bob", did("bob"), (KEYS, CONTROL, FACTS)),
+    (
+        "identity.deactivate",
+        "bob",
+        lambda world: (did("bob"), 1, sha256(world.value("identity", identity_key(did("bob"))) or b"").digest()),
+    ),
 )
 
 
@@ -236,8 +274,9 @@ def read_all(world: Council) -> None:
         ("roles", 1): roles.decode_grants,
         ("validators", 1): validators.decode_validator,
         ("validators", 3): validators._decode_node,
-        ("identity", 1): identity.decode_identity,
-        ("identity", 2): identity.decode_identity,
+        ("identity", 1): record.decode_identity,
+        ("identity", 2): record.decode_superseded,
+        ("identity", 3): record.decode_recovery,
         ("governance", 2): governance.decode_proposal,
     }
     for store, entries in state.writes().items():
