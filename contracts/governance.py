@@ -27,8 +27,8 @@ from chainnode.types.limits import (
 from chainnode.types.transaction import Event, Value
 from contracts import roles, validators
 from contracts.arguments import check_digest, check_text
-from contracts.identityrecords import can_sign, identity
 from contracts.credentials import admit, dismiss
+from contracts.identityrecords import can_sign, identity
 from contracts.roles import Grant
 from contracts.validators import Registered
 

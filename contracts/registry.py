@@ -9,6 +9,7 @@ from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation, Value
 from contracts import (
+    credentials,
     deliveries,
     devices,
     evidence,
@@ -33,6 +34,7 @@ METHODS: dict[str, dict[str, Method]] = {
     validators.NAME: methods_of(validators),
     identityrecords.NAME: methods_of(identity, devices),
     evidence.NAME: methods_of(evidence),
+    credentials.NAME: methods_of(credentials),
     goods.NAME: methods_of(goods),
     RECEIPTS: methods_of(receipts, pledges, deliveries, holds),
 }
@@ -81,6 +83,7 @@ class SystemContracts:
         validators.genesis(state, registered)
         identity.genesis(state)
         evidence.genesis(state)
+        credentials.genesis(state)
         for name in (goods.NAME, RECEIPTS, IBC):
             state.store(name).put(_FIRST_KEY, codec.encode(1))
 

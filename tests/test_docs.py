@@ -120,7 +120,7 @@ def contract_section(name: str) -> str:
     return re.split(r"^## ", (ROOT / "docs" / "contracts.md").read_text(), flags=re.MULTILINE)[1 + CONTRACTS.index(name)]
 
 
-CONTRACTS = ["governance", "roles", "validators", "identity", "evidence"]
+CONTRACTS = ["governance", "roles", "validators", "identity", "evidence", "credentials"]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

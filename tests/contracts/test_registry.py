@@ -25,7 +25,7 @@ from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import GenesisGrant
 from chainnode.types.transaction import Invocation, Value
-from contracts import devices, governance, roles, validators
+from contracts import credentials, devices, governance, roles, validators
 from contracts.identityrecords import identity, identity_key
 from contracts.registry import METHODS, node_ids
 from tests.chain_maker import key_of
@@ -172,6 +172,17 @@ STORY: tuple[Step, ...] = (
     given_as("identity.veto_recovery", "mia", did("mia")),
     given_as("identity.create_many", "mia", CONTROL, FACTS, key_of("v1 node").public, device_signature(CONTROL, FACTS)),
     given_as("evidence.record", "mia", (("sha-256", EVIDENCE, b"first"), ("sm3", EVIDENCE, b""))),
+    asked("admit_issuer", did("mia"), "School", EVIDENCE),
+    given_as("governance.vote", "ben", 6, True),
+    given_as("credentials.register_schema", "mia", did("mia"), "https://school.example/degree", EVIDENCE),
+    given_as("credentials.create_list", "mia", did("mia"), "degrees", "revocation", 1),
+    given_as("credentials.create_list", "bob mia", did("mia"), "messages", "message", 4),
+    given_as("credentials.set_status", "mia", did("mia"), "degrees", ((0, 1), (131_071, 1))),
+    given_as("credentials.set_status", "bob mia", did("mia"), "messages", ((7, 9), (8_191, 15))),
+    asked("admit_issuer", did("cus"), "Store", EVIDENCE),
+    given_as("governance.vote", "ben", 7, True),
+    asked("remove_issuer", did("cus")),
+    given_as("governance.vote", "ben", 8, True),
     given_as("goods.commission", "cus", "in1", "site", tuple(item(f"p{number}") for number in range(6))),
     given_as("goods.decommission", "cus", ("p5",), "spoilt", EVIDENCE),
     given_as("receipts.issue", "cus mia", "r1", did("cus"), did("mia"), 40, ("p0", "p1", "p2", "p3"), False, EVIDENCE),
@@ -278,6 +289,10 @@ def read_all(world: Council) -> None:
         ("identity", 2): record.decode_superseded,
         ("identity", 3): record.decode_recovery,
         ("governance", 2): governance.decode_proposal,
+        ("credentials", 1): credentials.decode_issuer,
+        ("credentials", 3): credentials.decode_schema_version,
+        ("credentials", 4): credentials.decode_list,
+        ("credentials", 5): credentials.decode_chunk,
     }
     for store, entries in state.writes().items():
         for key, value in entries:
