@@ -7,7 +7,7 @@ from typing import Protocol
 from chainnode.types.block import Block, PublicKey, ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
-from chainnode.types.genesis import Genesis
+from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import TxResult
 
 
@@ -120,6 +120,9 @@ class Backend(Protocol):
     def peers(self) -> tuple[PeerStatus, ...]:
         """The connected peers."""
 
+    def params(self) -> ChainParams:
+        """The parameters in force for the height after the last."""
+
     async def wait_height(self, height: int) -> None:
         """Return as soon as last_height() >= height. May be cancelled."""
 
@@ -140,6 +143,9 @@ class Backend(Protocol):
 
     async def block(self, height: int) -> StoredBlock | None:
         """The block of a height with its transactions."""
+
+    async def height_of_block(self, block_hash: bytes) -> int | None:
+        """The height of the block with this hash, pruned or not."""
 
     async def results(self, height: int) -> tuple[TxResult, ...] | None:
         """The results of a height's transactions in order, their events with them."""

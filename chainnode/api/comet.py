@@ -1,92 +1,40 @@
 """The methods of CometBFT's RPC that light clients and their tools call."""
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from chainnode.api.backend import Backend
+from chainnode.api.cometcalls import (
+    INTERNAL,
+    INVALID_PARAMS,
+    NO_METHOD,
+    Arguments,
+    CometError,
+    Method,
+    height_of,
+    light_of,
+    not_available,
+)
 from chainnode.api.cometforms import (
     block_form,
     block_meta_form,
     failed_query_form,
     genesis_form,
     header_form,
+    net_info_form,
+    params_form,
     query_form,
     signed_header_form,
     status_form,
+    unknown_block_form,
     validator_form,
 )
+from chainnode.api.comettxs import block_results, broadcast, broadcast_and_wait, tx, tx_search
 from chainnode.api.forms import Json
-from chainnode.digests import commit_hash
+from chainnode.digests import commit_hash, consensus_hash
 from chainnode.errors import ChainError
-from chainnode.types.bundle import LightBlock
-from chainnode.types.limits import COMET_BLOCKS_MAX, COMET_PAGE, COMET_PAGE_MAX, STATE_KEY_BYTES_MAX
+from chainnode.types.limits import COMET_BLOCKS_MAX, STATE_KEY_BYTES_MAX
 
-INVALID_REQUEST = -32600
-NO_METHOD = -32601
-INVALID_PARAMS = -32602
-INTERNAL = -32603
-PARSE = -32700
-MESSAGES = {
-    INVALID_REQUEST: "Invalid Request",
-    NO_METHOD: "Method not found",
-    INVALID_PARAMS: "Invalid params",
-    INTERNAL: "Internal error",
-    PARSE: "Parse error. Invalid JSON",
-}
-_INT64_MAX = 2**63 - 1
 _PATH_LENGTH_MAX = 128
-
-
-class CometError(Exception):
-    """An error of JSON-RPC. Clients read the words of some `detail`s, so these are CometBFT's."""
-
-    def __init__(self, number: int, detail: str) -> None:
-        super().__init__(detail)
-        self.number = number
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """What a call gives, by name; what is not given, or null, is None."""
-
-    given: dict[str, Json]
-
-    def whole(self, name: str) -> int | None:
-        """A number, as one or as text."""
-        value = self.given.get(name)
-        if value is None or value == "":
-            return None
-        text = str(value) if type(value) in (int, str) else ""
-        digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or abs(int(text)) > _INT64_MAX:
-            raise CometError(INVALID_PARAMS, f"{name} is no 64-bit number")
-        return int(text)
-
-    def text(self, name: str) -> str:
-        """A text, empty when it is not given."""
-        value = self.given.get(name)
-        if value is not None and not isinstance(value, str):
-            raise CometError(INVALID_PARAMS, f"{name} is no text")
-        return value or ""
-
-    def flag(self, name: str) -> bool:
-        """A truth value, false when it is not given."""
-        value = self.given.get(name)
-        if value not in (None, True, False, "true", "false", ""):
-            raise CometError(INVALID_PARAMS, f"{name} is neither true nor false")
-        return value is True or value == "true"
-
-    def octets(self, name: str) -> bytes:
-        """Bytes in hexadecimal, after 0x or not."""
-        try:
-            return bytes.fromhex(self.text(name).removeprefix("0x"))
-        except ValueError:
-            raise CometError(INVALID_PARAMS, f"{name} is not hexadecimal") from None
-
-
-Method = Callable[[Backend, Arguments], Awaitable[Json]]
 
 
 async def _health(backend: Backend, arguments: Arguments) -> Json:
@@ -117,40 +65,64 @@ async def _abci_info(backend: Backend, arguments: Arguments) -> Json:
 
 
 async def _commit(backend: Backend, arguments: Arguments) -> Json:
-    light = await _light(backend, _height(backend, arguments.whole("height"), backend.last_height()))
+    light = await light_of(backend, height_of(backend, arguments.whole("height"), backend.last_height()))
     above = await backend.light_block(light.header.height + 1)
     is_canonical = above is not None and above.header.last_commit_hash == commit_hash(light.commit)
     return signed_header_form(light, is_canonical=is_canonical)
 
 
 async def _header(backend: Backend, arguments: Arguments) -> Json:
-    light = await _light(backend, _height(backend, arguments.whole("height"), backend.last_height()))
+    light = await light_of(backend, height_of(backend, arguments.whole("height"), backend.last_height()))
     return {"header": header_form(light.header)}
 
 
+async def _header_by_hash(backend: Backend, arguments: Arguments) -> Json:
+    height = await backend.height_of_block(arguments.hash("hash"))
+    return {"header": None if height is None else header_form((await light_of(backend, height)).header)}
+
+
+async def _consensus_params(backend: Backend, arguments: Arguments) -> Json:
+    """The parameters whose hash a header holds: today's or those of genesis. Others in between are known by their hash only."""
+    last = backend.last_height()
+    height = height_of(backend, arguments.whole("height"), last + 1)
+    now, first = backend.params(), backend.info.genesis.params
+    if height <= last:
+        wanted = (await light_of(backend, height)).header.consensus_hash
+        found = next((one for one in (now, first) if consensus_hash(one.block_bytes_max) == wanted), None)
+        if found is None:
+            raise CometError(INTERNAL, f"the parameters of height {height} are not kept")
+        now = found
+    return {"block_height": str(height), "consensus_params": params_form(backend.info.genesis, now)}
+
+
+async def _net_info(backend: Backend, arguments: Arguments) -> Json:
+    return net_info_form(backend.info, backend.peers())
+
+
 async def _validators(backend: Backend, arguments: Arguments) -> Json:
-    height = _height(backend, arguments.whole("height"), backend.last_height() + 1)
+    height = height_of(backend, arguments.whole("height"), backend.last_height() + 1)
     found = await backend.validators(height)
     if found is None:
-        raise _not_available(height, backend.status().first_height)
-    per_page = arguments.whole("per_page")
-    per_page = COMET_PAGE if per_page is None or per_page < 1 else min(per_page, COMET_PAGE_MAX)
+        raise not_available(height, backend.status().first_height)
     total = len(found.validators)
-    pages = max(1, -(-total // per_page))
-    page = arguments.whole("page")
-    page = 1 if page is None else page
-    if not 1 <= page <= pages:
-        raise CometError(INTERNAL, f"page should be within [1, {pages}] range, given {page}")
-    members = found.validators[(page - 1) * per_page : page * per_page]
+    members = found.validators[arguments.page(total)]
     forms: list[Json] = [validator_form(one) for one in members]
     return {"block_height": str(height), "validators": forms, "count": str(len(members)), "total": str(total)}
 
 
 async def _block(backend: Backend, arguments: Arguments) -> Json:
-    height = _height(backend, arguments.whole("height"), backend.last_height())
-    light, stored = await _light(backend, height), await backend.block(height)
+    return await _block_at(backend, height_of(backend, arguments.whole("height"), backend.last_height()))
+
+
+async def _block_by_hash(backend: Backend, arguments: Arguments) -> Json:
+    height = await backend.height_of_block(arguments.hash("hash"))
+    return unknown_block_form() if height is None else await _block_at(backend, height)
+
+
+async def _block_at(backend: Backend, height: int) -> Json:
+    light, stored = await light_of(backend, height), await backend.block(height)
     if stored is None:
-        raise _not_available(height, backend.status().first_height)
+        raise not_available(height, backend.status().first_height)
     return block_form(stored, light.commit.block_id)
 
 
@@ -195,13 +167,23 @@ METHODS: dict[str, tuple[Method, tuple[str, ...]]] = {
     "health": (_health, ()),
     "status": (_status, ()),
     "genesis": (_genesis, ()),
+    "consensus_params": (_consensus_params, ("height",)),
+    "net_info": (_net_info, ()),
     "abci_info": (_abci_info, ()),
     "commit": (_commit, ("height",)),
     "header": (_header, ("height",)),
+    "header_by_hash": (_header_by_hash, ("hash",)),
     "validators": (_validators, ("height", "page", "per_page")),
     "block": (_block, ("height",)),
+    "block_by_hash": (_block_by_hash, ("hash",)),
+    "block_results": (block_results, ("height",)),
     "blockchain": (_blockchain, ("minHeight", "maxHeight")),
     "abci_query": (_abci_query, ("path", "data", "height", "prove")),
+    "tx": (tx, ("hash", "prove")),
+    "tx_search": (tx_search, ("query", "prove", "page", "per_page", "order_by")),
+    "broadcast_tx_async": (broadcast, ("tx",)),
+    "broadcast_tx_sync": (broadcast, ("tx",)),
+    "broadcast_tx_commit": (broadcast_and_wait, ("tx",)),
 }
 
 
@@ -213,30 +195,3 @@ async def call(backend: Backend, name: str, arguments: Arguments) -> Json:
         return await METHODS[name][0](backend, arguments)
     except ChainError as error:
         raise CometError(INTERNAL, f"{error.code.name}: {error.detail}") from error
-
-
-def _height(backend: Backend, asked: int | None, latest: int) -> int:
-    """The height that a call means; its refusals are in the words that CometBFT's light client looks for."""
-    if asked is None:
-        if latest <= 0:
-            raise CometError(INTERNAL, "no block has been decided yet")
-        return latest
-    if asked <= 0:
-        raise CometError(INTERNAL, f"height must be greater than 0, but got {asked}")
-    if asked > latest:
-        raise CometError(INTERNAL, f"height {asked} must be less than or equal to the current blockchain height {latest}")
-    lowest = backend.status().first_height
-    if asked < lowest:
-        raise _not_available(asked, lowest)
-    return asked
-
-
-async def _light(backend: Backend, height: int) -> LightBlock:
-    light = await backend.light_block(height)
-    if light is None:
-        raise _not_available(height, backend.status().first_height)
-    return light
-
-
-def _not_available(height: int, lowest: int) -> CometError:
-    return CometError(INTERNAL, f"height {height} is not available, lowest height is {lowest}")

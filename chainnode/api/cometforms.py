@@ -1,15 +1,18 @@
 """CometBFT's JSON forms (RPC of v0.38): hashes in upper-case hexadecimal, other bytes in base64, 64-bit numbers as texts."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
+from ipaddress import ip_address
 
-from chainnode.api.backend import NodeInfo, ProvedValue, Status, StoredBlock
+from chainnode.api.backend import NodeInfo, PeerStatus, ProvedValue, Status, StoredBlock
 from chainnode.api.forms import Json
 from chainnode.crypto.keys import address, validator
 from chainnode.proofbytes import encode_proof
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.block import (
     BLOCK_PROTOCOL,
+    GO_ZERO_TIME_NS,
     NIL_BLOCK_ID,
     BlockId,
     Commit,
@@ -19,7 +22,7 @@ from chainnode.types.block import (
     Validator,
 )
 from chainnode.types.bundle import LightBlock
-from chainnode.types.genesis import Genesis
+from chainnode.types.genesis import ChainParams, Genesis
 
 RPC_VERSION = "0.38.0"  # the version of CometBFT whose RPC this is; clients choose their dialect by it
 KEY_NAMES = {KeyType.ED25519: "tendermint/PubKeyEd25519", KeyType.SECP256K1: "tendermint/PubKeySecp256k1"}
@@ -103,6 +106,11 @@ def block_form(stored: StoredBlock, block_id: BlockId) -> dict[str, Json]:
     }
 
 
+def unknown_block_form() -> dict[str, Json]:
+    """ResultBlock of a hash that is no block's."""
+    return {"block_id": block_id_form(NIL_BLOCK_ID), "block": None}
+
+
 def block_meta_form(stored: StoredBlock, block_id: BlockId) -> dict[str, Json]:
     """BlockMeta. The size is that of our block with its transactions."""
     size = len(stored.block_bytes) + sum(map(len, stored.raws))
@@ -137,16 +145,7 @@ def status_form(info: NodeInfo, now: Status, earliest: LightBlock | None, latest
         validator_info = {"address": _hash(address(key)), "pub_key": public_key_form(key), "voting_power": str(now.validator_power)}
     first = None if earliest is None else earliest.header
     return {
-        "node_info": {
-            "protocol_version": {"p2p": _PEER_PROTOCOL, "block": str(BLOCK_PROTOCOL), "app": "0"},
-            "id": sha256(info.node_id.encode()).digest()[:20].hex(),
-            "listen_addr": f"tcp://{info.address}",
-            "network": info.genesis.chain_id,
-            "version": RPC_VERSION,
-            "channels": "",
-            "moniker": info.moniker,
-            "other": {"tx_index": "off", "rpc_address": ""},
-        },
+        "node_info": _node_info(info.node_id, info.address, info.moniker, info.genesis.chain_id),
         "sync_info": {
             "latest_block_hash": _hash(now.block_hash),
             "latest_app_hash": "" if latest is None else _hash(latest.header.app_hash),
@@ -160,6 +159,46 @@ def status_form(info: NodeInfo, now: Status, earliest: LightBlock | None, latest
         },
         "validator_info": validator_info,
     }
+
+
+def _node_info(node_id: str, address: str, moniker: str, chain_id: str) -> dict[str, Json]:
+    return {
+        "protocol_version": {"p2p": _PEER_PROTOCOL, "block": str(BLOCK_PROTOCOL), "app": "0"},
+        "id": sha256(node_id.encode()).digest()[:20].hex(),
+        "listen_addr": f"tcp://{address}",
+        "network": chain_id,
+        "version": RPC_VERSION,
+        "channels": "",
+        "moniker": moniker,
+        "other": {"tx_index": "on", "rpc_address": ""},
+    }
+
+
+def net_info_form(info: NodeInfo, peers: Sequence[PeerStatus]) -> dict[str, Json]:
+    """ResultNetInfo. Traffic is counted in /metrics, not here; an address that is not known is 0.0.0.0."""
+    monitor: dict[str, Json] = {
+        "Start": time_to_text(GO_ZERO_TIME_NS),
+        **dict.fromkeys(("Bytes", "Samples", "InstRate", "CurRate", "AvgRate", "PeakRate", "BytesRem", "Duration", "Idle", "TimeRem"), "0"),
+        "Progress": 0,
+        "Active": True,
+    }
+    rows: list[Json] = [
+        {
+            "node_info": _node_info(one.node_id, one.address, one.moniker, info.genesis.chain_id),
+            "is_outbound": one.is_outbound,
+            "connection_status": {"Duration": "0", "SendMonitor": monitor, "RecvMonitor": monitor, "Channels": []},
+            "remote_ip": _ip_of(one.address),
+        }
+        for one in peers
+    ]
+    return {"listening": True, "listeners": ["Listener(@)"], "n_peers": str(len(rows)), "peers": rows}
+
+
+def _ip_of(address: str) -> str:
+    try:
+        return str(ip_address(address.rpartition(":")[0].strip("[]")))
+    except ValueError:
+        return "0.0.0.0"
 
 
 def query_form(proved: ProvedValue, key: bytes, *, has_proof: bool) -> dict[str, Json]:
@@ -220,24 +259,29 @@ def genesis_form(genesis: Genesis) -> dict[str, Json]:
         }
         for one in genesis.validators
     ]
-    kinds = sorted({KEY_TYPES[one.public_key.type] for one in genesis.validators})
     return {
         "genesis": {
             "genesis_time": time_to_text(genesis.time_ns),
             "chain_id": genesis.chain_id,
             "initial_height": "1",
-            "consensus_params": {
-                "block": {"max_bytes": str(genesis.params.block_bytes_max), "max_gas": "-1"},
-                "evidence": {
-                    "max_age_num_blocks": str(_EVIDENCE_AGE_BLOCKS),
-                    "max_age_duration": str(genesis.params.trusting_period_ms * _NS_PER_MS),
-                    "max_bytes": "0",
-                },
-                "validator": {"pub_key_types": [*kinds]},
-                "version": {"app": "0"},
-                "abci": {"vote_extensions_enable_height": "0"},
-            },
+            "consensus_params": params_form(genesis, genesis.params),
             "validators": validators,
             "app_hash": "",
         }
+    }
+
+
+def params_form(genesis: Genesis, params: ChainParams) -> dict[str, Json]:
+    """ConsensusParams, as far as our parameters have a place in them."""
+    kinds = sorted({KEY_TYPES[one.public_key.type] for one in genesis.validators})
+    return {
+        "block": {"max_bytes": str(params.block_bytes_max), "max_gas": "-1"},
+        "evidence": {
+            "max_age_num_blocks": str(_EVIDENCE_AGE_BLOCKS),
+            "max_age_duration": str(params.trusting_period_ms * _NS_PER_MS),
+            "max_bytes": "0",
+        },
+        "validator": {"pub_key_types": [*kinds]},
+        "version": {"app": "0"},
+        "abci": {"vote_extensions_enable_height": "0"},
     }

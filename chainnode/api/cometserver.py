@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from aiohttp import WSMsgType, web
 
-from chainnode.api import comet
+from chainnode.api import comet, cometcalls
 from chainnode.api.asking import body_of
 from chainnode.api.backend import Backend
-from chainnode.api.comet import Arguments, CometError
+from chainnode.api.cometcalls import Arguments, CometError
 from chainnode.api.forms import Json
 from chainnode.errors import Malformed, Unavailable
 from chainnode.types.codes import OVERLOADED, TOO_LARGE
@@ -80,23 +80,23 @@ async def _answer(backend: Backend, body: bytes | str) -> Json:
     try:
         document: Json = json.loads(body)
     except (ValueError, RecursionError):
-        return _failure(None, CometError(comet.PARSE, "the body is not JSON"))
+        return _failure(None, CometError(cometcalls.PARSE, "the body is not JSON"))
     if not isinstance(document, list):
         return await _answer_one(backend, document)
     if not 0 < len(document) <= COMET_BATCH_MAX:
-        return _failure(None, CometError(comet.INVALID_REQUEST, f"1 to {COMET_BATCH_MAX} calls are taken at once"))
+        return _failure(None, CometError(cometcalls.INVALID_REQUEST, f"1 to {COMET_BATCH_MAX} calls are taken at once"))
     answers = [await _answer_one(backend, one) for one in document]
     return [answer for answer in answers if answer is not None] or None
 
 
 async def _answer_one(backend: Backend, document: Json) -> Json:
     if not isinstance(document, dict) or not isinstance(document.get("method"), str) or document.get("jsonrpc", "2.0") != "2.0":
-        return _failure(None, CometError(comet.INVALID_REQUEST, "a call is an object with a method"))
+        return _failure(None, CometError(cometcalls.INVALID_REQUEST, "a call is an object with a method"))
     call_id = document.get("id")
     if call_id is None:
         return None
     if type(call_id) not in (int, str):
-        return _failure(None, CometError(comet.INVALID_REQUEST, "an id is a number or a text"))
+        return _failure(None, CometError(cometcalls.INVALID_REQUEST, "an id is a number or a text"))
     try:
         name = str(document["method"])
         return _success(call_id, await comet.call(backend, name, _arguments(name, document.get("params"))))
@@ -112,7 +112,7 @@ def _arguments(name: str, params: Json) -> Arguments:
         return Arguments(params)
     names = comet.METHODS[name][1] if name in comet.METHODS else ()
     if not isinstance(params, list) or len(params) > len(names):
-        raise CometError(comet.INVALID_PARAMS, f"{name} takes the arguments {', '.join(names) or 'none'}")
+        raise CometError(cometcalls.INVALID_PARAMS, f"{name} takes the arguments {', '.join(names) or 'none'}")
     return Arguments(dict(zip(names, params, strict=False)))
 
 
@@ -134,5 +134,5 @@ def _failure(call_id: Json, error: CometError) -> Json:
     return {
         "jsonrpc": "2.0",
         "id": call_id,
-        "error": {"code": error.number, "message": comet.MESSAGES[error.number], "data": error.detail},
+        "error": {"code": error.number, "message": cometcalls.MESSAGES[error.number], "data": error.detail},
     }

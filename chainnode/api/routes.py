@@ -213,11 +213,15 @@ _COMET_MEANINGS = {
     "path": "/store/<store>/key.",
     "data": "The key: 0x and hexadecimal, or a text between quotation marks.",
     "height": "A height, the last when it is not given.",
-    "prove": "Whether to prove the value or its absence by ICS-23.",
+    "prove": "Whether to prove it: state by ICS-23, a transaction by its way to data_hash.",
     "page": "From 1.",
     "per_page": "At most 100.",
     "minHeight": "The lowest height.",
     "maxHeight": "The highest height.",
+    "hash": "The hash of a block, or the id of a transaction, in hexadecimal.",
+    "tx": "A signed transaction in base64, or in hexadecimal after 0x.",
+    "query": "`tx.hash = '…'`, `tx.height = …`, or both with AND.",
+    "order_by": "`asc` or `desc`.",
 }
 _COMET: tuple[Route, ...] = (
     *(

@@ -17,6 +17,7 @@ from chainnode.p2p.network import PeerNetwork
 from chainnode.types.block import ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock
 from chainnode.types.codes import OK, STATE_PRUNED
+from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import PROVER_THREADS
 from chainnode.types.proof import ExistenceProof
 from chainnode.types.transaction import TxResult
@@ -92,6 +93,10 @@ class NodeBackend:
             if one.is_connected
         )
 
+    def params(self) -> ChainParams:
+        """After the last height."""
+        return self._chain.tip.params
+
     async def wait_height(self, height: int) -> None:
         """Return once `height` is on disk."""
         while self._chain.tip.height < height:
@@ -139,6 +144,10 @@ class NodeBackend:
             return None
         raws = tuple(raw for batch in ledger.batches(height) for raw in transactions.split_batch(batch))
         return StoredBlock(blocks.decode_block(block_bytes), block_bytes, raws)
+
+    async def height_of_block(self, block_hash: bytes) -> int | None:
+        """By its hash."""
+        return await self._in_thread(self._chain.height_of_block, block_hash)
 
     async def results(self, height: int) -> tuple[TxResult, ...] | None:
         """Of a height's transactions."""

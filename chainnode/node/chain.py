@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from chainnode import blocks, digests, light, transactions
+from chainnode import blocks, codec, digests, light, transactions
 from chainnode.crypto.verify import verify_many
 from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis, is_settled
@@ -23,6 +23,7 @@ from chainnode.types.messages import DecidedBlock
 from chainnode.types.transaction import TxResult
 
 NS_PER_MS = 1_000_000
+BLOCK_INDEX = "block"  # block hash -> height
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +185,11 @@ class Chain:
         context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
         outcome = apply_block(self.contracts, self.state, self.state.ledger.log_state(), context, tip.params, txs)
         after = outcome.validators or tip.next_validators
+        block_id = digests.block_id(header, block_bytes)
         record = HeightRecord(
             height=header.height,
             time_ns=header.time_ns,
-            block_id=digests.block_id(header, block_bytes),
+            block_id=block_id,
             results_hash=digests.results_hash(outcome.results),
             block_bytes=block_bytes,
             header_bytes=blocks.encode_header(header),
@@ -197,7 +199,7 @@ class Chain:
             results=[transactions.encode_result(result) for result in outcome.results],
             validator_sets=() if after == tip.next_validators else ((header.height + 2, blocks.encode_validator_set(after)),),
             store_writes=outcome.store_writes,
-            index_writes=outcome.index_writes,
+            index_writes={**outcome.index_writes, BLOCK_INDEX: {block_id.hash: codec.pack(header.height)}},
             log_groups=outcome.log_groups,
             log_growth=outcome.log_growth,
         )
@@ -205,7 +207,7 @@ class Chain:
         self.tip = Tip(
             height=header.height,
             time_ns=header.time_ns,
-            block_id=record.block_id,
+            block_id=block_id,
             app_hash=app_hash,
             results_hash=record.results_hash,
             validators=tip.next_validators,
@@ -216,6 +218,11 @@ class Chain:
         )
         tx_ids = tuple(tx.tx_id for tx in txs)
         return Applied(self.tip, header, block.batch_digests, tx_ids, outcome.results, tuple(sorted(outcome.store_writes)))
+
+    def height_of_block(self, block_hash: bytes) -> int | None:
+        """The height of the block with this hash, pruned or not."""
+        found = self.state.index_get(BLOCK_INDEX, block_hash)
+        return None if found is None else codec.as_int(codec.decode(found, bytes_max=len(found)), 1, 2**63 - 1)
 
     def _commit_genesis(self) -> None:
         outcome = apply_genesis(self.contracts, self.genesis)

@@ -17,6 +17,7 @@ from chainnode.transactions import decode_transaction, encode_body, encode_trans
 from chainnode.types.block import Block, ValidatorSet
 from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
 from chainnode.types.codes import BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
+from chainnode.types.genesis import ChainParams
 from chainnode.types.transaction import Event, Invocation, TxResult
 from tests.bundle_world import World, make_world
 from tests.chain_maker import key_of, make_transaction
@@ -42,6 +43,7 @@ class FakeNode:
     submitted: list[tuple[tuple[bytes, ...], int | None]] = field(default_factory=list)
     ready: tuple[bool, str] = (True, "")
     pruned_below: int = 0
+    new_params: ChainParams | None = None
     reads: list[int] = field(default_factory=list)
     _decided: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -75,6 +77,9 @@ class FakeNode:
 
     def peers(self) -> tuple[PeerStatus, ...]:
         return (PeerStatus(did_of("e", key_of("east node").public), "east", "127.0.0.1:26657", 3, True),)
+
+    def params(self) -> ChainParams:
+        return self.new_params or self.world.genesis.params
 
     async def wait_height(self, height: int) -> None:
         async with self._decided:
@@ -137,6 +142,9 @@ class FakeNode:
         parent = await self.light_block(height - 1)
         block = Block(light.header, (sha256(b"batch").digest(),), None if parent is None else parent.commit)
         return StoredBlock(block, encode_block(block), self.blocks[height][0])
+
+    async def height_of_block(self, block_hash: bytes) -> int | None:
+        return next((one.header.height for one in self.world.maker.blocks if one.commit.block_id.hash == block_hash), None)
 
     async def results(self, height: int) -> tuple[TxResult, ...] | None:
         return self.blocks[height][1] if height in self.blocks and height >= self.pruned_below else None

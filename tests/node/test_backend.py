@@ -205,3 +205,12 @@ async def test_what_was_pruned_is_told_from_what_never_was(behind: Behind) -> No
             await ask(tx_id)
         assert caught.value.code is STATE_PRUNED
     assert await behind.backend.block(1) is None and await behind.backend.light_block(1) is not None
+
+
+async def test_blocks_by_their_hash_and_the_parameters_of_the_next(behind: Behind) -> None:
+    for _ in range(2):
+        behind.decide()
+    tip = behind.small.chain.tip
+    assert await behind.backend.height_of_block(tip.block_id.hash) == tip.height
+    assert await behind.backend.height_of_block(bytes(32)) is None
+    assert behind.backend.params() == tip.params

@@ -74,6 +74,16 @@ def test_a_restart_finds_the_same_tip(small: SmallChain) -> None:
     assert again.decide().header.last_block_id == small.chain.tip.block_id
 
 
+def test_blocks_are_found_by_their_hash_after_a_restart_too(small: SmallChain) -> None:
+    names = []
+    for _ in range(3):
+        small.decide()
+        names.append(small.chain.tip.block_id.hash)
+    for chain in (small.chain, SmallChain.open(small.kv).chain):
+        assert [chain.height_of_block(name) for name in names] == list(range(chain.tip.height - 2, chain.tip.height + 1))
+        assert chain.height_of_block(OTHER) is None
+
+
 def test_a_restart_before_the_first_block_finds_the_genesis() -> None:
     small = SmallChain.open()
     assert SmallChain.open(small.kv).chain.tip == small.chain.tip
