@@ -8,13 +8,12 @@ import secrets
 import sys
 from pathlib import Path
 
-import multibase
-
 from chainnode.bid import did_of
 from chainnode.cli.verify import Subparsers
 from chainnode.crypto.keystore import BIF_IV_BYTES, IV_BYTES, SALT_BYTES, open_bif, open_sealed, seal, seal_bif
 from chainnode.crypto.keystrings import decode_private_key, encode_private_key, encode_public_key
 from chainnode.crypto.suites import PrivateKey, check_public_key, generate
+from chainnode.did.multikey import encode_multikey
 from chainnode.errors import Malformed
 from chainnode.storage.keys import load_key_file, save_key_file
 from chainnode.types.codes import BAD_KEY, BAD_KEY_FILE, BAD_PASSPHRASE
@@ -22,7 +21,6 @@ from chainnode.types.codes import BAD_KEY, BAD_KEY_FILE, BAD_PASSPHRASE
 PASSPHRASE_VARIABLE = "CHAINNODE_KEYS_PASSPHRASE"
 PASSPHRASE_LENGTH_MIN = 8
 _SUITES = {"ed25519": "e", "sm2": "z", "secp256k1": "s"}
-_MULTICODECS = {"e": b"\xed\x01", "s": b"\xe7\x01", "z": b"\x86\x24"}  # 0xed, 0xe7, 0x1206 as varints
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -96,18 +94,7 @@ def _print_public(suite: str, public: bytes) -> None:
     print(did_of(suite, public))
     print(f"public key  {public.hex()}")
     print(f"Xinghuo     {encode_public_key(suite, public)}")
-    print(f"Multikey    {multikey(suite, public)}")
-
-
-def multikey(suite: str, public: bytes) -> str:
-    """The public key as a W3C Multikey: base58btc of the varint of its multicodec and its bytes, SM2 points compressed.
-
-    Source: W3C Controlled Identifiers 1.0, section 2.2.2; the multicodec table.
-    """
-    if suite == "z":
-        public = bytes([2 + public[-1] % 2]) + public[1:33]
-    text: bytes = multibase.encode("base58btc", _MULTICODECS[suite] + public)
-    return text.decode("ascii")
+    print(f"Multikey    {encode_multikey(suite, public)}")
 
 
 def _new(args: argparse.Namespace) -> int:
