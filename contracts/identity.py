@@ -144,9 +144,9 @@ def veto_recovery(call: Call, state: State, did: str) -> Value:
     found = _require_active(call, state, did)
     pending = _require_pending(state, did)
     control = found.document.control
-    # INV-37: against all of them nobody has a veto.
-    is_unanimous = all(one in pending.asked_by for one in control.recovery)
-    require(not is_unanimous or len(control.recovery) == control.recovery_threshold, NO_VETO, "all recovery DIDs ask")
+    # INV-37: against all of them nobody has a veto, save where nothing less than all is a quorum.
+    is_final = len(control.recovery) > control.recovery_threshold and all(one in pending.asked_by for one in control.recovery)
+    require(not is_final, NO_VETO, "all recovery DIDs ask")
     _require_controllers(call, found)
     state.store(NAME).delete(recovery_key(did))
     state.emit(Event(NAME, "recovery_vetoed", {"did": did}))

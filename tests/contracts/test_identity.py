@@ -388,6 +388,13 @@ def test_inv_37_nobody_vetoes_what_all_ask_when_fewer_were_enough(world: Registr
     assert world.speaking("dev", "dev", "new") == ["new"]
 
 
+def test_recovery_that_was_given_up_meanwhile_is_vetoed_too(world: Registry) -> None:
+    recoverable(world)
+    world.recover("ada ben cas", "dev", "new")
+    world.set_control("mia dev ada ben", "dev", Control())
+    world.do(["mia", "dev"], "identity.veto_recovery", did("dev"))
+
+
 @pytest.mark.parametrize("recovery, threshold", [("ada", 1), ("ada ben", 2), ("ada ben cas", 3)])
 def test_controllers_keep_the_last_word_where_all_are_needed(world: Registry, recovery: str, threshold: int) -> None:
     recoverable(world, recovery, threshold)

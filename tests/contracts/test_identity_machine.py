@@ -232,7 +232,7 @@ class RegistryModel:
             return False
         entry = self.entries[name]
         people = entry.control[2].split()
-        return entry.pending is not None and (len(people) == entry.control[3] or any(one not in entry.pending[1] for one in people))
+        return entry.pending is not None and (len(people) <= entry.control[3] or any(one not in entry.pending[1] for one in people))
 
     def _may_finish_recovery(self, name: str, signers: list[str], _: Any) -> bool:
         if not self._is_open(name):
@@ -315,7 +315,7 @@ class RegistryModel:
             assert found.document == Document(methods_of_map(entry), control_of(*entry.control), facts)
             assert (pending is None) is (entry.pending is None)
             if pending is not None and entry.pending is not None:
-                assert [one.fragment for one in pending.methods] == [method_name(*one) for one in entry.pending[0].items()]
+                assert [one.fragment for one in pending.methods] == list(entry.pending[0])
                 assert pending.asked_by == tuple(map(did, entry.pending[1])) and pending.ready_ms == entry.pending[2]
             self._check_inv_34_and_35_line(name, entry)
 
@@ -330,11 +330,6 @@ class RegistryModel:
                 assert (old.until_height, old.until_ms) == (later.height, later.time_ms)
                 assert one.is_active  # INV-36: nothing follows the end
             previous, height = sha256(value).digest(), one.height
-
-
-def method_name(key: str, signs: bool) -> str:
-    """The fragment of a key."""
-    return key
 
 
 def methods_of(keys: dict[str, bool]) -> tuple[record.Method, ...]:
@@ -377,7 +372,7 @@ TestRegistry = RegistryMachine.TestCase
 TestRegistry.settings = settings(stateful_step_count=20)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_inv_33_inv_34_inv_35_inv_36_inv_37_on_a_long_walk(seed: int) -> None:
     dice, model = Random(seed), RegistryModel()
     for step in range(300):
@@ -398,5 +393,4 @@ def test_walks_go_everywhere() -> None:
             model.attempt(dice)
         for method, count in model.accepted.items():
             accepted[method] = accepted.get(method, 0) + count
-    print(accepted)
     assert set(accepted) == set(METHODS) and min(accepted.values()) >= 3

@@ -1,12 +1,15 @@
 """The packer: one transaction goes at once, many gather, a batch keeps to its limits."""
 
+from dataclasses import replace
+
 import pytest
 
 from chainnode.digests import batch_digest
+from chainnode.genesisfile import PARAM_BOUNDS
 from chainnode.mempool import packer
 from chainnode.mempool.packer import Packer
 from chainnode.transactions import decode_batch, encode_batch
-from chainnode.types.limits import PACK_MS
+from chainnode.types.limits import BATCH_BYTES_MAX, PACK_MS, TX_BYTES_MAX
 from tests.sim.chain import make_tx
 
 
@@ -68,6 +71,13 @@ def test_a_batch_has_so_many_bytes(monkeypatch):
     assert not one.has_room(tx(3))
     assert size <= one.bytes
     assert len(one.flush(0).batch_bytes) == size
+
+
+def test_the_largest_transaction_fits_into_a_batch_and_that_into_the_smallest_block():
+    one, largest = Packer(), replace(tx(1), raw=bytes(TX_BYTES_MAX))
+    assert one.has_room(largest)
+    one.add(largest)
+    assert len(one.flush(0).batch_bytes) <= BATCH_BYTES_MAX <= PARAM_BOUNDS["block_bytes_max"][0]
 
 
 def test_an_empty_batch_is_never_made():
