@@ -86,9 +86,16 @@ def test_a_challenge_runs_out() -> None:
         let_in(answer(), NOW_MS + LIFETIME_MS)
 
 
-@pytest.mark.parametrize("changes", [{"domain": "bank.example"}, {"chain_id": "main-2"}, {"secret": b"t" * 32}])
-def test_an_answer_to_another_application_does_not_count(changes: dict[str, Any]) -> None:
-    with refused(WRONG_CHALLENGE):
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"domain": "bank.example"}, "another application"),
+        ({"chain_id": "main-2"}, "another application"),
+        ({"secret": b"t" * 32}, "has not made"),
+    ],
+)
+def test_an_answer_to_another_application_does_not_count(changes: dict[str, Any], words: str) -> None:
+    with refused(WRONG_CHALLENGE, words):
         let_in(answer(), **changes)
 
 

@@ -218,6 +218,11 @@ def test_a_status_is_what_the_list_says() -> None:
     assert not check_status(entry(statusPurpose="suspension"), both).is_valid
     with refused(BAD_STATUS_LIST, "not about"):
         check_status(entry(statusPurpose="suspension"), listed(revoked))
+    with refused(BAD_STATUS_LIST, "another id"):
+        check_status(entry(statusListCredential=URL + "0"), listed())
+    anonymous = listed()
+    del anonymous["id"]
+    assert check_status(entry(statusListCredential=URL + "0"), anonymous).is_valid  # the caller knows whence it came
 
 
 def test_messages_have_words_for_each_value() -> None:
