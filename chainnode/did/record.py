@@ -8,6 +8,7 @@ import string
 from dataclasses import dataclass, fields
 
 from chainnode import codec
+from chainnode.bid import ACSN_LENGTH
 from chainnode.crypto.suites import SUITES, check_public_key
 from chainnode.did.syntax import is_uri
 from chainnode.errors import Malformed
@@ -324,11 +325,18 @@ def _read_extension(value: Value) -> Extension:
         codec.as_int(kind, 101, 999),
         codec.as_int(ttl_s, 0, 2**31 - 1),
         tuple(read),
-        tuple(codec.as_str(one, 4) for one in _list(acsns)),
+        tuple(_acsn(one) for one in _list(acsns)),
         tuple((_text(did), codec.as_int(credential, 201, 999)) for did, credential in pairs),
         _text(signer),
         codec.as_bytes(signature, length_max=64),
     )
+
+
+def _acsn(value: Value) -> str:
+    text = codec.as_str(value, ACSN_LENGTH)
+    if len(text) != ACSN_LENGTH or not text.isascii() or not text.isalnum() or text != text.lower():
+        raise Malformed(BAD_DOCUMENT, "an AC number is four lower-case letters or digits")
+    return text
 
 
 def _check_key(method: Method) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainnode.did.record import Facts, Service, facts_value, read_facts
+from chainnode.did.record import Extension, Facts, Service, facts_value, read_facts
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_DOCUMENT
 
@@ -21,3 +21,10 @@ def test_the_endpoint_of_a_service_is_a_uri_of_rfc_3986(endpoint):
     with pytest.raises(Malformed) as caught:
         read_facts(facts_value(Facts((Service("a", "DIDStorage", endpoint),))))
     assert caught.value.code == BAD_DOCUMENT
+
+
+@pytest.mark.parametrize("number", ["byo", "byo12", "BYO1", "by-1", "byé1", ""])
+def test_an_ac_number_is_four_lower_case_letters_or_digits(number):
+    assert read_facts(facts_value(Facts(extension=Extension(acsns=("byo1", "0000"))))).extension.acsns == ("byo1", "0000")
+    with pytest.raises(Malformed):
+        read_facts(facts_value(Facts(extension=Extension(acsns=(number,)))))
