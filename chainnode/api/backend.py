@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chainnode.did.record import Identity
+from chainnode.did.versions import Wanted
 from chainnode.types.block import Block, PublicKey, ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
@@ -13,7 +15,10 @@ from chainnode.types.transaction import TxResult
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """Who this node is; fixed while it runs. `node_id` is a DID, `address` the host:port where peers reach it."""
+    """Who this node is; fixed while it runs. `node_id` is a DID, `address` the host:port where peers reach it.
+
+    `web_host` is the host name for which it serves did:web documents, `web_root` the did:bid of the host itself; empty: none.
+    """
 
     genesis: Genesis
     genesis_hash: bytes
@@ -21,6 +26,8 @@ class NodeInfo:
     moniker: str
     version: str
     address: str
+    web_host: str = ""
+    web_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,29 @@ class ProvedValue:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a DID's method says of it.
+
+    `document` None: the DID is deactivated, if `metadata` say so; else there is no such DID or version, as `detail` says.
+    `identity` is the ledger's record of the document. What the ledger says holds after block `height`; the next header, of `time_ns`,
+    fixes it, and `bundle` proves it if a proof was asked for. These are None for methods without a ledger.
+    """
+
+    document: dict[str, object] | None
+    metadata: dict[str, str | bool]
+    detail: str = ""
+    identity: Identity | None = None
+    height: int | None = None
+    time_ns: int | None = None
+    bundle: Bundle | None = None
+
+    @property
+    def is_deactivated(self) -> bool:
+        """Whether the DID has ended for ever."""
+        return self.metadata.get("deactivated") is True
+
+
 class Backend(Protocol):
     """The node, as the HTTP interface sees it.
 
@@ -164,3 +194,10 @@ class Backend(Protocol):
 
     async def bundle_header(self, height: int) -> Bundle:
         """The way of trust from genesis to a header."""
+
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+        """A version of a DID, or that there is none.
+
+        Malformed(BAD_DID), Rejected(DID_METHOD_UNKNOWN), Rejected(FEATURE_MISSING) for what a method does not have; of did:web also
+        Rejected(NOT_FOUND), Rejected(WEB_DID_BAD), Unavailable(WEB_DID_UNREACHABLE). Besides, it raises as bundles do.
+        """

@@ -8,13 +8,18 @@ from chainnode.api.routes import Parameter, Route
 from chainnode.api.schemas import SCHEMAS, reference
 
 API_VERSION = "1.0.0"
+_SEE_OTHER = 303  # has no body
 _PROBLEMS = {
+    303: "The place of the service is in `Location`.",
     400: "The request is malformed.",
     404: "It is not here.",
+    406: "No form of the answer is one that the client takes.",
     410: "It is no longer kept.",
     413: "The request is too large.",
     415: "The body is of a media type that is not taken.",
     422: "A rule says no.",
+    500: "It could not be done.",
+    501: "This is not done here.",
     503: "Not now; try again.",
 }
 _TAGS = {
@@ -22,6 +27,8 @@ _TAGS = {
     "state": "State and evidence with proof.",
     "blocks": "Blocks, commits and validators.",
     "events": "What contracts tell.",
+    "did": "DIDs and their documents.",
+    "bid": "Xinghuo's text resolver.",
     "node": "The node itself.",
     "comet": "CometBFT's RPC, for stock light clients and tools.",
 }
@@ -62,6 +69,9 @@ def index_text(routes: tuple[Route, ...]) -> str:
 
 def _operation(route: Route) -> dict[str, Json]:
     answers: dict[str, Json] = {"200": {"description": "The answer.", "content": _content(route.answer)}}
+    for status in route.others:
+        described: dict[str, Json] = {"description": _PROBLEMS[status]}
+        answers[str(status)] = described if status == _SEE_OTHER else {**described, "content": _content(route.answer)}
     for status in route.problems:
         answers[str(status)] = {"description": _PROBLEMS[status], "content": _content({PROBLEM_MEDIA: "Problem"})}
     operation: dict[str, Json] = {

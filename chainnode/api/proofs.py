@@ -17,7 +17,10 @@ from chainnode.api.asking import (
 from chainnode.api.backend import Backend
 from chainnode.api.forms import Json, encoded_value_json
 from chainnode.bundlejson import bundle_to_json
+from chainnode.did.versions import wanted_of
+from chainnode.errors import Rejected
 from chainnode.types.bundle import Bundle
+from chainnode.types.codes import FEATURE_MISSING
 from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
 
 _LARGE_HEADERS = 4  # so many and more are written off the event loop
@@ -61,6 +64,17 @@ async def evidence_by_index(backend: Backend, request: web.Request) -> web.Respo
     index = whole(request.match_info["index"], "index")
     await _wait_for_state(backend, request)
     return await bundle_response(await backend.bundle_evidence(index))
+
+
+async def identity(backend: Backend, request: web.Request) -> web.Response:
+    """What the ledger says of a DID: the key that answers, present or absent."""
+    did = request.match_info["did"]
+    wanted = wanted_of(request.query.get("version_id"), request.query.get("version_time"))
+    await _wait_for_state(backend, request)
+    bundle = (await backend.resolve(did, wanted, has_proof=True)).bundle
+    if bundle is None:
+        raise Rejected(FEATURE_MISSING, "nothing on the ledger proves DIDs of this method")
+    return await bundle_response(bundle)
 
 
 async def header(backend: Backend, request: web.Request) -> web.Response:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from chainnode.api import comet, cometserver, events, ledgerpages, pages, probes, proofs, submissions
+from chainnode.api import bidtext, comet, cometserver, events, ledgerpages, pages, probes, proofs, resolution, submissions, webdids
 from chainnode.api.backend import Backend
+from chainnode.api.didmedia import DEREFERENCING, DID, RESOLUTION
 from chainnode.api.forms import Json
 from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
 
@@ -30,7 +31,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path with the method that it takes. `body` and `answer` name schemas by media type."""
+    """A path with the method that it takes. `body` and `answer` name schemas by media type.
+
+    `pattern` is the path with the forms of its parts, where any one part is not enough. `others` are statuses whose answers have the
+    form of good ones, `problems` those of problem details.
+    """
 
     method: str
     path: str
@@ -42,6 +47,8 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     body: dict[str, str] | None = None
     problems: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+    pattern: str = ""
 
 
 _WHOLE: dict[str, Json] = {"type": "integer", "minimum": 0}
@@ -60,6 +67,10 @@ MIN_HEIGHT = Parameter("min_height", "query", "Answer from a state after this he
 
 def _choice(name: str, meaning: str, *words: str) -> Parameter:
     return Parameter(name, "query", meaning, {"type": "string", "enum": list(words), "default": words[0]})
+
+
+def _text(name: str, place: str, meaning: str) -> Parameter:
+    return Parameter(name, place, meaning, {"type": "string"})
 
 
 _NATIVE: tuple[Route, ...] = (
@@ -209,6 +220,127 @@ _NATIVE: tuple[Route, ...] = (
     Route("GET", "/readyz", "getReadiness", "node", "The node serves fresh answers.", probes.readyz, {TEXT: "Text"}, problems=(503,)),
 )
 
+_RESOLUTIONS = {RESOLUTION: "Resolution", DEREFERENCING: "Dereferencing", DID: "DidDocument"}
+_RESOLUTION_PARAMETERS = (
+    _text("did", "path", "A DID or DID URL; percent-encoded as a whole when there are options."),
+    Parameter("versionId", "query", "The version with this number.", _WHOLE),
+    Parameter(
+        "versionTime", "query", "The version in force at this time, in UTC and whole seconds.", {"type": "string", "format": "date-time"}
+    ),
+    _text("service", "query", "The service with this id, or fragment of an id."),
+    _text("serviceType", "query", "The services of this type."),
+    _text("relativeRef", "query", "A place below the service."),
+    _text("verificationRelationship", "query", "The purpose that the verification method must serve."),
+    _choice("expandRelativeUrls", "Whether relative DID URLs of the document are made absolute.", "false", "true"),
+    _choice("noCache", "There is no cache; taken for the sake of the standard.", "false", "true"),
+    MIN_HEIGHT,
+    WAIT,
+)
+_RESOLUTION_STATUSES = (303, 400, 404, 406, 410, 500, 501)
+_BID_PATTERN = "{bid:did:bid:[^/]+}"
+
+
+def _bid_route(path: str, name: str, summary: str, handle: Handle, *parameters: Parameter) -> Route:
+    """A path of Xinghuo's text resolver."""
+    verify = _choice("verify", "With `true`, the answer carries the proof.", "false", "true")
+    parameters = (_text("bid", "path", "A did:bid."), *parameters, verify)
+    return Route("GET", path, name, "bid", summary, handle, {JSON: "BidAnswer"}, parameters, pattern=path.replace("{bid}", _BID_PATTERN))
+
+
+_IDENTITIES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/1.0/identifiers/{did}",
+        "resolve",
+        "did",
+        "A DID document or a part of one, by DID Resolution 1.0; the Accept header chooses the form.",
+        resolution.by_get,
+        _RESOLUTIONS,
+        _RESOLUTION_PARAMETERS,
+        problems=(503,),
+        others=_RESOLUTION_STATUSES,
+        pattern="/1.0/identifiers/{did:.*}",
+    ),
+    Route(
+        "POST",
+        "/1.0/identifiers/{did}",
+        "resolveByPost",
+        "did",
+        "The same with the options in the body.",
+        resolution.by_post,
+        _RESOLUTIONS,
+        _RESOLUTION_PARAMETERS[:1],
+        {JSON: "ResolutionOptions"},
+        (503,),
+        _RESOLUTION_STATUSES,
+        "/1.0/identifiers/{did:.*}",
+    ),
+    Route(
+        "GET",
+        "/v1/identities/{did}",
+        "getIdentity",
+        "did",
+        "The bundle that proves a DID's record, or that there is none.",
+        proofs.identity,
+        {JSON: "Bundle"},
+        (
+            _text("did", "path", "A did:bid."),
+            Parameter("version_id", "query", "The version with this number.", _WHOLE),
+            Parameter(
+                "version_time",
+                "query",
+                "The version in force at this time, in UTC and whole seconds.",
+                {"type": "string", "format": "date-time"},
+            ),
+            MIN_HEIGHT,
+            WAIT,
+        ),
+        problems=(400, 422, 503),
+    ),
+    Route(
+        "GET",
+        "/.well-known/did.json",
+        "getWebDid",
+        "did",
+        "The did:web document of the host, if a setting names one.",
+        webdids.of_host,
+        {DID: "DidDocument"},
+        problems=(404, 410, 503),
+    ),
+    Route(
+        "GET",
+        "/{tenant}/did.json",
+        "getTenantWebDid",
+        "did",
+        "The did:web document of a DID of the ledger.",
+        webdids.of_tenant,
+        {DID: "DidDocument"},
+        (_text("tenant", "path", "What stands behind `did:bid:`, with `/` for `:`."),),
+        problems=(400, 404, 410, 503),
+        pattern="/{tenant:(?:[0-9a-z]{4}/)?[0-9A-Za-z]{22,44}}/did.json",
+    ),
+    _bid_route("/{bid}", "getBid", "The BID document.", bidtext.document),
+    _bid_route("/public/resolve/{bid}", "getBidPublic", "The same, where a super node's platform has it.", bidtext.document),
+    _bid_route("/{bid}/public-keys", "getBidKeys", "Its public keys.", bidtext.public_keys),
+    _bid_route(
+        "/{bid}/public-keys/{key}",
+        "getBidKey",
+        "One of them.",
+        bidtext.public_key,
+        _text("key", "path", "The id of the key, or the fragment of it."),
+    ),
+    _bid_route("/{bid}/attributes", "getBidAttributes", "Its attributes.", bidtext.attributes),
+    _bid_route("/{bid}/acsns", "getBidAcsns", "The chains on which it is known too.", bidtext.acsns),
+    _bid_route("/{bid}/verifiableCredentials", "getBidCredentials", "The credentials that it names.", bidtext.credentials),
+    _bid_route(
+        "/{bid}/services",
+        "getBidServices",
+        "Its services, or one of them.",
+        bidtext.services,
+        _text("id", "query", "The id of the service, or the fragment of it."),
+    ),
+)
+
 _COMET_MEANINGS = {
     "path": "/store/<store>/key.",
     "data": "The key: 0x and hexadecimal, or a text between quotation marks.",
@@ -263,4 +395,4 @@ _PAGES: tuple[Route, ...] = (
     Route("GET", "/", "getIndex", "node", "A list of all paths.", pages.index, {TEXT: "Text"}),
     Route("GET", "/openapi.json", "getOpenApi", "node", "The OpenAPI document of this interface.", pages.openapi, {JSON: "OpenApi"}),
 )
-ROUTES = (*_NATIVE, *_PAGES, *_COMET)
+ROUTES = (*_NATIVE, *_IDENTITIES, *_PAGES, *_COMET)

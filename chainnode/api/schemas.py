@@ -87,6 +87,8 @@ _HEADER = _object(
     evidence_hash=_HEX,
     proposer_address=_ADDRESS,
 )
+_METADATA: Json = {"type": "object", "description": "Metadata of DID Resolution 1.0; `proof` has our bundle."}
+_OPTION: Json = {"type": ["string", "integer", "boolean"]}
 _PLACE = _object(vote={"enum": ["block", "nil"]}, address=_ADDRESS, time=_TIME, signature=_HEX)
 
 SCHEMAS: dict[str, Json] = {
@@ -119,6 +121,20 @@ SCHEMAS: dict[str, Json] = {
             version=_WHOLE, kind=_TEXT, chain_id=_TEXT, genesis_hash=_HASH, headers=_list({"type": "object"}), claim={"type": "object"}
         ),
         "description": "A proof bundle; its own schema is docs/proof-bundle.schema.json.",
+    },
+    "DidDocument": {"type": "object", "required": ["id"], "description": "A DID document, or a part of one. W3C DID Core 1.1."},
+    "Resolution": _object(didDocument=_or_null(reference("DidDocument")), didResolutionMetadata=_METADATA, didDocumentMetadata=_METADATA),
+    "Dereferencing": _object(
+        content=_or_null(reference("DidDocument")),
+        contentStream=_or_null(reference("DidDocument")),
+        dereferencingMetadata=_METADATA,
+        contentMetadata=_METADATA,
+    ),
+    "ResolutionOptions": {"type": "object", "description": "The options of the query, as members.", "additionalProperties": _OPTION},
+    "BidAnswer": {
+        "type": "object",
+        "required": ["errorCode", "message"],
+        "properties": {"errorCode": {"type": "integer", "minimum": 0, "maximum": 10}, "message": _TEXT, "data": {"type": "object"}},
     },
     "BlockId": _object(hash=_HEX, parts=_object(total=_WHOLE, hash=_HEX)),
     "Header": _HEADER,

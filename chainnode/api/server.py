@@ -25,7 +25,7 @@ def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: i
     app[REGISTRY] = registry
     app[INDEX_TEXT], app[OPENAPI_TEXT] = index_text(ROUTES), document_text(ROUTES)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _bound(backend, route.handle))
+        app.router.add_route(route.method, route.pattern or route.path, _bound(backend, route.handle))
     app.on_shutdown.append(_close_streams)
     return app
 

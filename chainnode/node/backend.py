@@ -6,13 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from chainnode import blocks, transactions
-from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Status, StoredBlock, Submitted
+from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Resolved, Status, StoredBlock, Submitted
+from chainnode.did.versions import Wanted
 from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
 from chainnode.node.chain import Chain
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress, Outcome, position_of
 from chainnode.node.prover import Prover
+from chainnode.node.resolver import Resolver
+from chainnode.node.webfetch import WebFetcher
 from chainnode.p2p.network import PeerNetwork
 from chainnode.types.block import ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock
@@ -30,9 +33,12 @@ PROOF_WAIT_S = 2.0  # for the block that proves the last one
 class NodeBackend:
     """Answers for one node. `wait_height` is the node's."""
 
-    def __init__(self, info: NodeInfo, chain: Chain, host: Host, ingress: Ingress, network: PeerNetwork) -> None:
+    def __init__(
+        self, info: NodeInfo, chain: Chain, host: Host, ingress: Ingress, network: PeerNetwork, fetcher: WebFetcher | None = None
+    ) -> None:
         self.info = info
         self.prover = Prover(chain)
+        self.resolver = Resolver(chain, self.prover, self._about_now, fetcher)
         self._chain = chain
         self._host = host
         self._ingress = ingress
@@ -185,6 +191,14 @@ class NodeBackend:
     async def bundle_header(self, height: int) -> Bundle:
         """A header."""
         return await self._in_thread(self.prover.header, height)
+
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+        """A DID by its method."""
+        return await self.resolver.resolve(did, wanted, has_proof=has_proof)
+
+    async def _about_now(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
+        await self._wait_proof_block(None)
+        return await self._in_thread(work, *arguments)
 
     async def _wait_proof_block(self, height: int | None) -> None:
         """When the last block changed something, the next, which proves it, is on its way: what was committed can be read at once."""

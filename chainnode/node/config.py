@@ -7,11 +7,13 @@ Every setting is described in `docs/configuration.md`.
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from chainnode.bid import parse_did
+from chainnode.did.webmethod import did_of_url
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_CONFIG
 
@@ -39,6 +41,11 @@ class Config:
     peers_dial: str = field(default="", metadata={"help": "Extra peers to dial: node_key_hex@host:port, separated by commas."})
     api_listen: str = field(default="127.0.0.1:26657", metadata={"help": "host:port of the HTTP API."})
     api_body_bytes_max: int = field(default=8 * 1024 * 1024, metadata={"help": "Largest HTTP request body."})
+    resolver_web: bool = field(default=False, metadata={"help": "Whether did:web is resolved, by asking web servers on the internet."})
+    resolver_web_host: str = field(
+        default="", metadata={"help": "Host name for which DIDs of the ledger are served as did:web; empty: none."}
+    )
+    resolver_web_root: str = field(default="", metadata={"help": "The did:bid that is served as the did:web of that host itself."})
     keys_passphrase_file: str = field(
         default="", metadata={"help": "File whose first line opens the keys; else CHAINNODE_KEYS_PASSPHRASE, else a prompt."}
     )
@@ -90,7 +97,11 @@ def _dotted(name: str) -> str:
     return name.replace("_", ".", 1)
 
 
-def _typed(name: str, value: object, kind: object, source: str) -> str | int:
+def _typed(name: str, value: object, kind: object, source: str) -> str | int | bool:
+    if kind in (bool, "bool"):
+        if str(value).lower() not in ("true", "false"):
+            raise _bad(f"{source}: {_dotted(name)} must be true or false, not {value!r}")
+        return str(value).lower() == "true"
     if kind in (int, "int"):
         text = str(value)
         if not (text.isascii() and text.isdecimal()) or len(text) > 18:
@@ -108,9 +119,9 @@ def _check(config: Config) -> Config:
     for name, (least, most) in _RANGES.items():
         if not least <= getattr(config, name) <= most:
             raise _bad(f"{_dotted(name)} is {getattr(config, name)}; it is between {least} and {most}")
-    for name in ("peers_listen", "api_listen"):
+    for name, check in _FORMS.items():
         try:
-            split_address(getattr(config, name))
+            check(getattr(config, name))
         except Malformed as error:
             raise _bad(f"{_dotted(name)}: {error.detail}") from error
     peers_to_dial(config)
@@ -123,6 +134,14 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > 65535:
         raise _bad(f"{address!r} is not host:port")
     return host.strip("[]"), int(port)
+
+
+_FORMS: dict[str, Callable[[str], object]] = {
+    "peers_listen": split_address,
+    "api_listen": split_address,
+    "resolver_web_host": lambda host: host and did_of_url(f"https://{host}/.well-known/did.json"),
+    "resolver_web_root": lambda did: did and parse_did(did),
+}
 
 
 def peers_to_dial(config: Config) -> tuple[tuple[bytes, tuple[str, int]], ...]:
@@ -151,7 +170,7 @@ def load_config(home: Path, environment: dict[str, str] | None = None) -> Config
     environment = dict(os.environ) if environment is None else environment
     settings = {item.name: item for item in fields(Config) if item.name != "home"}
     path = home / CONFIG_FILE
-    values: dict[str, str | int] = {}
+    values: dict[str, str | int | bool] = {}
     if path.exists():
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))

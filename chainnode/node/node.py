@@ -30,6 +30,7 @@ from chainnode.node.ingress import Ingress
 from chainnode.node.listener import cannot_listen, connections_max, listen, raise_open_files
 from chainnode.node.replicainputs import TransactionsRefused
 from chainnode.node.reports import equivocation_report
+from chainnode.node.webfetch import WebFetcher
 from chainnode.p2p.network import PeerNetwork
 from chainnode.storage.journal import Journal
 from chainnode.storage.ledger import Ledger
@@ -91,8 +92,10 @@ class Node:
         )
         self.host.network = self.desk.network = self.network
         self.host.listener = self
-        info = NodeInfo(self.genesis, genesis_hash, self.node_id, config.node_name, VERSION, config.peers_listen)
-        self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network)
+        web_names = (config.resolver_web_host, config.resolver_web_root)
+        info = NodeInfo(self.genesis, genesis_hash, self.node_id, config.node_name, VERSION, config.peers_listen, *web_names)
+        fetcher = WebFetcher() if config.resolver_web else None
+        self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network, fetcher)
         self._stopping = asyncio.Event()
         self.rounds_entered = self.txs_committed = 0
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from chainnode import codec
-from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Status, StoredBlock, Submitted
+from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Resolved, Status, StoredBlock, Submitted
 from chainnode.bid import did_of
 from chainnode.blocks import encode_block
 from chainnode.claims import transaction_claim
 from chainnode.crypto.keys import public_key_of
+from chainnode.did.versions import Wanted
 from chainnode.digests import genesis_hash
 from chainnode.errors import ChainError, Rejected, Unavailable
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction
@@ -188,6 +189,10 @@ class FakeNode:
         if not 1 <= height <= self.last_height():
             raise Unavailable(HEIGHT_UNKNOWN, "not decided")
         return self.world.bundle(HeaderClaim(), (height,))
+
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+        """Nobody is registered; `tests/api/did_world.py` has a node with DIDs."""
+        return Resolved(None, {}, f"{did} is not registered", height=2, time_ns=0)
 
 
 def with_memo(node: FakeNode, memo: str) -> bytes:

@@ -92,6 +92,11 @@ def test_paths_are_below_the_home(tmp_path: Path) -> None:
         ("[verify]\nthreads = true\n", "verify.threads must be a whole number"),
         ("[verify]\nthreads = []\n", "verify.threads must be a whole number"),
         ("[storage]\nkeep_heights = -1\n", "storage.keep_heights"),
+        ("[resolver]\nweb = 1\n", "resolver.web must be true or false"),
+        ('[resolver]\nweb = "yes"\n', "resolver.web must be true or false"),
+        ('[resolver]\nweb_host = "127.0.0.1"\n', "resolver.web_host"),
+        ('[resolver]\nweb_host = "https://host.example"\n', "resolver.web_host"),
+        ('[resolver]\nweb_root = "did:web:host.example"\n', "resolver.web_root"),
         ('[log]\nlevel = "loud"\n', "log.level"),
         ('[log]\nformat = "xml"\n', "log.format"),
         ("[verify]\nthreads = 0\n", "verify.threads"),
@@ -143,11 +148,15 @@ def test_every_setting_can_be_given_both_ways(tmp_path: Path, name: str) -> None
         other = "127.0.0.1:1"
     elif name == "peers_dial":
         other = "ab" * 32 + "@host:1"
-    changed = value + 1 if isinstance(value, int) else other or value + "x"
+    elif name == "resolver_web_host":
+        other = "host.example:8443"
+    elif name == "resolver_web_root":
+        other = "did:bid:efnVUgqQFfYeu97ABf6sGm3WFtVXHZB2"
+    changed = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else other or value + "x"
     expected = replace(Config(home=tmp_path), **{name: changed})
     assert load_config(tmp_path, {ENVIRONMENT_PREFIX + name.upper(): str(changed)}) == expected
     table, _, key = name.partition("_")
-    text = f"{changed}" if isinstance(changed, int) else f'"{changed}"'
+    text = f"{changed}".lower() if isinstance(changed, int) else f'"{changed}"'
     assert load_config(home_with(tmp_path, f"[{table}]\n{key} = {text}\n"), {}) == expected
 
 
@@ -199,7 +208,7 @@ def test_the_page_has_every_setting_and_no_other_in_their_order() -> None:
 @pytest.mark.parametrize("item", SETTINGS, ids=NAMES)
 def test_the_page_tells_each_default_and_variable(item) -> None:
     told, meaning = rows()[dotted(item.name)]
-    default = item.default if isinstance(item.default, str) else str(item.default)
+    default = item.default if isinstance(item.default, str) else str(item.default).lower()
     assert told.strip("` ") == (default or "empty")
     assert len(meaning) > 10
 
