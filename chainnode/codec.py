@@ -7,7 +7,7 @@ within each other. Arrays decode to tuples. INV-1 begins here.
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgpack
 
@@ -81,7 +81,8 @@ def is_mapless(value: Value, levels: int = CODEC_DEPTH_MAX) -> bool:
         return type(value) in _PLAIN
     if _PLAIN.issuperset(map(type, value)):
         return levels > 0
-    if _TUPLE.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, chain.from_iterable(value))):
+    rows: tuple[Any, ...] = value
+    if _TUPLE.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, chain.from_iterable(rows))):
         return levels > 1  # hot: a list of many records
     for item in value:  # a generator would cost half as much again
         if type(item) in _PLAIN:

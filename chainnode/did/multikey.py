@@ -115,7 +115,7 @@ def base58btc(data: bytes) -> str:
 
 def read_base58btc(text: str) -> bytes:
     """The bytes of a base58btc text. Malformed(BAD_KEY)."""
-    if not text.startswith("z") or len(text) > _TEXT_LENGTH_MAX or not text.isascii():
+    if not text.startswith("z") or len(text) > _TEXT_LENGTH_MAX:
         raise Malformed(BAD_KEY, f"invalidDid: a Multikey begins with z and has at most {_TEXT_LENGTH_MAX} letters")
     library = _library()
     try:

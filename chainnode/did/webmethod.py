@@ -32,14 +32,8 @@ def url_of(did: str) -> str:
 
 def did_of_url(url: str) -> str:
     """The did:web whose document lies at an https address; the inverse of `url_of`."""
-    scheme, _, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    path = slash + path
-    if scheme != "https" or not path.endswith(_FILE):
-        raise _bad("the document of a did:web lies at https://, a host, and a path that ends in /did.json")
-    segments = [] if path == _WELL_KNOWN else path.removesuffix(_FILE).split("/")[1:]
-    if path != _WELL_KNOWN and not segments:
-        raise _bad(f"the document of a host itself lies at {_WELL_KNOWN}")
+    place, _, path = url.removeprefix("https://").partition("/")
+    segments = [] if f"/{path}" == _WELL_KNOWN else path.removesuffix(_FILE).split("/")
     did = PREFIX + ":".join((_place(place).replace(":", "%3A"), *segments))
     if url_of(did) != url:
         raise _bad("the address is not the one that a did:web leads to")

@@ -236,6 +236,14 @@ def test_signatures_come_in_three_encodings(form, trimmed):
     assert read_document(changed((["extension", "delegateSign "], delegate)))[1].facts.extension.delegate_signature == raw
 
 
+def test_a_text_that_two_encodings_can_read_is_the_one_that_gives_a_whole_signature():
+    text = "AbCd" * 21 + "Ag"
+    assert len(base58.decode(text)) < 64
+    delegate = {"signer": "did:bid:byo1#key-1", "signatureValue": text}
+    read = read_document(changed((["extension", "delegateSign "], delegate)))[1].facts.extension.delegate_signature
+    assert read == base64.b64decode(text + "==")
+
+
 SERVERS = [
     ({"protocol": 3, "serverType": 0, "serviceEndpoint": "r.example"}, "https://r.example"),
     ({"protocol": 2, "serverType": 0, "serviceEndpoint": "r.example", "port": 8080}, "http://r.example:8080"),
@@ -254,6 +262,13 @@ def test_a_sub_resolver_is_a_uri_in_the_record_and_a_server_in_the_form(members,
     did, read = read_document({**RFC_EXAMPLE, "service": [members]})
     assert read.facts.services == (Service("sub", "DIDSubResolver", endpoint, (("version", "2.0.0"),)),)
     assert document(Identity(did, 1, b"", 1, 0, 0, True, read))["service"] == [members]
+
+
+def test_what_the_uri_of_a_sub_resolver_says_counts_and_not_the_members_beside_it():
+    service = Service("sub", "DIDSubResolver", "https://r.example", (("port", 1), ("protocol", 0), ("version", "1")))
+    written = document(Identity(RFC_DID, 1, b"", 1, 0, 0, True, Document((), facts=Facts((service,)))))["service"]
+    members = {"version": "1", "protocol": 3, "serverType": 0, "serviceEndpoint": "r.example"}
+    assert written == [{"id": f"{RFC_DID}#sub", "type": "DIDSubResolver", **members}]
 
 
 def test_a_service_of_another_type_is_never_a_server():

@@ -85,6 +85,7 @@ def test_a_p384_key_and_a_version_are_taken():
         (EXAMPLE.replace("did:key:", "did:key:a:"), "invalidDid"),
         (EXAMPLE.replace("did:key:", "did:key:1:1:"), "invalidDid"),
         (EXAMPLE.replace("did:key:", "did:key::"), "invalidDid"),
+        (EXAMPLE.replace("did:key:", "did:key:\N{FULLWIDTH DIGIT ONE}:"), "invalidDid"),
         (EXAMPLE.replace("did:key:", "did:key:" + "1" * 400 + ":"), "invalidDid"),
         ("did:key:u" + EXAMPLE[9:], "invalidDid"),
         ("did:key:z0OIl", "invalidDid"),

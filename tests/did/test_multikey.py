@@ -153,6 +153,7 @@ def test_a_jwk_that_is_not_the_one_form_of_a_point_is_refused(pair, data):
         {**jwk, "x": jwk["x"] + "="},
         {**jwk, "x": jwk["x"][:-2]},
         {**jwk, "x": None},
+        {**jwk, "x": base64.urlsafe_b64encode(bytes_of(jwk["x"])[1:]).rstrip(b"=").decode()},
         {**jwk, "x": "é" + jwk["x"][1:]},
         {**jwk, "ext": True},
         {name: value for name, value in jwk.items() if name != "crv"},
@@ -176,3 +177,5 @@ def test_a_point_beside_the_curve_is_refused():
     with pytest.raises(Malformed):
         check_point("z", key[:-1] + bytes([key[-1] ^ 2]))
     check_point("x", bytes(32))
+    with pytest.raises(Malformed):
+        read_jwk({"kty": "OKP", "crv": "Ed25519", "x": "A" * 43})  # of small order

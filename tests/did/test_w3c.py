@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,15 @@ def test_a_deactivated_did_has_no_document():
     assert document(gone) is None
 
 
+def test_a_name_that_is_known_under_two_types_is_written_once():
+    one = rich_identity()
+    names = ((102, "did:web:a.example"), (105, "did:web:a.example"), (104, "zid:1"))
+    facts = replace(one.document.facts, also_known_as=names)
+    written = document(replace(one, document=replace(one.document, facts=facts)))
+    assert written is not None
+    assert written["alsoKnownAs"] == ["did:web:a.example", "zid:1"]
+
+
 def test_what_is_empty_is_left_out():
     one = rich_identity()
     bare = Identity(one.did, 1, b"", 1, 1, 1, True, Document(()))
@@ -176,6 +186,7 @@ SM2 = {"id": "#z", "type": "Ed25519VerificationKey2020", "controller": DID, "pub
         (["verificationMethod"], METHOD, "not an array"),
         (["verificationMethod"], [METHOD] * 21, "more than 20"),
         (["verificationMethod", 0, "id"], "key-9", "and a fragment"),
+        (["verificationMethod", 0, "id"], DID, "and a fragment"),
         (["service", 0, "id"], f"{DID}#key 9", "letters, digits"),
         (["service", 0, "id"], "#" + "k" * 33, "32"),
         (["verificationMethod", 0, "controller"], "did:bid:byo1", "not controlled by"),
