@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from chainnode.did import record
-from chainnode.did.record import AUTHENTICATION, SIGNING, Control, Document, Facts, Identity, Method, Superseded
+from chainnode.did.record import AUTHENTICATION, SIGNING, Control, Document, Facts, Identity, Method, Service, Superseded
 from contracts.identityrecords import identity, identity_key, may_sign, old_version, recovery
 from tests.chain_maker import key_of
 from tests.contracts.council import Council, did
@@ -83,3 +83,12 @@ def methods(*keys: str) -> Any:
 
 
 NO_SIGNING = record.methods_value((method_of("mia", purposes=AUTHENTICATION),))
+SHOP = Facts(services=(Service("shop", "LinkedDomains", "https://shop.example"),))
+
+# Every change that whoever decides can make, with arguments for one.
+CHANGES: dict[str, tuple[Any, ...]] = {
+    "update": (record.facts_value(SHOP),),
+    "rotate": (methods("new"),),
+    "set_control": (record.control_value(control_of("ada")),),
+    "deactivate": (),
+}
