@@ -17,8 +17,10 @@ from chainnode.client.nodes import Json, Node, Nodes, check_urls, parse_json
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.client.proved import Proved
 from chainnode.client.questions import about_digest, about_header, about_record, about_state, about_transaction
+from chainnode.client.resolving import ResolvedDid, resolve
 from chainnode.client.signing import Signer, build_transaction
 from chainnode.client.submitting import each, submit, submit_many
+from chainnode.did.versions import wanted_of
 from chainnode.digests import genesis_hash
 from chainnode.errors import ChainError
 from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact, TransactionFact
@@ -81,6 +83,17 @@ class Client:
         somebody else told.
         """
         return await self._asker.ask(about_state(store, key, height), min_height)
+
+    async def resolve(
+        self, did: str, version_id: int | str | None = None, version_time: str | None = None, *, min_height: int = 0
+    ) -> ResolvedDid:
+        """A DID's document, or that there is none: the newest, the version with a number, or the one in force at a time.
+
+        `version_time` is written as 2026-11-25T08:00:00Z. did:key is worked out here; did:web has no proof and is
+        refused.
+        """
+        wanted = wanted_of(None if version_id is None else str(version_id), version_time)
+        return await resolve(self._asker, did, wanted, min_height)
 
     async def evidence(self, digest: bytes, *, min_height: int = 0) -> Proved[EvidenceFact]:
         """The first record of a digest. That there is none is the nodes' word: Rejected(NOT_FOUND)."""
