@@ -88,7 +88,7 @@ def about_identity(did: str, wanted: Wanted) -> Question[StateFact]:
 
 
 def version_in(fact: StateFact, did: str, wanted: Wanted) -> Version | None:
-    """The version that is asked for, or None: the fact shows that there is none. NotProved when it shows neither."""
+    """The version that is asked for, or None: the fact shows that there is none. NotProved when it shows neither: INV-45."""
     _check(fact.store == NAME, "the proof is about another store")
     if fact.key == identity_key(did):
         if fact.value is None:

@@ -1,7 +1,7 @@
 """Fetch small documents over HTTPS from servers that a stranger chose: never from our own network, never much, never for long.
 
 The host name is looked up once, all its addresses must be of the public internet, and the connection goes to those very addresses, so
-that a second look-up cannot lead elsewhere; the certificate must still be the name's. Redirects are not followed.
+that a second look-up cannot lead elsewhere: INV-46. The certificate must still be the name's. Redirects are not followed.
 """
 
 import asyncio

@@ -173,7 +173,7 @@ async def test_what_can_not_be_asked_is_refused_here(one, connect, did, asked, k
 # Nodes that lie
 
 
-async def test_a_proof_of_something_else_is_no_answer(node, one, connect):
+async def test_inv_45_a_proof_of_something_else_is_no_answer(node, one, connect):
     world = node.world
     client = await connect(one)
 
@@ -228,6 +228,7 @@ def test_a_record_that_names_another_did_or_place_is_no_answer(node):
         (fact(identity_key(ANNA), b"\x01"), NEWEST, MALFORMED),
         (fact(version_key(ANNA, 1), b"\x01"), FIRST, MALFORMED),
         (fact(version_key(ANNA, 2), anna), FIRST, OTHER_QUESTION),
+        (fact(b"\x02" + bytes(24) + (1).to_bytes(8, "big"), anna), FIRST, OTHER_QUESTION),
         (fact(version_key(ANNA, 1), node.stored(version_key(ENDED, 1))), FIRST, OTHER_QUESTION),
         (fact(version_key(ANNA, 1), None), FIRST, OTHER_QUESTION),
         (fact(hashlib.sha256(b"x").digest(), None), NEWEST, OTHER_QUESTION),
@@ -237,6 +238,12 @@ def test_a_record_that_names_another_did_or_place_is_no_answer(node):
             version_in(found, ANNA, wanted)
         assert caught.value.code is code
     assert version_in(fact(version_key(ANNA, 1), anna), ANNA, FIRST).identity.sequence == 1
+
+
+def test_a_record_of_another_store_is_no_answer(node):
+    with pytest.raises(NotProved) as caught:
+        version_in(StateFact("goods", identity_key(NOBODY), None, 2), NOBODY, NEWEST)
+    assert caught.value.code is OTHER_QUESTION
 
 
 def test_a_version_that_never_ends_is_not_taken_for_one_that_did(node):

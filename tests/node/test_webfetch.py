@@ -161,7 +161,7 @@ async def test_the_certificate_must_be_the_names(site):
 # What is refused before anything is connected to
 
 
-async def test_a_name_with_an_address_of_our_own_network_is_not_connected_to(site):
+async def test_inv_46_a_name_with_an_address_of_our_own_network_is_not_connected_to(site):
     for addresses in (("127.0.0.1",), ("8.8.8.8", "127.0.0.1"), ("127.0.0.1", "8.8.8.8"), ()):
         site.addresses = addresses
         await refused(site.fetcher(is_allowed=is_public).fetch(site.url()), Unavailable, WEB_DID_UNREACHABLE)
