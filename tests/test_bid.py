@@ -1,4 +1,4 @@
-"""did:bid identifiers and key strings: grammar, defects of others, own secp256k1 vectors (ADR-0003)."""
+"""did:bid identifiers and key strings: grammar, and defects of others. The vectors are in `vectors/test_bid_vectors.py`."""
 
 import base64
 import hashlib
@@ -13,7 +13,6 @@ from chainnode.crypto import base58
 from chainnode.crypto.keystrings import (
     decode_private_key,
     decode_public_key,
-    did_suffix,
     digest_suffix,
     encode_private_key,
     encode_public_key,
@@ -25,28 +24,6 @@ from chainnode.types.codes import BAD_DID, BAD_KEY, MALFORMED
 KEYS = {suite: generate(suite, bytes(range(1, 33))) for suite in SUITES}
 SUFFIX = digest_suffix("e", KEYS["e"].public)
 GOOD = did_of("e", KEYS["e"].public)
-
-# Secp256k1 vectors of this project: SHA-256 over the 33-byte compressed key, last 22 bytes, letters sf.
-SECP256K1 = [
-    (
-        "0000000000000000000000000000000000000000000000000000000000000001",
-        "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
-        "priShgJFxiv9j75Gw4xTuicUU1ksPZjFgv1gBNbGjbQi4LyC9N",
-        "did:bid:sfSDxRvcctLpnyqCKqAe2EjXGqnxJ7Ws",
-    ),
-    (
-        "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
-        "0284bf7562262bbd6940085748f3be6afa52ae317155181ece31b66351ccffa4b0",
-        "priShgJKtUkyHTEEWWf73hvMFBhLhtfxKjDNUxjMP5Vu2QTUqH",
-        "did:bid:sfpgUm62ATp1n4JhcUiWEiV771qa6yPE",
-    ),
-    (
-        "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364140",
-        "0379be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
-        "priShgBVH6QwuhsKfqXYG8r65Jx5Vv2kAJbMfpTTfZoMnaqTJF",
-        "did:bid:sfFw61PoYJH576Fp6pHqU7kRDUfkiwe1",
-    ),
-]
 
 
 def refuses(code, act, *arguments):
@@ -286,17 +263,6 @@ def test_a_private_key_string_of_another_form_is_refused_and_never_quoted():
         assert base58.encode(wrong) not in str(caught.value)
     refuses(BAD_KEY, decode_private_key, "0OIl")
     refuses(BAD_KEY, decode_private_key, "")
-
-
-@pytest.mark.parametrize("secret, public, private, did", SECP256K1)
-def test_own_secp256k1_vectors(secret, public, private, did):
-    key = decode_private_key(private)
-    assert (key.suite, key.secret.hex(), key.public.hex()) == ("s", secret, public)
-    assert encode_private_key(key) == private
-    assert decode_public_key("b07366" + public) == ("s", key.public)
-    assert "did:bid:sf" + base58.encode(hashlib.sha256(bytes.fromhex(public)).digest()[10:]) == did
-    assert did_of("s", key.public) == did
-    assert did_suffix("s", key.public) == did.removeprefix("did:bid:")
 
 
 def test_the_uncompressed_secp256k1_key_has_no_did():

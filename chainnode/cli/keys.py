@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 from chainnode.bid import did_of
+from chainnode.cli.usage import UsageError
 from chainnode.cli.verify import Subparsers
+from chainnode.crypto import mnemonic
 from chainnode.crypto.keystore import BIF_IV_BYTES, IV_BYTES, SALT_BYTES, open_bif, open_sealed, seal, seal_bif
 from chainnode.crypto.keystrings import decode_private_key, encode_private_key, encode_public_key
+from chainnode.crypto.slip10 import DEFAULT_PATHS
 from chainnode.crypto.suites import PrivateKey, check_public_key, generate
 from chainnode.did.multikey import encode_multikey
 from chainnode.errors import Malformed
@@ -21,6 +24,9 @@ from chainnode.types.codes import BAD_KEY, BAD_KEY_FILE, BAD_PASSPHRASE
 PASSPHRASE_VARIABLE = "CHAINNODE_KEYS_PASSPHRASE"
 PASSPHRASE_LENGTH_MIN = 8
 _SUITES = {"ed25519": "e", "sm2": "z", "secp256k1": "s"}
+_LANGUAGES = {"english": mnemonic.ENGLISH, "chinese": mnemonic.CHINESE}
+_LEGACY_PATH = "m/44'/526'/1'/0/0"
+_INPUT_LENGTH_MAX = 64 * 1024
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -29,12 +35,23 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     actions = top.add_subparsers(dest="action", metavar="ACTION", required=True)
     new = actions.add_parser("new", help="draw a new key into an encrypted file")
     new.add_argument("--suite", choices=sorted(_SUITES), default="ed25519", help="signature suite (default ed25519)")
+    new.add_argument("--mnemonic", action="store_true", help="draw words (BIP-39) and the key from them; show them once on standard error")
+    new.add_argument("--words", type=int, choices=sorted(mnemonic.WORDS), help="how many words (default 12)")
+    new.add_argument("--language", choices=sorted(_LANGUAGES), help="language of the words (default english)")
     new.set_defaults(run=_new)
     show = actions.add_parser(
         "show", help="print DID and public key in three spellings; needs no passphrase and proves nothing about the seal"
     )
     show.set_defaults(run=_show)
-    read = actions.add_parser("import", help="seal a key read from standard input: an encPrivateKey (priS…) or a Xinghuo keystore (JSON)")
+    read = actions.add_parser(
+        "import", help="seal a key read from standard input: an encPrivateKey (priS…), a Xinghuo keystore (JSON), or words with --mnemonic"
+    )
+    read.add_argument("--mnemonic", action="store_true", help="standard input holds words (BIP-39), English or Chinese")
+    read.add_argument("--suite", choices=sorted(_SUITES), help="of the key that words stand for (default ed25519)")
+    read.add_argument("--path", help="of the key that words stand for (default Xinghuo's, m/44'/2022'/…)")
+    read.add_argument(
+        "--legacy-go", action="store_true", help=f"derive as Xinghuo's old Go SDK did, which gives other keys (default path {_LEGACY_PATH})"
+    )
     read.set_defaults(run=_import)
     export = actions.add_parser("export", help="print the key for other software")
     form = export.add_mutually_exclusive_group(required=True)
@@ -98,8 +115,18 @@ def _print_public(suite: str, public: bytes) -> None:
 
 
 def _new(args: argparse.Namespace) -> int:
+    if not args.mnemonic and (args.words or args.language):
+        raise UsageError("--words and --language are about words: give --mnemonic too")
     passphrase = read_passphrase(args.passphrase_file, is_new=True)
-    return _save(args, generate(_SUITES[args.suite], secrets.token_bytes(32)), passphrase)
+    suite = _SUITES[args.suite]
+    if not args.mnemonic:
+        return _save(args, generate(suite, secrets.token_bytes(32)), passphrase)
+    words = mnemonic.words_of(secrets.token_bytes(mnemonic.WORDS[args.words or 12]), _LANGUAGES[args.language or "english"])
+    _save(args, mnemonic.key_of(words, suite), passphrase)
+    print(f"Write these words down and keep them safe: who has them has the key ({DEFAULT_PATHS[suite]}),", file=sys.stderr)
+    print("nobody can bring them back, and they are not shown again.", file=sys.stderr)
+    print(words, file=sys.stderr)
+    return 0
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -109,8 +136,15 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    text = sys.stdin.read(64 * 1024).strip()
+    if not args.mnemonic and (args.suite or args.path or args.legacy_go):
+        raise UsageError("--suite, --path and --legacy-go are about words: give --mnemonic too")
+    if args.legacy_go and args.suite not in (None, "ed25519"):
+        raise UsageError("--legacy-go knows Ed25519 keys alone")
+    is_typed = args.mnemonic and sys.stdin.isatty()
+    text = getpass.getpass("Words: ") if is_typed else sys.stdin.read(_INPUT_LENGTH_MAX).strip()
     passphrase = read_passphrase(args.passphrase_file, is_new=True)
+    if args.mnemonic:
+        return _save(args, _key_of_words(args, mnemonic.read_words(text)), passphrase)
     if not text.startswith("{"):
         return _save(args, decode_private_key(text), passphrase)
     try:
@@ -118,6 +152,12 @@ def _import(args: argparse.Namespace) -> int:
     except (ValueError, RecursionError) as error:
         raise Malformed(BAD_KEY, "standard input holds neither an encPrivateKey nor a keystore") from error
     return _save(args, open_bif(document, passphrase), passphrase)
+
+
+def _key_of_words(args: argparse.Namespace, words: str) -> PrivateKey:
+    if args.legacy_go:
+        return mnemonic.legacy_go_key(words, args.path or _LEGACY_PATH)
+    return mnemonic.key_of(words, _SUITES[args.suite or "ed25519"], args.path)
 
 
 def _export(args: argparse.Namespace) -> int:

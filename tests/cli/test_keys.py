@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from mnemonic import Mnemonic
 
 from chainnode.cli.keys import PASSPHRASE_VARIABLE
 from chainnode.cli.main import main
@@ -130,3 +131,107 @@ def test_a_file_without_a_public_key_is_refused(document: str, tmp_path: Path, c
     assert main(["keys", "show", str(file)]) == 1
     told = capsys.readouterr()
     assert told.err.startswith("chainnode: bad-key-file: ") and told.out == ""
+
+
+# Words
+
+WORDS = "attitude coyote negative library clerk copy portion bus combine gospel topic typical"
+WORDS_DID = "did:bid:efeEL8iWhdUthpYXmjeFTjrVYW9Zfmu8"
+WORDS_SM2_DID = "did:bid:zfw8G74fgyPvixVvGYYfx41UD7bxt33K"
+GO_WORDS = "style orchard science puppy place differ benefit thing wrap type build scare"
+GO_DID = "did:bid:ef27xj3fBqdKh6oy9ZM1Lk6CXWxAsuZAN"  # by the rule; the old SDK's own test prints no key
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "language"),
+    [((), 12, "english"), (("--words", "24"), 24, "english"), (("--language", "chinese", "--suite", "sm2"), 12, "chinese_simplified")],
+)
+def test_new_words_are_shown_once_and_bring_the_key_back(
+    options: tuple[str, ...],
+    count: int,
+    language: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    assert main(["keys", "new", "--mnemonic", *options, str(one)]) == 0
+    told = capsys.readouterr()
+    *warning, words = told.err.splitlines()
+    assert len(words.split()) == count and set(words.split()) <= set(Mnemonic(language).wordlist)
+    assert "who has them has the key" in warning[0] and words not in told.out and words not in one.read_text()
+    suite = [name for name in options if name == "sm2"]
+    monkeypatch.setattr("sys.stdin", StringIO(f"  {words.upper()}\n"))
+    assert main(["keys", "import", "--mnemonic", *(["--suite", *suite] if suite else []), str(two)]) == 0
+    assert capsys.readouterr().out == told.out
+
+
+def test_no_words_are_shown_for_a_key_that_was_not_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "one.json"
+    file.write_text("{}")
+    assert main(["keys", "new", "--mnemonic", str(file)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "did"),
+    [
+        (WORDS, (), WORDS_DID),
+        (WORDS, ("--suite", "sm2"), WORDS_SM2_DID),
+        (WORDS, ("--suite", "ed25519", "--path", "m/44'/2022'/0'/0'/0'"), WORDS_DID),
+        (GO_WORDS, ("--legacy-go",), GO_DID),
+        (GO_WORDS, ("--legacy-go", "--path", "m/44/526/1/0/0"), GO_DID),
+    ],
+)
+def test_words_are_imported(
+    text: str, options: tuple[str, ...], did: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(text))
+    assert main(["keys", "import", "--mnemonic", *options, str(tmp_path / "one.json")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == did
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("abandon " * 12, ()),
+        ("", ()),
+        (WORDS, ("--path", "m/44'/2022'/0'/0/0")),
+        (WORDS, ("--legacy-go", "--path", "m/1")),
+    ],
+)
+def test_bad_words_and_paths_are_refused_without_being_quoted(
+    text: str, options: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(text))
+    assert main(["keys", "import", "--mnemonic", *options, str(tmp_path / "one.json")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("chainnode: bad-key: ") and "abandon" not in told and "coyote" not in told
+    assert not (tmp_path / "one.json").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("new", "--words", "24"),
+        ("new", "--language", "chinese"),
+        ("import", "--suite", "sm2"),
+        ("import", "--path", "m"),
+        ("import", "--legacy-go"),
+        ("import", "--mnemonic", "--legacy-go", "--suite", "sm2"),
+    ],
+)
+def test_options_that_say_nothing_are_wrong_use(command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", *command, str(tmp_path / "one.json")]) == 2
+    assert "bad-use" in capsys.readouterr().err and not (tmp_path / "one.json").exists()
+
+
+def test_words_that_are_typed_are_not_echoed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("not read"))
+    monkeypatch.setattr("getpass.getpass", lambda prompt: WORDS)
+    assert main(["keys", "import", "--mnemonic", str(tmp_path / "one.json")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == WORDS_DID
