@@ -79,7 +79,7 @@ def _submit(args: argparse.Namespace) -> int:
 
 
 async def _submit_call(args: argparse.Namespace, call: Invocation, signers: list[Signer]) -> None:
-    async with _client(args) as client:
+    async with client_of(args) as client:
         try:
             done = await client.submit(call, *signers)
         except TransactionFailed as failed:
@@ -96,7 +96,7 @@ def _anchor(args: argparse.Namespace) -> int:
 
 
 async def _anchor_files(args: argparse.Namespace, signers: list[Signer]) -> None:
-    async with _client(args) as client:
+    async with client_of(args) as client:
         for begin in range(0, len(args.files), ANCHOR_RECORDS):
             part = args.files[begin : begin + ANCHOR_RECORDS]
             for path, proof in zip(part, await client.anchor(part, *signers), strict=True):
@@ -117,7 +117,7 @@ def _query(args: argparse.Namespace) -> int:
 
 
 async def _ask(args: argparse.Namespace, question: Question) -> tuple[str, Verified]:
-    async with _client(args) as client:
+    async with client_of(args) as client:
         answer = await question(client)
     assert answer.verified is not None
     return answer.bundle_json, answer.verified
@@ -144,7 +144,7 @@ def _question(what: str, name: str) -> Question:
     return lambda client: client.state(store, key)
 
 
-def _client(args: argparse.Namespace) -> Client:
+def client_of(args: argparse.Namespace, age_ms_max: int | None = _ANY_AGE_MS) -> Client:
     """A client that trusts the genesis file given, or, with a warning, the node's. A node that is not there is told at once."""
     desk = Desk(args.url)
     if args.genesis is None:
@@ -153,7 +153,7 @@ def _client(args: argparse.Namespace) -> Client:
     else:
         genesis = load_genesis(args.genesis)
         desk.get("/v1/status")
-    return Client([args.url], genesis, age_ms_max=_ANY_AGE_MS)
+    return Client([args.url], genesis, age_ms_max=age_ms_max)
 
 
 def _signers(args: argparse.Namespace) -> list[Signer]:

@@ -71,7 +71,7 @@ def words_of(fact: StateFact) -> tuple[str, ...]:
     return ()
 
 
-def _name(text: str) -> str:
+def named(text: str) -> str:
     """A DID, a code or an identifier as it is; in quotation marks with escapes when it could mislead a reader."""
     return text if text.isprintable() and text and " " not in text and '"' not in text else value_to_text(text)
 
@@ -86,19 +86,19 @@ def _count(number: int, thing: str) -> str:
 
 def _receipt(value: bytes) -> tuple[str, ...]:
     one = decode_receipt(value)
-    receipt_id = _name(one.receipt_id)
-    over = f"{_count(one.unit_count, 'package')}, {one.quantity:,} {_name(one.uom)} of {value_to_text(one.commodity)}"
+    receipt_id = named(one.receipt_id)
+    over = f"{_count(one.unit_count, 'package')}, {one.quantity:,} {named(one.uom)} of {value_to_text(one.commodity)}"
     lines = [
         f"Receipt {receipt_id} is {one.status.value}, over {over}.",
-        f"Holder {_name(one.holder)}; custodian {_name(one.custodian)}"
+        f"Holder {named(one.holder)}; custodian {named(one.custodian)}"
         + (", who signs each transfer too" if one.custodian_cosigns else "")
-        + f"; depositor {'several' if one.depositor is None else _name(one.depositor)}; stored at {_name(one.site)}.",
+        + f"; depositor {'several' if one.depositor is None else named(one.depositor)}; stored at {named(one.site)}.",
         *_receipt_burdens(one),
     ]
     if one.parents:
-        lines.append(f"It was made from {', '.join(map(_name, one.parents))}.")
+        lines.append(f"It was made from {', '.join(map(named, one.parents))}.")
     if one.children:
-        lines.append(f"It went on as {', '.join(map(_name, one.children))}.")
+        lines.append(f"It went on as {', '.join(map(named, one.children))}.")
     lines.append(f"Issued in block {one.created_height}, operation {one.sequence} in block {one.changed_height}.")
     lines.append(f"Digests: codes {one.units_digest.hex()}, document {one.document.hex()}, last evidence {one.evidence.hex()}.")
     return tuple(lines)
@@ -111,35 +111,35 @@ def _receipt_burdens(one: Receipt) -> list[str]:
         lines.append("It is not pledged.")
     for hold in one.holds:
         because = f"because of {value_to_text(hold.reason)}"
-        lines.append(f"Frozen ({hold.kind.value}) by {_name(hold.authority)} since block {hold.height}, {because}.")
+        lines.append(f"Frozen ({hold.kind.value}) by {named(hold.authority)} since block {hold.height}, {because}.")
     if one.offered_to is not None:
-        lines.append(f"A transfer to {_name(one.offered_to)} is offered.")
+        lines.append(f"A transfer to {named(one.offered_to)} is offered.")
     if one.order is not None:
         order = one.order
         lines.append(
-            f"An order to deliver {_count(order.unit_count, 'package')} to {_name(order.consignee)} is open since block {order.height}."
+            f"An order to deliver {_count(order.unit_count, 'package')} to {named(order.consignee)} is open since block {order.height}."
         )
     return lines
 
 
 def _pledge(one: Pledge) -> str:
-    terms = f"{one.amount:,} of the smallest unit of {_name(one.currency)}, due {_time(one.due_ms)}: {value_to_text(one.text)}"
+    terms = f"{one.amount:,} of the smallest unit of {named(one.currency)}, due {_time(one.due_ms)}: {value_to_text(one.text)}"
     if one.is_proposal:
-        return f"A pledge to {_name(one.pledgee)} is proposed until {_time(one.until_ms)}, for {terms}."
-    return f"Pledged to {_name(one.pledgee)} (rank {one.rank}) since block {one.height}, transaction {one.position} in it, for {terms}."
+        return f"A pledge to {named(one.pledgee)} is proposed until {_time(one.until_ms)}, for {terms}."
+    return f"Pledged to {named(one.pledgee)} (rank {one.rank}) since block {one.height}, transaction {one.position} in it, for {terms}."
 
 
 def _package(value: bytes) -> tuple[str, ...]:
     one = goods.decode_unit(value)
     whose = {
         goods.UnitStatus.STORED: "is stored, under no receipt",
-        goods.UnitStatus.COVERED: f"is covered by receipt {_name(one.receipt_id or '')}",
-        goods.UnitStatus.DELIVERED: f"was delivered under receipt {_name(one.receipt_id or '')}",
+        goods.UnitStatus.COVERED: f"is covered by receipt {named(one.receipt_id or '')}",
+        goods.UnitStatus.DELIVERED: f"was delivered under receipt {named(one.receipt_id or '')}",
         goods.UnitStatus.DECOMMISSIONED: "was decommissioned",
     }
     return (
-        f"Package {_name(one.code)} {whose[one.status]}: {one.quantity:,} {_name(one.uom)} of {value_to_text(one.commodity)}.",
-        f"Custodian {_name(one.custodian)}; taken in with {_name(one.intake_id)} in block {one.height} at {_name(one.site)}.",
+        f"Package {named(one.code)} {whose[one.status]}: {one.quantity:,} {named(one.uom)} of {value_to_text(one.commodity)}.",
+        f"Custodian {named(one.custodian)}; taken in with {named(one.intake_id)} in block {one.height} at {named(one.site)}.",
         f"Digest of its source document: {one.document.hex()}.",
     )
 
@@ -147,8 +147,8 @@ def _package(value: bytes) -> tuple[str, ...]:
 def _grants(value: bytes) -> tuple[str, ...]:
     did = codec.as_str(codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)[0], DID_BYTES_MAX)
     return tuple(
-        f"{_name(did)} is {_name(one.role)} {'without end' if one.expires_ms == 0 else f'until {_time(one.expires_ms)}'}, "
-        f"by {_name(one.by)} in block {one.height}" + (f", on evidence {one.evidence.hex()}." if one.evidence else ".")
+        f"{named(did)} is {named(one.role)} {'without end' if one.expires_ms == 0 else f'until {_time(one.expires_ms)}'}, "
+        f"by {named(one.by)} in block {one.height}" + (f", on evidence {one.evidence.hex()}." if one.evidence else ".")
         for one in roles.decode_grants(value)
     )
 
@@ -157,7 +157,7 @@ def _validator(value: bytes) -> tuple[str, ...]:
     one = validators.decode_validator(value)
     votes = f"votes with power {one.power:,}" if one.power else "does not vote"
     return (
-        f"Validator {value_to_text(one.name)} of {_name(one.operator)} {votes}; peers connect to {_name(one.peer_address)}.",
+        f"Validator {value_to_text(one.name)} of {named(one.operator)} {votes}; peers connect to {named(one.peer_address)}.",
         f"Its {one.public_key.type.name.lower()} key is {one.public_key.data.hex()}, its node key {one.node_key.hex()}.",
     )
 
@@ -165,50 +165,50 @@ def _validator(value: bytes) -> tuple[str, ...]:
 def _identity(value: bytes) -> tuple[str, ...]:
     one = decode_identity(value)
     state = "is active" if one.is_active else "was deactivated"
-    return f"Identifier {_name(one.did)} {state}: version {one.sequence}, of block {one.height}.", *_document(one.document)
+    return f"Identifier {named(one.did)} {state}: version {one.sequence}, of block {one.height}.", *document_words(one.document)
 
 
 def _superseded(value: bytes) -> tuple[str, ...]:
     old = decode_superseded(value)
     one = old.identity
     return (
-        f"Identifier {_name(one.did)}: version {one.sequence}, of block {one.height}, which block {old.until_height} replaced.",
-        *_document(one.document),
+        f"Identifier {named(one.did)}: version {one.sequence}, of block {one.height}, which block {old.until_height} replaced.",
+        *document_words(one.document),
     )
 
 
 def _recovery(value: bytes) -> tuple[str, ...]:
     one = decode_recovery(value)
     return (
-        f"{', '.join(map(_name, one.asked_by))} asked in block {one.height} for new keys of {_name(one.did)},"
+        f"{', '.join(map(named, one.asked_by))} asked in block {one.height} for new keys of {named(one.did)},"
         f" which can be in force from {_time(one.ready_ms)} on.",
-        *map(_method, one.methods),
+        *map(method_words, one.methods),
     )
 
 
-def _document(one: Document) -> tuple[str, ...]:
-    lines = [_method(method) for method in one.methods]
+def document_words(one: Document) -> tuple[str, ...]:
+    lines = [method_words(method) for method in one.methods]
     control = one.control
     if control.controllers:
-        lines.append(f"It is controlled by {control.threshold} of {', '.join(map(_name, control.controllers))}.")
+        lines.append(f"It is controlled by {control.threshold} of {', '.join(map(named, control.controllers))}.")
     if control.recovery:
-        lines.append(f"It can be recovered by {control.recovery_threshold} of {', '.join(map(_name, control.recovery))}.")
-    lines += [f"Service #{one.fragment}: {_name(one.type)} at {_name(one.endpoint)}." for one in one.facts.services]
+        lines.append(f"It can be recovered by {control.recovery_threshold} of {', '.join(map(named, control.recovery))}.")
+    lines += [f"Service #{one.fragment}: {named(one.type)} at {named(one.endpoint)}." for one in one.facts.services]
     return tuple(lines)
 
 
-def _method(one: Method) -> str:
+def method_words(one: Method) -> str:
     uses = ", ".join(name for name, bit in PURPOSES.items() if one.purposes & bit)
     signs = " It signs transactions." if one.purposes & INVOCATION else ""
-    return f"Key #{one.fragment} for {uses}: {_SUITES.get(one.kind, _name(one.kind))} {one.key.hex()}.{signs}"
+    return f"Key #{one.fragment} for {uses}: {_SUITES.get(one.kind, named(one.kind))} {one.key.hex()}.{signs}"
 
 
 def _proposal(value: bytes) -> tuple[str, ...]:
     one = governance.decode_proposal(value)
     yes = sum(said for _, said in one.votes)
     return (
-        f"Proposal {one.number} is {_name(one.status)}: {_name(one.kind)}({', '.join(map(value_to_text, one.arguments))}).",
-        f"Made in block {one.height} by {_name(one.by)}, for the reason {value_to_text(one.reason)}; it ends {_time(one.expires_ms)}.",
+        f"Proposal {one.number} is {named(one.status)}: {named(one.kind)}({', '.join(map(value_to_text, one.arguments))}).",
+        f"Made in block {one.height} by {named(one.by)}, for the reason {value_to_text(one.reason)}; it ends {_time(one.expires_ms)}.",
         f"Votes: {yes} yes, {len(one.votes) - yes} no.",
     )
 

@@ -60,9 +60,9 @@ def _number(document: Mapping[str, object], name: str, maximum: int) -> int:
     return value
 
 
-def _hex(document: Mapping[str, object], name: str) -> bytes:
+def _hex(document: Mapping[str, object], name: str, hex_max: int = _HEX_MAX) -> bytes:
     value = _member(document, name)
-    if not isinstance(value, str) or len(value) > _HEX_MAX:
+    if not isinstance(value, str) or len(value) > hex_max:
         raise _bad(f"'{name}' of the key file is not hexadecimal")
     try:
         return bytes.fromhex(value)
@@ -91,14 +91,21 @@ def _associated(suite: str, public: bytes) -> bytes:
 
 def seal(key: PrivateKey, passphrase: str, *, salt: bytes, iv: bytes) -> dict[str, object]:
     """The key as a JSON object, encrypted and authenticated with AES-256-GCM; suite and public key stay readable."""
-    assert len(salt) == SALT_BYTES and len(iv) == IV_BYTES
-    sealed = AESGCM(_stretch(passphrase, salt, _SCRYPT_N)).encrypt(iv, key.secret, _associated(key.suite, key.public))
     return {
         "format": FORMAT,
         "version": VERSION,
         "did": f"did:bid:{did_suffix(key.suite, key.public)}",
         "suite": key.suite,
         "public_key": key.public.hex(),
+        **seal_bytes(key.secret, passphrase, salt=salt, iv=iv, associated=_associated(key.suite, key.public)),
+    }
+
+
+def seal_bytes(content: bytes, passphrase: str, *, salt: bytes, iv: bytes, associated: bytes) -> dict[str, object]:
+    """The members of a JSON object that hold a secret of any length, with what it is bound to."""
+    assert len(salt) == SALT_BYTES and len(iv) == IV_BYTES
+    sealed = AESGCM(_stretch(passphrase, salt, _SCRYPT_N)).encrypt(iv, content, associated)
+    return {
         "kdf": {"name": "scrypt", "n": _SCRYPT_N, "r": _SCRYPT_R, "p": _SCRYPT_P, "salt": salt.hex()},
         "cipher": {"name": "aes-256-gcm", "iv": iv.hex()},
         "sealed": sealed.hex(),
@@ -109,22 +116,30 @@ def open_sealed(document: Mapping[str, object], passphrase: str) -> PrivateKey:
     """The key of a `seal` object. Malformed(BAD_PASSPHRASE) also when the file was changed; Malformed(BAD_KEY) for its form."""
     if document.get("format") != FORMAT or document.get("version") != VERSION:
         raise _bad(f"this is not a {FORMAT} file of version {VERSION}")
-    suite, public, sealed = document.get("suite"), _hex(document, "public_key"), _hex(document, "sealed")
+    suite, public = document.get("suite"), _hex(document, "public_key")
+    if not isinstance(suite, str):
+        raise _bad("the key file names no suite")
+    secret = open_bytes(document, passphrase, associated=_associated(suite, public))
+    key = generate(suite, secret)
+    if key.public != public:
+        raise _bad("the public key of the key file is not that of its private key")
+    return key
+
+
+def open_bytes(document: Mapping[str, object], passphrase: str, *, associated: bytes, hex_max: int = _HEX_MAX) -> bytes:
+    """The secret of `seal_bytes`; Malformed(BAD_PASSPHRASE), (BAD_KEY) as of `open_sealed`."""
+    sealed = _hex(document, "sealed", hex_max)
     kdf, cipher = _table(document, "kdf"), _table(document, "cipher")
-    if not isinstance(suite, str) or (kdf.get("name"), cipher.get("name")) != ("scrypt", "aes-256-gcm"):
-        raise _bad("the key file names an unknown suite, kdf or cipher")
+    if (kdf.get("name"), cipher.get("name")) != ("scrypt", "aes-256-gcm"):
+        raise _bad("the key file names an unknown kdf or cipher")
     salt, n = _read_scrypt(kdf)
     iv = _hex(cipher, "iv")
     if len(iv) != IV_BYTES:
         raise _bad(f"the iv of the key file has {IV_BYTES} bytes")
     try:
-        secret = AESGCM(_stretch(passphrase, salt, n)).decrypt(iv, sealed, _associated(suite, public))
+        return AESGCM(_stretch(passphrase, salt, n)).decrypt(iv, sealed, associated)
     except InvalidTag:
         raise _wrong_passphrase() from None
-    key = generate(suite, secret)
-    if key.public != public:
-        raise _bad("the public key of the key file is not that of its private key")
-    return key
 
 
 def _aes_ctr(key: bytes, iv: bytes, text: bytes) -> bytes:

@@ -41,7 +41,7 @@ class Resolver:
                 if self._fetcher is None:
                     raise Rejected(FEATURE_MISSING, "this node asks no other web servers: its setting resolver.web is off")
                 _refuse_versions(wanted, did)
-                return Resolved(_web_document(did, await self._fetcher.fetch(url_of(did))), {})
+                return Resolved(web_document(did, await self._fetcher.fetch(url_of(did))), {})
             case how:
                 assert_never(how)
 
@@ -92,7 +92,8 @@ def _refuse_versions(wanted: Wanted, did: str) -> None:
         raise Rejected(FEATURE_MISSING, f"there are no versions of {did}: its method keeps none")
 
 
-def _web_document(did: str, content: bytes) -> dict[str, object]:
+def web_document(did: str, content: bytes) -> dict[str, object]:
+    """The document that a web server keeps for a did:web; Rejected(WEB_DID_BAD) when it is another's, or none."""
     try:
         document = json.loads(content)
         json.dumps(document, allow_nan=False)  # not every number that is read can be written again
