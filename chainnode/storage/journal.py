@@ -183,8 +183,9 @@ def _read_head(content: bytes) -> tuple[int, int] | None:
 
 
 def _record_head(record: bytes, number: int, salt: int) -> bytes:
-    checked = _RECORD_CHECKED.pack(_MARK, number, len(record), zlib.crc32(record, salt))
-    return _RECORD.pack(_MARK, number, len(record), zlib.crc32(checked, salt), zlib.crc32(record, salt))
+    checksum = zlib.crc32(record, salt)
+    checked = _RECORD_CHECKED.pack(_MARK, number, len(record), checksum)
+    return _RECORD.pack(_MARK, number, len(record), zlib.crc32(checked, salt), checksum)
 
 
 def _read_record(content: bytes, offset: int, number: int | None, salt: int) -> bytes | None:
