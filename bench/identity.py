@@ -25,7 +25,7 @@ from chainnode.did.record import Control, Facts, control_value, facts_value
 from chainnode.types.transaction import Invocation
 from contracts.devices import device_message, template_digest
 from httpload import as_fast_as_answered, at_rate, connect, request_of
-from netbench import CHAIN_ID, Bench, bench_network, conditions, finish, percentile, post, sign, spread
+from netbench import CHAIN_ID, Bench, bench_network, conditions, finish, percentile, post, run, sign, spread
 
 ACCEPT = "application/did-resolution"
 WAIT_MS = 55_000
@@ -124,7 +124,7 @@ def main() -> None:
     with bench_network(validators=args.validators, port=args.port) as bench:
         raws, dids = device_transactions(bench, args.dids, args.per_tx)
         rss_before, cpu_before = max(bench.rss_mb()), bench.cpu_s()
-        seconds = asyncio.run(register(bench, raws))
+        seconds = run(register(bench, raws))
         cpu_us = (bench.cpu_s() - cpu_before) / args.dids / args.validators * 1e6
         registered = args.dids / seconds
         bytes_per_did = (max(bench.rss_mb()) - rss_before) * 1e6 / args.dids
@@ -133,7 +133,7 @@ def main() -> None:
             f"validator, {bytes_per_did:.0f} bytes of memory each",
             flush=True,
         )
-        steady, peak, answers = asyncio.run(resolve(bench, dids, args))
+        steady, peak, answers = run(resolve(bench, dids, args))
         sizes, took = verify(bench, answers)
         rss = bench.rss_mb()
     p50, p99, verify_p99 = percentile(steady, 0.5), percentile(steady, 0.99), percentile(took, 0.99)

@@ -123,11 +123,10 @@ def finish(result: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
 
 
-def run(main: Any) -> None:
-    """On uvloop where it is installed."""
+def run(main: Any) -> Any:
+    """What a coroutine gives, on uvloop where it is installed."""
     try:
         import uvloop
     except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+        return asyncio.run(main)
+    return uvloop.run(main)
