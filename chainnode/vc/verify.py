@@ -1,0 +1,307 @@
+"""Whether to believe a credential or a presentation in any form that is read here, with what was checked said in words.
+
+Nothing is fetched: keys, status lists and the time come from the caller. Each answer lists what was checked, by which keys, and what
+was not, so that nobody takes silence for a yes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from chainnode.errors import Malformed, Rejected
+from chainnode.types.codes import (
+    BAD_CREDENTIAL,
+    BAD_STATUS_LIST,
+    CREDENTIAL_REVOKED,
+    CREDENTIAL_SUSPENDED,
+    METHOD_NOT_AUTHORISED,
+    STATUS_UNKNOWN,
+    SUITE_UNKNOWN,
+)
+from chainnode.vc import statuslist
+from chainnode.vc.bifjws import is_bif, verify_bif
+from chainnode.vc.credential import (
+    ENVELOPED_CREDENTIAL_TYPE,
+    Credential,
+    check_credential,
+    check_envelope,
+    check_presentation,
+    check_validity,
+    is_enveloped,
+)
+from chainnode.vc.dataintegrity import AUTHENTICATION_METHOD, Expected, ResolveMethod, Verified, verify_all
+from chainnode.vc.jcs import Document, Json, check_depth, parse
+from chainnode.vc.sdjwt import is_sdjwt, verify_sdjwt
+from chainnode.vc.statuslist import ENTRY_TYPE, REVOCATION, SUSPENSION, check_status
+
+DATA_INTEGRITY, SD_JWT, BIF_JWS = "Data Integrity", "SD-JWT", "Xinghuo JWS"
+KIND_NAMES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2", "p": "P-256"}
+_UNCHECKED_MEMBERS = {
+    "credentialSchema": "the content against its schema",
+    "evidence": "the evidence that the issuer names",
+    "termsOfUse": "the terms of use",
+    "refreshService": "whether there is a newer credential",
+    "relatedResource": "the digests of related resources",
+}
+_ISSUER_TRUST = "whether the issuer may issue this"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLists:
+    """Status lists by URL: `signed` are credentials with proofs, `proved` come from a ledger by a proof that the caller has checked."""
+
+    signed: Mapping[str, Document] = field(default_factory=dict)
+    proved: Mapping[str, Document] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that signed: the verification method that names it, its kind, and itself."""
+
+    method: str
+    kind: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came out. `is_valid`: every check that belongs to the form was made, and passed.
+
+    `checked` are sentences, `unchecked` what they leave out. `code` and `detail` say what failed first, both empty when nothing did.
+    """
+
+    form: str
+    is_valid: bool = False
+    id: str = ""
+    types: tuple[str, ...] = ()
+    issuer: str = ""
+    claims: Document = field(default_factory=dict)
+    keys: tuple[Key, ...] = ()
+    checked: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    code: str = ""
+    detail: str = ""
+
+    def told(self, *sentences: str) -> "Result":
+        """The result with more that was checked."""
+        return replace(self, checked=(*self.checked, *sentences))
+
+
+def verify_credential(value: Json, resolve_method: ResolveMethod, now_ms: int, status_lists: StatusLists | None = None) -> Result:
+    """Verify a credential: a JSON object, or a text with JSON, an SD-JWT or a Xinghuo token. Never raises Malformed or Rejected.
+
+    Unavailable comes through: a library or a resolver was missing, and nothing is said about the credential.
+    """
+    lists = StatusLists() if status_lists is None else status_lists
+    return _guarded("unknown", lambda told: _verify(value, resolve_method, now_ms, lists, told))
+
+
+def verify_presentation(
+    value: Json,
+    resolve_method: ResolveMethod,
+    now_ms: int,
+    status_lists: StatusLists | None = None,
+    *,
+    domain: str | None = None,
+    challenge: str | None = None,
+) -> tuple[Result, tuple[Result, ...]]:
+    """Verify a presentation with Data Integrity proofs by its holder, for this domain and challenge; and each credential in it.
+
+    The first result is about the whole: valid when the presentation and each of its credentials are.
+    """
+    lists = StatusLists() if status_lists is None else status_lists
+    inside: list[Result] = []
+
+    def run(told: "_Story") -> Result:
+        document = _document(value)
+        found = check_presentation(document)
+        told.say("it has the form of W3C presentations 2.0")
+        proofs = verify_all(document, resolve_method, Expected(now_ms, AUTHENTICATION_METHOD, domain, challenge))
+        told.say(*map(_by, proofs))
+        if found.holder:
+            _require_own(proofs, found.holder, "holder")
+            told.say(f"its holder {found.holder} made a proof")
+        told.say("the proof is for the domain and the challenge that were asked for" if challenge else "the proof names no challenge")
+        inside.extend(verify_credential(one, resolve_method, now_ms, lists) for one in found.credentials)
+        inside.extend(_enveloped(url, resolve_method, now_ms) for url in found.enveloped)
+        for one in inside:
+            if not one.is_valid:
+                raise Rejected(BAD_CREDENTIAL, f"a credential in it does not count: {one.detail}")
+        told.say(f"{len(inside)} credentials in it count")
+        unchecked = ("whether the holder is who the credentials are about",) if inside else ()
+        if challenge is None:
+            unchecked = (*unchecked, "whether the presentation is new: no challenge was asked for")
+        return Result(DATA_INTEGRITY, id=found.id, issuer=found.holder, keys=_keys(proofs), unchecked=unchecked)
+
+    return _guarded(DATA_INTEGRITY, run), tuple(inside)
+
+
+class _Story:
+    """What was checked so far, also when the next check fails."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, *sentences: str) -> None:
+        """One more."""
+        self.sentences.extend(sentences)
+
+
+def _guarded(form: str, run: Callable[[_Story], Result]) -> Result:
+    """The result of a verification, valid unless it was refused; what was checked stands in it either way."""
+    told = _Story()
+    try:
+        found = run(told)
+    except (Malformed, Rejected) as refusal:
+        return Result(form, checked=tuple(told.sentences), code=refusal.code.name, detail=refusal.detail)
+    return replace(found.told(*told.sentences), is_valid=True)
+
+
+def _verify(value: Json, resolve_method: ResolveMethod, now_ms: int, lists: StatusLists, told: _Story) -> Result:
+    """Which form it is, and what that asks for."""
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        text = value.strip()
+        return _verify_sdjwt(text, resolve_method, now_ms, told) if is_sdjwt(text) else _verify_bif(text, resolve_method, now_ms, told)
+    document = _document(value)
+    if is_bif(document):
+        return _verify_bif(document, resolve_method, now_ms, told)
+    if is_enveloped(document, ENVELOPED_CREDENTIAL_TYPE):
+        return _verify_sdjwt(_sdjwt_in(*check_envelope(document, ENVELOPED_CREDENTIAL_TYPE)), resolve_method, now_ms, told)
+    return _verify_w3c(document, resolve_method, now_ms, lists, told)
+
+
+def _verify_w3c(document: Document, resolve_method: ResolveMethod, now_ms: int, lists: StatusLists, told: _Story) -> Result:
+    found = check_credential(document)
+    told.say("it has the form of W3C credentials 2.0")
+    proofs = _check_signed(document, found, resolve_method, now_ms, told)
+    unchecked = [words for name, words in _UNCHECKED_MEMBERS.items() if name in document]
+    for entry in found.statuses:
+        _check_status(entry, found.issuer, resolve_method, now_ms, lists, told)
+    if not found.statuses:
+        unchecked.append("whether it was revoked: it names no status list")
+    claims: Document = {"credentialSubject": document["credentialSubject"]}
+    return Result(
+        DATA_INTEGRITY,
+        id=found.id,
+        types=found.types,
+        issuer=found.issuer,
+        claims=claims,
+        keys=_keys(proofs),
+        unchecked=(*unchecked, "what remote contexts say", _ISSUER_TRUST),
+    )
+
+
+def _check_signed(document: Document, found: Credential, resolve_method: ResolveMethod, now_ms: int, told: _Story) -> tuple[Verified, ...]:
+    """Every proof counts, one of them is the issuer's own, and the credential is in force."""
+    proofs = verify_all(document, resolve_method, Expected(now_ms))
+    _require_own(proofs, found.issuer, "issuer")
+    told.say(*map(_by, proofs), f"its issuer {found.issuer} made a proof")
+    check_validity(found, now_ms)
+    told.say("it is in force at the time that was asked for")
+    return proofs
+
+
+def _check_status(entry: Document, issuer: str, resolve_method: ResolveMethod, now_ms: int, lists: StatusLists, told: _Story) -> None:
+    """One status, by a list of the same issuer that counts itself."""
+    if entry.get("type") != ENTRY_TYPE:
+        raise Rejected(STATUS_UNKNOWN, "the credential has a status of a type that is not read here")
+    url = statuslist.read_entry(entry).credential
+    known = lists.proved.get(url) or lists.signed.get(url)
+    if known is None:
+        raise Rejected(STATUS_UNKNOWN, f"the status list {url} was not given")
+    listed = check_credential(known)
+    if listed.issuer != issuer:
+        raise Rejected(BAD_STATUS_LIST, f"the status list is of {listed.issuer}, not of the issuer")
+    if url in lists.proved:
+        told.say(f"the status list {url} is proved by the ledger")
+    else:
+        story = _Story()
+        _check_signed(known, listed, resolve_method, now_ms, story)
+        told.say(*(f"status list {url}: {sentence}" for sentence in story.sentences))
+    status = check_status(entry, known)
+    if status.purpose in (REVOCATION, SUSPENSION) and not status.is_valid:
+        code = CREDENTIAL_REVOKED if status.purpose == REVOCATION else CREDENTIAL_SUSPENDED
+        raise Rejected(code, f"by {url}, entry {entry['statusListIndex']}")
+    said = f": {status.message}" if status.message else ""
+    told.say(f"{status.purpose} by {url}, entry {entry['statusListIndex']}: {status.value}{said}")
+
+
+def _verify_sdjwt(text: str, resolve_method: ResolveMethod, now_ms: int, told: _Story) -> Result:
+    found = verify_sdjwt(text, resolve_method, now_ms)
+    key = Key(found.method, found.kind, found.public_key)
+    told.say(
+        "it is an SD-JWT credential, each claim that is shown fits its digest",
+        _key_words(key),
+        f"the key is one of its issuer {found.issuer}",
+        "it is in force at the time that was asked for",
+    )
+    if "status" in found.claims:
+        raise Rejected(STATUS_UNKNOWN, "the credential has a status of a type that is not read here")
+    unchecked = [f"the type {found.type} and its rules", _ISSUER_TRUST]
+    if found.holder is not None:
+        unchecked.insert(0, "whether who shows it is the holder: it is bound to a key, and no challenge was asked for")
+    return Result(SD_JWT, types=(found.type,), issuer=found.issuer, claims=found.claims, keys=(key,), unchecked=tuple(unchecked))
+
+
+def _verify_bif(value: Json, resolve_method: ResolveMethod, now_ms: int, told: _Story) -> Result:
+    found = verify_bif(value, resolve_method, now_ms)
+    key = Key(found.method, found.kind, found.public_key)
+    told.say(
+        "it has the form of Xinghuo RFC-008",
+        _key_words(key),
+        f"the key is one of its issuer {found.issuer}",
+        "it is in force at the time that was asked for",
+    )
+    if found.hidden:
+        told.say(f"not shown: {', '.join(found.hidden)}")
+    unchecked = [_ISSUER_TRUST]
+    if found.template_id:
+        unchecked.insert(0, f"the content against the template {found.template_id}")
+    if found.revocation_id:
+        unchecked.insert(0, f"whether it was revoked: {found.revocation_id} is a record of the issuer's network")
+    return Result(
+        BIF_JWS,
+        id=found.id,
+        types=found.types,
+        issuer=found.issuer,
+        claims={"credentialSubject": found.claims},
+        keys=(key,),
+        unchecked=tuple(unchecked),
+    )
+
+
+def _enveloped(url: str, resolve_method: ResolveMethod, now_ms: int) -> Result:
+    """The result for an envelope of a presentation, which was checked before."""
+    media, _, content = url.removeprefix("data:").partition(",")
+    return _guarded(SD_JWT, lambda told: _verify_sdjwt(_sdjwt_in(media, content), resolve_method, now_ms, told))
+
+
+def _sdjwt_in(media: str, content: str) -> str:
+    if not media.partition(";")[0].endswith("+sd-jwt") or ";base64" in media:
+        raise Rejected(SUITE_UNKNOWN, f"envelopes of {media} are not read here, only those with an SD-JWT")
+    return content
+
+
+def _require_own(proofs: tuple[Verified, ...], did: str, who: str) -> None:
+    """One of the proofs is by a key of the one who is named."""
+    if all(one.method.partition("#")[0] != did for one in proofs):
+        raise Rejected(METHOD_NOT_AUTHORISED, f"no proof is by a key of the {who} {did}")
+
+
+def _document(value: Json) -> Document:
+    found = parse(value) if isinstance(value, str) else value
+    if not isinstance(found, dict):
+        raise Malformed(BAD_CREDENTIAL, "it is no JSON object")
+    check_depth(found)
+    return found
+
+
+def _keys(proofs: tuple[Verified, ...]) -> tuple[Key, ...]:
+    return tuple(Key(one.method, one.kind, one.public_key) for one in proofs)
+
+
+def _by(one: Verified) -> str:
+    return f"{_key_words(Key(one.method, one.kind, one.public_key))}, with {one.suite} for {one.purpose}"
+
+
+def _key_words(key: Key) -> str:
+    return f"{key.method} signed it, the {KIND_NAMES[key.kind]} key {key.public_key.hex()}"
