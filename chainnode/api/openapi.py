@@ -10,6 +10,7 @@ from chainnode.api.schemas import SCHEMAS, reference
 API_VERSION = "1.0.0"
 _SEE_OTHER = 303  # has no body
 _PROBLEMS = {
+    201: "It is made.",
     303: "The place of the service is in `Location`.",
     400: "The request is malformed.",
     404: "It is not here.",

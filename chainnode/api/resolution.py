@@ -204,7 +204,7 @@ def _resolution(asked: _Asked, resolved: Resolved) -> web.Response:
         return _gone(resolved, is_dereferencing=False)
     if asked.form in DOCUMENTS:
         return _json(200, asked.form, json.dumps(document))
-    metadata = _with_proof(dict(resolved.metadata), resolved)
+    metadata = metadata_text(resolved)
     media = RESOLUTION if asked.form == ANY else asked.form
     return _result(200, media, json.dumps(document), json.dumps(_process(resolved)), metadata)
 
@@ -230,7 +230,7 @@ def _dereferenced(asked: _Asked, resolved: Resolved) -> web.Response:
     content = dereferencing.fragment_of(document, f"{url.did}#{url.fragment}", relationship) if url.fragment is not None else document
     if asked.form in DOCUMENTS:
         return _json(200, asked.form, json.dumps(content))
-    text, process, metadata = json.dumps(content), json.dumps(_process(resolved)), _with_proof(dict(resolved.metadata), resolved)
+    text, process, metadata = json.dumps(content), json.dumps(_process(resolved)), metadata_text(resolved)
     return _result(200, DEREFERENCING if asked.form == ANY else asked.form, text, process, metadata)
 
 
@@ -245,7 +245,7 @@ def _document(asked: _Asked, resolved: Resolved) -> Members | None:
 
 def _gone(resolved: Resolved, *, is_dereferencing: bool) -> web.Response:
     """The DID was deactivated; proof and metadata say when."""
-    metadata = _with_proof(dict(resolved.metadata), resolved)
+    metadata = metadata_text(resolved)
     return _result(410, DEREFERENCING if is_dereferencing else RESOLUTION, "null", json.dumps(_process(resolved)), metadata)
 
 
@@ -274,6 +274,11 @@ def _freshness(resolved: Resolved) -> Members:
     if resolved.height is None or resolved.time_ns is None:
         return {}
     return {"height": resolved.height, "time": time_to_text(resolved.time_ns)}
+
+
+def metadata_text(resolved: Resolved) -> str:
+    """The metadata of the document, with their proof."""
+    return _with_proof(dict(resolved.metadata), resolved)
 
 
 def _with_proof(members: Members, resolved: Resolved) -> str:

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from chainnode.api import bidtext, comet, cometserver, events, ledgerpages, pages, probes, proofs, resolution, submissions, webdids
+from chainnode.api import (
+    bidtext,
+    comet,
+    cometserver,
+    events,
+    ledgerpages,
+    pages,
+    probes,
+    proofs,
+    registrar,
+    resolution,
+    submissions,
+    webdids,
+)
 from chainnode.api.backend import Backend
 from chainnode.api.didmedia import DEREFERENCING, DID, RESOLUTION
 from chainnode.api.forms import Json
@@ -247,6 +260,13 @@ def _bid_route(path: str, name: str, summary: str, handle: Handle, *parameters: 
     return Route("GET", path, name, "bid", summary, handle, {JSON: "BidAnswer"}, parameters, pattern=path.replace("{bid}", _BID_PATTERN))
 
 
+def _registrar_route(path: str, name: str, summary: str, handle: Handle) -> Route:
+    """A path of DIF's DID registration."""
+    return Route(
+        "POST", path, name, "did", summary, handle, {JSON: "Registration"}, (), {JSON: "RegistrationRequest"}, (413, 503), (201, 400)
+    )
+
+
 _IDENTITIES: tuple[Route, ...] = (
     Route(
         "GET",
@@ -319,6 +339,9 @@ _IDENTITIES: tuple[Route, ...] = (
         problems=(400, 404, 410, 503),
         pattern="/{tenant:(?:[0-9a-z]{4}/)?[0-9A-Za-z]{22,44}}/did.json",
     ),
+    _registrar_route("/1.0/create", "createDid", "Register a DID with keys that stay with the client.", registrar.create),
+    _registrar_route("/1.0/update", "updateDid", "Replace the document of a DID.", registrar.update),
+    _registrar_route("/1.0/deactivate", "deactivateDid", "End a DID for ever.", registrar.deactivate),
     _bid_route("/{bid}", "getBid", "The BID document.", bidtext.document),
     _bid_route("/public/resolve/{bid}", "getBidPublic", "The same, where a super node's platform has it.", bidtext.document),
     _bid_route("/{bid}/public-keys", "getBidKeys", "Its public keys.", bidtext.public_keys),

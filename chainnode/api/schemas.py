@@ -131,6 +131,16 @@ SCHEMAS: dict[str, Json] = {
         contentMetadata=_METADATA,
     ),
     "ResolutionOptions": {"type": "object", "description": "The options of the query, as members.", "additionalProperties": _OPTION},
+    "RegistrationRequest": {
+        "type": "object",
+        "description": "jobId, options, secret, did, didDocument, didDocumentOperation: DIF DID Registration, section 6.",
+    },
+    "Registration": _object(
+        jobId=_or_null(_TEXT),
+        didState={"type": "object", "required": ["state"], "properties": {"state": {"enum": ["action", "wait", "finished", "failed"]}}},
+        didRegistrationMetadata=_METADATA,
+        didDocumentMetadata=_METADATA,
+    ),
     "BidAnswer": {
         "type": "object",
         "required": ["errorCode", "message"],

@@ -190,6 +190,8 @@ WEB_FETCHES_MAX = 8  # did:web documents fetched at once
 
 # Clients of the HTTP interface
 DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures
+REGISTRATION_MS = 300_000  # how long the client of a registrar may take to sign
+REGISTRATION_WAIT_MS = 15_000  # how long a registrar waits for a block before it says `wait`
 CLIENT_TIMEOUT_MS = 30_000  # how long one question, or one transaction, may take with all its tries
 CLIENT_TRIES_MIN = 3  # nodes that never answer, after each of which there is time for another
 CLIENT_RETRY_MS_MIN = 50  # doubled after each round of all nodes
