@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import aiohttp
 import pytest
@@ -106,6 +108,17 @@ async def check_by_http(session: aiohttp.ClientSession, url: str, genesis: Genes
         assert page["errorCode"] == 0 and page["data"]["didDocument"]["id"] == ANNA.did
 
 
+async def check_the_page(client: Client) -> None:
+    """The example of docs/sdk.md runs as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "sdk.md").read_text(encoding="utf-8")
+    example = page.split("## DIDs\n")[1].split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(f"async def example(client, did):\n{indent(example, '    ')}    return found, first, then\n", names)
+    found, first, then = await names["example"](client, ANNA.did)
+    assert (found.metadata["versionId"], first.metadata["versionId"]) == ("2", "1")
+    assert then.identity in (first.identity, found.identity), "two versions may be of one second"
+
+
 def config_text(url: str) -> str:
     """What the suite is told of us."""
     resolver = {
@@ -153,6 +166,7 @@ async def test_dids_of_a_real_network(make_network: Callable[[int], Network]) ->
     network = make_network(1)
     async with running(network) as (client, genesis), aiohttp.ClientSession() as session:
         await check_by_sdk(client)
+        await check_the_page(client)
         await check_by_http(session, network.urls[0], genesis)
 
 
