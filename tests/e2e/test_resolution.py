@@ -1,6 +1,7 @@
 """DIDs on a real network: written and resolved by the SDK, resolved by plain HTTP, and by the W3C community's suite where it is at hand.
 
 The suite is a checkout of w3c-ccg/did-resolution-mocha-test-suite with its npm packages installed, which $CHAINNODE_DID_SUITE names.
+Its reporter is not used: a module mocha-w3c-interop-reporter whose `helpers` have an empty setupMatrix and setupRow will do.
 """
 
 import asyncio
