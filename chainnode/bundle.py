@@ -1,4 +1,4 @@
-"""Verify a proof bundle: from the genesis file, or from a header that the caller trusts, to one fact.
+"""Verify a proof bundle: from the genesis file, from another chain's record of it, or from a header that the caller trusts, to one fact.
 
 INV-5. Everything in a bundle is checked, every signature too; a bundle of which any bit differs is refused, or is a
 true bundle of another true fact (the same range of absence also shows the absence of the key next to it).
@@ -18,6 +18,7 @@ from chainnode.light import TrustedState, TrustRules, genesis_state, trusted_sta
 from chainnode.transactions import decode_transaction, signature_items
 from chainnode.types.block import BlockIdFlag, Header, ValidatorSet
 from chainnode.types.bundle import (
+    Beginning,
     Bundle,
     EvidenceClaim,
     EvidenceFact,
@@ -54,13 +55,30 @@ def verify_bundle(bundle: Bundle, genesis: Genesis, now_ns: int, trusted: tuple[
     `trusted` is the hash and height of a header that the caller knows to be the chain's; the bundle's path must
     pass it, and trust begins there: the genesis file's trusting period no longer matters.
     """
-    if bundle.chain_id != genesis.chain_id:
-        raise Malformed(BAD_BUNDLE, f"the bundle is of chain '{bundle.chain_id}', the genesis file of chain '{genesis.chain_id}'")
-    if bundle.genesis_hash != genesis_hash(genesis):
+    return verify_from(bundle, beginning_of(genesis), now_ns, trusted)
+
+
+def beginning_of(genesis: Genesis) -> Beginning:
+    """What a genesis file says of how its chain begins."""
+    return Beginning(
+        genesis.chain_id,
+        genesis_hash(genesis),
+        genesis.time_ns,
+        genesis.params.trusting_period_ms,
+        validator_set(validator(one.public_key, one.power) for one in genesis.validators),
+        tuple((one.public_key, (one.operator, one.name)) for one in genesis.validators),
+    )
+
+
+def verify_from(bundle: Bundle, beginning: Beginning, now_ns: int, trusted: tuple[bytes, int] | None = None) -> Verified:
+    """As `verify_bundle`, for a chain of which no more is known than how it begins."""
+    if bundle.chain_id != beginning.chain_id:
+        raise Malformed(BAD_BUNDLE, f"the bundle is of chain '{bundle.chain_id}', the genesis file of chain '{beginning.chain_id}'")
+    if bundle.genesis_hash != beginning.genesis_hash:
         raise Malformed(BAD_BUNDLE, "the bundle names another genesis file than the one given")
-    _follow_path(bundle, genesis, now_ns, trusted)
+    _follow_path(bundle, beginning, now_ns, trusted)
     last = bundle.headers[-1]
-    signers = _signers(last, genesis)
+    signers = _signers(last, beginning)
     return Verified(
         chain_id=bundle.chain_id,
         genesis_hash=bundle.genesis_hash,
@@ -89,13 +107,13 @@ def check_state_proof(proof: StateProof, app_hash: bytes) -> bytes | None:
 # The way of trust
 
 
-def _follow_path(bundle: Bundle, genesis: Genesis, now_ns: int, trusted: tuple[bytes, int] | None) -> None:
+def _follow_path(bundle: Bundle, beginning: Beginning, now_ns: int, trusted: tuple[bytes, int] | None) -> None:
     """Believe each header of the path after the one before it. Up to the header that the caller trusts, trust does not expire."""
-    rules = TrustRules(bundle.chain_id, genesis.params.trusting_period_ms)
+    rules = TrustRules(bundle.chain_id, beginning.trusting_period_ms)
     timeless = TrustRules(bundle.chain_id, None)
     start = 0 if trusted is None else _position_of(bundle, *trusted)
-    validators = validator_set(validator(one.public_key, one.power) for one in genesis.validators)
-    state = genesis_state(genesis.time_ns, validators)
+    validators = beginning.validators
+    state = genesis_state(beginning.time_ns, validators)
     for position, block in enumerate(bundle.headers):
         if trusted is not None and position == start == 0:
             verify_signed_header(block, timeless, now_ns, every_signature=True)
@@ -127,14 +145,14 @@ def _position_of(bundle: Bundle, trusted_hash: bytes, trusted_height: int) -> in
     raise Rejected(NOT_ENOUGH_TRUST, f"the path does not pass the trusted height {trusted_height}")
 
 
-def _signers(block: LightBlock, genesis: Genesis) -> tuple[Signer, ...]:
+def _signers(block: LightBlock, beginning: Beginning) -> tuple[Signer, ...]:
     """The validators of a header with the names that the genesis file gives to their keys."""
-    named = {one.public_key: one for one in genesis.validators}
+    named = dict(beginning.names)
     signers = []
     for one, place in zip(block.validators.validators, block.commit.signatures, strict=True):
         known = named.get(one.public_key)
         has_signed = place.flag == BlockIdFlag.COMMIT
-        operator, name = (None, None) if known is None else (known.operator, known.name)
+        operator, name = (None, None) if known is None else known
         signers.append(Signer(one.address, operator, name, one.power, has_signed))
     return tuple(signers)
 

@@ -27,6 +27,7 @@ from chainnode.types.limits import (
 from chainnode.types.transaction import Event, Value
 from contracts import roles, validators
 from contracts.arguments import check_digest, check_text
+from contracts.chains import put_chain, remove_chain
 from contracts.credentials import admit, dismiss
 from contracts.identityrecords import can_sign, identity
 from contracts.roles import Grant
@@ -107,7 +108,7 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
 
     Kinds and their arguments: `set_params` ({name: value}), `grant_role` (did, role, expires_ms, evidence), `revoke_role` (did, role),
     `set_validator` (operator, name, "ed25519" or "secp256k1", key, power, node key, host:port), `remove_validator` (address),
-    `admit_issuer` (did, name, evidence), `remove_issuer` (did).
+    `admit_issuer` (did, name, evidence), `remove_issuer` (did), `set_chain` (see `chains.arguments_of`), `remove_chain` (AC number).
     """
     roles.require_role(state, call, call.sender, roles.SUPER)
     require(kind in _KINDS, BAD_PROPOSAL, f"there is no kind of proposal {kind}")
@@ -230,6 +231,16 @@ def _remove_issuer(call: Call, state: State, one: Proposal) -> None:
     dismiss(state, did, one.reason, by=f"governance:{one.number}", height=call.height)
 
 
+def _set_chain(call: Call, state: State, one: Proposal) -> None:
+    put_chain(state, one.arguments, by=f"governance:{one.number}", height=call.height, time_ms=call.time_ms)
+
+
+def _remove_chain(call: Call, state: State, one: Proposal) -> None:
+    (ac,) = one.arguments
+    assert isinstance(ac, str)
+    remove_chain(state, ac, one.reason, by=f"governance:{one.number}", height=call.height, time_ms=call.time_ms)
+
+
 # The types of a kind's arguments, which `propose` checks, and what carries it out.
 _KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None]]] = {
     "set_params": ((dict,), _set_params),
@@ -239,6 +250,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None
     "remove_validator": ((bytes,), _remove_validator),
     "admit_issuer": ((str, str, bytes), _admit_issuer),
     "remove_issuer": ((str,), _remove_issuer),
+    "set_chain": ((str, str, str, str, bytes, int, int, tuple, tuple, int), _set_chain),
+    "remove_chain": ((str,), _remove_chain),
 }
 
 

@@ -9,6 +9,7 @@ from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation, Value
 from contracts import (
+    chains,
     credentials,
     deliveries,
     devices,
@@ -35,6 +36,7 @@ METHODS: dict[str, dict[str, Method]] = {
     identityrecords.NAME: methods_of(identity, devices),
     evidence.NAME: methods_of(evidence),
     credentials.NAME: methods_of(credentials),
+    chains.NAME: methods_of(chains),
     goods.NAME: methods_of(goods),
     RECEIPTS: methods_of(receipts, pledges, deliveries, holds),
 }
@@ -84,6 +86,7 @@ class SystemContracts:
         identity.genesis(state)
         evidence.genesis(state)
         credentials.genesis(state)
+        chains.genesis(state)
         for name in (goods.NAME, RECEIPTS, IBC):
             state.store(name).put(_FIRST_KEY, codec.encode(1))
 

@@ -120,7 +120,7 @@ def contract_section(name: str) -> str:
     return re.split(r"^## ", (ROOT / "docs" / "contracts.md").read_text(), flags=re.MULTILINE)[1 + CONTRACTS.index(name)]
 
 
-CONTRACTS = ["governance", "roles", "validators", "identity", "evidence", "credentials"]
+CONTRACTS = ["governance", "roles", "validators", "identity", "evidence", "credentials", "chains"]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
@@ -140,7 +140,7 @@ def test_a_contracts_codes_and_events_are_on_its_page(name: str) -> None:
 
 def test_every_kind_of_proposal_is_on_the_page() -> None:
     section = contract_section("governance")
-    words = {dict: "{name: int}", str: "text", bytes: "bytes", int: "int"}
+    words = {dict: "{name: int}", str: "text", bytes: "bytes", int: "int", tuple: "[any]"}
     for kind, (types, _) in governance._KINDS.items():
         (arguments,) = re.findall(rf"^\| `{kind}` \| `\((.*)\)` \|", section, re.MULTILINE)
         assert [re.sub(r"^\w+: ", "", one) for one in arguments.split(", ")] == [words[one] for one in types]

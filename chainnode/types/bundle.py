@@ -5,7 +5,7 @@ A bundle carries nothing that is not checked: each field is hashed, signed, or c
 
 from dataclasses import dataclass
 
-from chainnode.types.block import Commit, Header, ValidatorSet
+from chainnode.types.block import Commit, Header, PublicKey, ValidatorSet
 from chainnode.types.proof import ExistenceProof, NonExistenceProof
 from chainnode.types.transaction import Transaction, Value
 
@@ -104,6 +104,21 @@ class Bundle:
     genesis_hash: bytes
     headers: tuple[LightBlock, ...]
     claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What trust in a chain begins with: what its genesis file says, or the ledger of another chain on which it is on record.
+
+    `names` gives keys an operator (a DID) and a name; a record on another chain knows none.
+    """
+
+    chain_id: str
+    genesis_hash: bytes
+    time_ns: int
+    trusting_period_ms: int
+    validators: ValidatorSet
+    names: tuple[tuple[PublicKey, tuple[str, str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

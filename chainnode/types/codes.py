@@ -1,7 +1,7 @@
 """The table of stable error codes. Numbers and names never change and are never reused.
 
 1-99 bytes and admission, 100-199 execution in general, then one hundred per contract;
-900-999 node, disk and network (never inside a block); 1000-1099 credentials.
+900-999 node, disk and network (never inside a block); 1000-1099 credentials; 1100-1199 chains.
 """
 
 from dataclasses import dataclass
@@ -160,6 +160,9 @@ FEATURE_MISSING = Code(
 )
 WEB_DID_BAD = Code(966, "web-did-bad", "What the web server keeps for a did:web is not its document.")
 WEB_DID_UNREACHABLE = Code(967, "web-did-unreachable", "The web server of a did:web could not be reached, or may not be.")
+CHAIN_UNREACHABLE = Code(968, "chain-unreachable", "No resolver of the other chain could be reached, or none may be.")
+CHAIN_NOT_PROVED = Code(969, "chain-not-proved", "No resolver of the other chain proved an answer that is young enough.")
+REFERRED_TWICE = Code(970, "referred-twice", "The question came from a node already that had referred it; it is not passed on again.")
 
 # 980-989: what a client finds wrong with a node's answer
 NODE_UNREACHABLE = Code(980, "node-unreachable", "No node could be reached, or none answered in time.")
@@ -185,5 +188,9 @@ CHALLENGE_EXPIRED = Code(1013, "challenge-expired", "The challenge has run out; 
 CHALLENGE_USED = Code(1014, "challenge-used", "The challenge was answered before.")
 NOT_ISSUER = Code(1015, "not-issuer", "The DID is not an issuer that the super nodes admitted.")
 STATUS_FINAL = Code(1016, "status-final", "What was revoked stays revoked.")
+
+# 1100-1199: chains
+BAD_CHAIN = Code(1100, "bad-chain", "What is to be recorded of a chain is not valid.")
+AC_TAKEN = Code(1101, "ac-taken", "The AC number is another chain's for ever, or the chain has another number.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

@@ -139,6 +139,10 @@ ISSUER_LISTS_MAX = 256  # status lists of one issuer
 SCHEMA_VERSIONS_MAX = 1000
 STATUS_CHANGES_MAX = 1024  # entries of a status list in one call
 EVIDENCE_RECORDS_MAX = 4096  # in one call
+CHAIN_ENDPOINTS_MAX = 8  # resolvers of one chain
+CHAIN_ENDPOINT_LENGTH_MAX = 256
+CHAIN_TTL_S_MIN = 1  # how long the answers of a chain count
+CHAIN_TTL_S_MAX = 7 * 86_400
 EVIDENCE_META_BYTES_MAX = 1024  # description of one record
 SUPERS_MAX = 100  # DIDs that hold, or held until it expired, the role of a super node
 PROPOSAL_BYTES_MAX = 16 * 1024  # arguments of a proposal
@@ -188,6 +192,11 @@ WEB_FETCH_MS_MAX = 5_000  # a did:web document, from the look-up of its host to 
 WEB_DOCUMENT_BYTES_MAX = 64 * 1024  # of a did:web document
 WEB_FETCHES_MAX = 8  # did:web documents fetched at once
 
+REFERRAL_MS_MAX = 10_000  # for the answer of another chain, all its resolvers together
+REFERRAL_BYTES_MAX = 1024 * 1024  # of such an answer
+REFERRALS_KEPT_MAX = 4096  # answers of other chains that are remembered
+REFERRALS_KEPT_BYTES_MAX = 64 * 1024 * 1024  # of those, as text
+REFERRALS_OPEN_MAX = 256  # questions to other chains that are under way or wait
 # Clients of the HTTP interface
 DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures
 REGISTRATION_MS = 300_000  # how long the client of a registrar may take to sign

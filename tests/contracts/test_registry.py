@@ -16,7 +16,7 @@ from chainnode.bid import did_of
 from chainnode.cometbytes import vote_sign_bytes
 from chainnode.crypto.keys import address, public_key_of
 from chainnode.crypto.suites import sign
-from chainnode.did import record
+from chainnode.did import chainrecord, record
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.engine import NothingYet, apply_genesis
 from chainnode.execution.state import State
@@ -25,7 +25,7 @@ from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import GenesisGrant
 from chainnode.types.transaction import Invocation, Value
-from contracts import credentials, devices, governance, roles, validators
+from contracts import chains, credentials, devices, governance, roles, validators
 from contracts.identityrecords import identity, identity_key
 from contracts.registry import METHODS, node_ids
 from tests.chain_maker import key_of
@@ -57,6 +57,7 @@ TEXTS = (
         "did:bid:ef" + "1" * 47,
         "did:bid:zt" + "q" * 30,
     ),
+    *("byo1", "https://b.example/x", "http://b:99999"),
     *("a.example:1", "a.example:٣", "é" * 200 + ":1", "x" * 255 + ":65535", "[::1]:26650", "host:0", ":1", "h:65536"),
     *(
         "é" * 64,
@@ -183,6 +184,13 @@ STORY: tuple[Step, ...] = (
     given_as("governance.vote", "ben", 7, True),
     asked("remove_issuer", did("cus")),
     given_as("governance.vote", "ben", 8, True),
+    asked(
+        "set_chain",
+        *chains.arguments_of(genesis_of(("ada",), ("v1",)), "byo1", name="City", operator=did("bob"), endpoints=("http://b:1",)),
+    ),
+    given_as("governance.vote", "ben", 9, True),
+    asked("remove_chain", "byo1"),
+    given_as("governance.vote", "ben", 10, True),
     given_as("goods.commission", "cus", "in1", "site", tuple(item(f"p{number}") for number in range(6))),
     given_as("goods.decommission", "cus", ("p5",), "spoilt", EVIDENCE),
     given_as("receipts.issue", "cus mia", "r1", did("cus"), did("mia"), 40, ("p0", "p1", "p2", "p3"), False, EVIDENCE),
@@ -289,6 +297,7 @@ def read_all(world: Council) -> None:
         ("identity", 2): record.decode_superseded,
         ("identity", 3): record.decode_recovery,
         ("governance", 2): governance.decode_proposal,
+        ("chains", 1): chainrecord.decode_chain,
         ("credentials", 1): credentials.decode_issuer,
         ("credentials", 3): credentials.decode_schema_version,
         ("credentials", 4): credentials.decode_list,
