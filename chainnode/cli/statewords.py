@@ -187,6 +187,7 @@ def _recovery(value: bytes) -> tuple[str, ...]:
 
 
 def document_words(one: Document) -> tuple[str, ...]:
+    """Keys, control and services of a document."""
     lines = [method_words(method) for method in one.methods]
     control = one.control
     if control.controllers:
@@ -198,6 +199,7 @@ def document_words(one: Document) -> tuple[str, ...]:
 
 
 def method_words(one: Method) -> str:
+    """A key of a document, and what it is for."""
     uses = ", ".join(name for name, bit in PURPOSES.items() if one.purposes & bit)
     signs = " It signs transactions." if one.purposes & INVOCATION else ""
     return f"Key #{one.fragment} for {uses}: {_SUITES.get(one.kind, named(one.kind))} {one.key.hex()}.{signs}"

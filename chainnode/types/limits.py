@@ -133,6 +133,7 @@ RECOVERY_DELAY_MS_MAX = 90 * 86_400_000
 CONTROL_THRESHOLD_MAX = TX_SIGNERS_MAX - 1  # so many DIDs and a sponsor can sign one transaction
 IDENTITY_FACTS_BYTES_MAX = 16 * 1024  # services, names and extension of one document, encoded
 DEVICES_MAX = 10_000  # DIDs registered in one call
+DEVICE_FILE_KEYS_MAX = 100_000  # of devices, in one file
 DEVICE_TEMPLATE_BYTES_MAX = 512  # what all of those have in common, written once for each
 ISSUER_SCHEMAS_MAX = 1024  # of one issuer, each with its versions
 ISSUER_LISTS_MAX = 256  # status lists of one issuer

@@ -1,0 +1,188 @@
+"""`chainnode did resolve|show`: a DID's document and record as they are proved, and on whose word."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainnode.bundle import verify_bundle
+from chainnode.bundlejson import bundle_from_json
+from chainnode.cli import ask
+from chainnode.cli.didparties import stamp
+from chainnode.cli.didwords import identity_words
+from chainnode.cli.statewords import words_of
+from chainnode.cli.usage import UsageError
+from chainnode.client.client import Client
+from chainnode.client.resolving import ResolvedDid, version_in
+from chainnode.did import bidview, w3c
+from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
+from chainnode.did.record import Identity
+from chainnode.did.syntax import parse_did_url
+from chainnode.did.versions import NEWEST, Wanted, wanted_of
+from chainnode.errors import Malformed, Rejected
+from chainnode.node.node import load_genesis
+from chainnode.node.resolver import web_document
+from chainnode.node.webfetch import WebFetcher
+from chainnode.rfc3339 import time_to_text
+from chainnode.types.bundle import StateFact
+from chainnode.types.codes import BAD_BUNDLE, BAD_DID, DEACTIVATED, FEATURE_MISSING, NOT_FOUND, OTHER_QUESTION
+from chainnode.types.limits import BUNDLE_BYTES_MAX
+from contracts.identityrecords import NAME, recovery_key
+
+Members = dict[str, object]
+_NS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A document, and what it rests on. `document` None: there is none, for the reason in `absence`; a fact that was proved.
+
+    `bundle_json` is the proof, None for methods without one.
+    """
+
+    document: Members | None
+    trust: str
+    identity: Identity | None = None
+    bundle_json: str | None = None
+    absence: Rejected | None = None
+
+
+def run_resolve(args: argparse.Namespace) -> int:
+    """The document on standard output, for other programs; what it rests on, for people, on standard error."""
+    found = asyncio.run(_find(args, wanted_of(args.version_id, args.version_time)))
+    if args.save is not None:
+        if found.bundle_json is None:
+            raise UsageError(f"--save keeps a proof, and {args.did} has none")
+        args.save.write_text(found.bundle_json, encoding="utf-8")
+    print(f"trusted: {found.trust}", file=sys.stderr)
+    if found.absence is not None:
+        raise found.absence
+    document = found.document
+    if args.bid:
+        if found.identity is None:
+            raise UsageError(f"--bid shows the documents of did:bid, and this is {args.did}")
+        document = bidview.document(found.identity)
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+    return 0
+
+
+async def _find(args: argparse.Namespace, wanted: Wanted) -> _Found:
+    url = parse_did_url(args.did)
+    if not url.is_did:
+        raise Malformed(BAD_DID, "a DID is resolved, not a DID URL")
+    match how_of(url.did):
+        case OnLedger(check):
+            check(url.did)
+            if args.offline is not None:
+                return _offline(args, url.did, wanted)
+            async with ask.client_of(args, age_ms_max=None) as client:
+                return _of_resolved(await client.resolve(url.did, args.version_id, args.version_time))
+        case FromItself(document):
+            _refuse_options(args, wanted, url.did)
+            return _Found(document(url.did), "nobody; the document follows from the DID itself, which is the key")
+        case FromWeb(url_of):
+            _refuse_options(args, wanted, url.did)
+            if not args.web:
+                raise Rejected(FEATURE_MISSING, f"nothing proves {url.did}; --web asks its server from this machine all the same")
+            place = url_of(url.did)
+            document_read = web_document(url.did, await WebFetcher().fetch(place))
+            return _Found(document_read, f"the word of {place}, now: its owner can change it unseen, and nothing proves it")
+
+
+def _refuse_options(args: argparse.Namespace, wanted: Wanted, did: str) -> None:
+    if wanted != NEWEST:
+        raise Rejected(FEATURE_MISSING, f"there are no versions of {did}: its method keeps none")
+    if args.offline is not None:
+        raise UsageError(f"--offline reads a proof bundle, and {did} has none")
+
+
+def _of_resolved(found: ResolvedDid) -> _Found:
+    assert found.proof is not None and found.height is not None and found.time_ns is not None
+    as_of = f"as of block {found.height}, {time_to_text(found.time_ns)}"
+    return _found(found.did, found.identity, found.document, f"{found.trust}; {as_of}", found.proof.bundle_json, as_of)
+
+
+def _found(did: str, identity: Identity | None, document: Members | None, trust: str, bundle_json: str, as_of: str) -> _Found:
+    absence = None
+    if identity is None:
+        absence = Rejected(NOT_FOUND, f"{did} has no such version, or is not registered, {as_of}; that is proved")
+    elif document is None:
+        absence = Rejected(DEACTIVATED, f"{did} was deactivated in block {identity.height}, for ever; that is proved")
+    return _Found(document, trust, identity, bundle_json, absence)
+
+
+def _offline(args: argparse.Namespace, did: str, wanted: Wanted) -> _Found:
+    """What a kept bundle proves of the DID, with no network."""
+    if args.genesis is None:
+        raise UsageError("--genesis FILE says which chain the proof must be of")
+    text = _bundle_text(args.offline)
+    bundle = bundle_from_json(text)
+    verified = verify_bundle(bundle, load_genesis(args.genesis), time.time_ns())
+    if not isinstance(verified.fact, StateFact):
+        raise Malformed(OTHER_QUESTION, "the bundle is not about a DID")
+    version = version_in(verified.fact, did, wanted)
+    as_of = f"as of block {verified.fact.state_height}, {time_to_text(verified.time_ns)}"
+    age_s = (time.time_ns() - verified.time_ns) // _NS_PER_SECOND
+    trust = (
+        f"{verified.power_signed} of {verified.power_total} voting power, which signed block {verified.height} of {verified.chain_id},"
+        f" traced to the genesis file; {as_of}, {age_s:,} s ago: later blocks may say otherwise"
+    )
+    if version is None:
+        return _found(did, None, None, trust, text, as_of)
+    return _found(did, version.identity, w3c.document(version.identity), trust, text, as_of)
+
+
+def _bundle_text(path: Path) -> str:
+    """A bundle, alone or in the answer of a resolver."""
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(BUNDLE_BYTES_MAX + 1).decode("utf-8", "replace")
+        answer = json.loads(text)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError):
+        raise Malformed(BAD_BUNDLE, f"{path} is not JSON") from None
+    for name in ("didDocumentMetadata", "didResolutionMetadata"):
+        part = answer.get(name) if isinstance(answer, dict) else None
+        proofs = part.get("proof") if isinstance(part, dict) else None
+        if isinstance(proofs, list) and proofs and isinstance(proofs[0], dict) and "bundle" in proofs[0]:
+            return json.dumps(proofs[0]["bundle"])
+    return text
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """The record in sentences, with what no document has a word for: thresholds, recovery, hash, history."""
+    asyncio.run(_show(args))
+    return 0
+
+
+async def _show(args: argparse.Namespace) -> None:
+    async with ask.client_of(args, age_ms_max=None) as client:
+        found = await client.resolve(args.did)
+        if found.height is None:
+            raise UsageError(f"`did show` shows what the ledger keeps, and {args.did} is not kept there; `did resolve` resolves it")
+        if found.identity is None:
+            print(f"trusted: {found.trust}")
+            raise Rejected(NOT_FOUND, f"{args.did} is not registered as of block {found.height}; its own key speaks for it; that is proved")
+        for line in identity_words(found.identity):
+            print(line)
+        print(f"  SHA-256 of this version: {stamp(found.identity)[1].hex()}")
+        pending = await client.state(NAME, recovery_key(found.did))
+        for line in words_of(pending.fact) or ("No recovery is pending.",):
+            print(f"  {line}")
+        if args.history:
+            await _tell_history(client, found)
+        print(f"trusted: {found.trust}")
+
+
+async def _tell_history(client: Client, found: ResolvedDid) -> None:
+    """Each version before, newest first, proved one by one."""
+    assert found.identity is not None
+    for number in range(found.identity.sequence - 1, 0, -1):
+        old = await client.resolve(found.did, number)
+        assert old.identity is not None
+        keys = ", ".join(f"#{method.fragment}" for method in old.identity.document.methods) or "none"
+        print(f"  version {number}: of block {old.identity.height}, until {old.metadata['nextUpdate']}, keys {keys}")
