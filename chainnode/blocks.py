@@ -97,15 +97,24 @@ def decode_proposal(data: bytes) -> Proposal:
 
 def encode_validator_set(validators: ValidatorSet) -> bytes:
     """A validator set's bytes; addresses follow from the keys."""
-    return codec.encode(tuple((one.public_key.type, one.public_key.data, one.power) for one in validators.validators))
+    return codec.encode(validator_set_to_value(validators))
 
 
 def decode_validator_set(data: bytes) -> ValidatorSet:
     """The validator set with these bytes, in its order."""
-    values = codec.as_array(codec.decode(data, bytes_max=BLOCK_BODY_BYTES_MAX))
+    return validator_set_from_value(codec.decode(data, bytes_max=BLOCK_BODY_BYTES_MAX))
+
+
+def validator_set_to_value(validators: ValidatorSet) -> Value:
+    """The validator set as a codec value."""
+    return tuple([(int(one.public_key.type), one.public_key.data, one.power) for one in validators.validators])
+
+
+def validator_set_from_value(value: Value) -> ValidatorSet:
+    """The validator set that a codec value spells, in its order."""
     members = []
-    for value in values:
-        key_type, key, power = codec.as_array(value, 3)
+    for one in codec.as_array(value):
+        key_type, key, power = codec.as_array(one, 3)
         key_number = codec.as_int(key_type, KeyType.ED25519, KeyType.SECP256K1)
         public_key = PublicKey(KeyType(key_number), codec.as_bytes(key, length_max=_PUBLIC_KEY_BYTES_MAX))
         members.append(validator(public_key, codec.as_int(power, 1, _POWER_MAX)))

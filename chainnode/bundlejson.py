@@ -47,7 +47,7 @@ from chainnode.types.proof import ExistenceProof, HashOp, InnerOp, LeafOp, NonEx
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 _INT32_MAX, _INT64_MAX, _UINT32_MAX, _UINT64_MAX = 2**31 - 1, 2**63 - 1, 2**32 - 1, 2**64 - 1
-_STORE_NAME_LENGTH_MAX = 64
+STORE_NAME_BYTES_MAX = 64
 _KEY_TYPES = {name: key_type for key_type, name in KEY_TYPE_NAMES.items()}
 _VOTES = {name: flag for flag, name in VOTE_NAMES.items()}
 # The leaf of every proof of a chainnode tree: height 0, size 1, version 0, each a zigzag varint. Not in the text.
@@ -73,7 +73,7 @@ def bundle_from_json(text: str) -> Bundle:
         chain_id,
         _bytes(members["genesis_hash"], "genesis_hash", HASH_BYTES),
         tuple(_light_block(block, f"headers[{index}]", chain_id) for index, block in enumerate(blocks)),
-        _claim(members["claim"], _text(members["kind"], "kind", _STORE_NAME_LENGTH_MAX), chain_id),
+        _claim(members["claim"], _text(members["kind"], "kind", STORE_NAME_BYTES_MAX), chain_id),
     )
 
 
@@ -150,7 +150,7 @@ def _validators(value: Json, where: str) -> ValidatorSet:
     validators = []
     for index, item in enumerate(_array(value, where, 1, VALIDATORS_MAX)):
         members = _object(item, f"{where}[{index}]", "type", "key", "power")
-        key_type = _KEY_TYPES.get(_text(members["type"], f"{where}[{index}].type", _STORE_NAME_LENGTH_MAX))
+        key_type = _KEY_TYPES.get(_text(members["type"], f"{where}[{index}].type", STORE_NAME_BYTES_MAX))
         if key_type is None:
             raise _bad(f"{where}[{index}].type", "names no key type")
         key = PublicKey(key_type, _bytes(members["key"], f"{where}[{index}].key"))
@@ -176,7 +176,7 @@ def _commit(value: Json, where: str, header: Header, validators: ValidatorSet) -
 
 def _commit_sig(value: Json, where: str, address: bytes) -> CommitSig:
     members = _object(value, where, "vote", "time", "signature")
-    flag = _VOTES.get(_text(members["vote"], f"{where}.vote", _STORE_NAME_LENGTH_MAX))
+    flag = _VOTES.get(_text(members["vote"], f"{where}.vote", STORE_NAME_BYTES_MAX))
     if flag is None:
         raise _bad(f"{where}.vote", "is neither for the block nor for nil")
     return CommitSig(flag, address, _time(members["time"], f"{where}.time"), _bytes(members["signature"], f"{where}.signature"))
@@ -267,7 +267,7 @@ def _state_proof(value: Json, where: str) -> StateProof:
     is_presence = isinstance(value, dict) and "presence" in value
     half = "presence" if is_presence else "absence"
     members = _object(value, where, "store", "key", half, "store_path")
-    store = _text(members["store"], f"{where}.store", _STORE_NAME_LENGTH_MAX)
+    store = _text(members["store"], f"{where}.store", STORE_NAME_BYTES_MAX)
     key = _bytes(members["key"], f"{where}.key")
     proof: ExistenceProof | NonExistenceProof
     if is_presence:

@@ -16,7 +16,7 @@ FLOORS = {
     "0": "types errors",
     "1": "codec cometbytes blocks wire transactions genesisfile rfc3339 proofbytes bid crypto",
     "2a": "digests merkle statetree evidencelog ics23",
-    "2b": "light bundle bundlejson bundlewords claims did vc foreign",
+    "2b": "light bundle bundlejson bundlebytes bundlewords claims did vc foreign",
     "3": "consensus execution mempool gossip sync",
     "4": "contracts",
     "5": "storage p2p api relay",
