@@ -19,27 +19,34 @@ from chainnode.types.limits import (
     IDENTIFIER_BYTES_MAX,
     ISSUER_LISTS_MAX,
     ISSUER_SCHEMAS_MAX,
-    NAME_BYTES_MAX,
     SCHEMA_VERSIONS_MAX,
     STATE_VALUE_BYTES_MAX,
     STATUS_CHANGES_MAX,
     TEXT_BYTES_MAX,
 )
 from chainnode.types.transaction import Event, Value
-from chainnode.vc.statuslist import ENTRIES_MIN, MESSAGE, PURPOSES, REFRESH, REVOCATION
+from chainnode.vc.listrecord import (
+    CHUNK_BYTES,
+    LIST_ENTRIES,
+    SIZES,
+    STORE,
+    StatusList,
+    chunk_digest,
+    chunk_key,
+    decode_chunk,
+    decode_list,
+    encode_list,
+    list_key,
+)
+from chainnode.vc.statuslist import MESSAGE, PURPOSES, REFRESH, REVOCATION
 from contracts import roles
 from contracts.arguments import check_did, check_digest, check_identifier, check_text
 
-NAME = "credentials"
-CHUNK_BYTES = 1024
-LIST_ENTRIES = ENTRIES_MIN  # of every list
-SIZES = (1, 2, 4, 8)  # bits of an entry, none of which lies in two bytes
+NAME = STORE
 _FIRST_KEY = b"\x00"
 _ISSUER_PREFIX = b"\x01"  # ‖ sha256(did)
 _SCHEMA_PREFIX = b"\x02"  # ‖ sha256([issuer, schema id])
 _SCHEMA_VERSION_PREFIX = b"\x03"  # ‖ the same, 24 bytes of it ‖ version (8)
-_LIST_PREFIX = b"\x04"  # ‖ sha256([issuer, list id])
-_CHUNK_PREFIX = b"\x05"  # ‖ the same, 24 bytes of it ‖ number of the chunk (8)
 _IRREVERSIBLE = (REVOCATION, REFRESH)
 _INT63_MAX = 2**63 - 1
 
@@ -73,23 +80,6 @@ class SchemaVersion:
     time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatusList:
-    """A status list, apart from its bits. `chunks` are the SHA-256 of each 1,024 bytes, empty for zeros: one proof shows the whole list.
-
-    `changed_height` and `changed_ms` are of the block whose change was the last, or of the first.
-    """
-
-    issuer: str
-    list_id: str
-    purpose: str
-    size: int
-    height: int
-    changed_height: int
-    changed_ms: int
-    chunks: tuple[bytes, ...]
-
-
 def issuer_key(did: str) -> bytes:
     """The key of an issuer in the store `credentials`. 33 bytes."""
     return _ISSUER_PREFIX + hashlib.sha256(did.encode()).digest()
@@ -103,16 +93,6 @@ def schema_key(issuer: str, schema_id: str) -> bytes:
 def schema_version_key(issuer: str, schema_id: str, version: int) -> bytes:
     """The key of one version of a schema. 33 bytes."""
     return _SCHEMA_VERSION_PREFIX + _digest(issuer, schema_id)[:24] + version.to_bytes(8, "big")
-
-
-def list_key(issuer: str, list_id: str) -> bytes:
-    """The key of a status list. 33 bytes."""
-    return _LIST_PREFIX + _digest(issuer, list_id)
-
-
-def chunk_key(issuer: str, list_id: str, number: int) -> bytes:
-    """The key of 1,024 bytes of a list, the first of which are number 0. 33 bytes."""
-    return _CHUNK_PREFIX + _digest(issuer, list_id)[:24] + number.to_bytes(8, "big")
 
 
 def encode_issuer(one: Issuer) -> bytes:
@@ -153,27 +133,6 @@ def decode_schema_version(value: bytes) -> SchemaVersion:
     )
 
 
-def encode_list(one: StatusList) -> bytes:
-    """The value under `list_key`; at most about 5 KiB."""
-    head = (one.issuer, one.list_id, one.purpose, one.size, one.height, one.changed_height, one.changed_ms)
-    return codec.encode((*head, one.chunks))
-
-
-def decode_list(value: bytes) -> StatusList:
-    """The list of a value."""
-    issuer, list_id, purpose, size, height, changed_height, changed_ms, chunks = _array(value, 8)
-    return StatusList(
-        issuer=codec.as_str(issuer, DID_BYTES_MAX),
-        list_id=codec.as_str(list_id, IDENTIFIER_BYTES_MAX),
-        purpose=codec.as_str(purpose, NAME_BYTES_MAX),
-        size=codec.as_int(size, 1, max(SIZES)),
-        height=codec.as_int(height, 0, _INT63_MAX),
-        changed_height=codec.as_int(changed_height, 0, _INT63_MAX),
-        changed_ms=codec.as_int(changed_ms, 0, _INT63_MAX),
-        chunks=tuple(codec.as_bytes(one, length_max=32) for one in codec.as_array(chunks)),
-    )
-
-
 def issuer(state: State, did: str) -> Issuer | None:
     """What is known of an issuer, admitted or removed."""
     value = state.store(NAME).get(issuer_key(did))
@@ -190,19 +149,6 @@ def schema_version(state: State, issuer: str, schema_id: str, version: int) -> S
     """One version of a schema."""
     value = state.store(NAME).get(schema_version_key(issuer, schema_id, version))
     return None if value is None else decode_schema_version(value)
-
-
-def list_bits(one: StatusList, chunks: tuple[bytes | None, ...]) -> bytes:
-    """The bitstring of a list from the values under its chunk keys, None where there is none; asserts the digests."""
-    assert len(chunks) == len(one.chunks)
-    bits = tuple(bytes(CHUNK_BYTES) if value is None else decode_chunk(value) for value in chunks)
-    assert all(_chunk_digest(chunk) == known for chunk, known in zip(bits, one.chunks, strict=True))
-    return b"".join(bits)
-
-
-def decode_chunk(value: bytes) -> bytes:
-    """The 1,024 bytes of a value under `chunk_key`."""
-    return codec.as_bytes(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), length=CHUNK_BYTES)
 
 
 @method
@@ -287,16 +233,12 @@ def _set(state: State, one: StatusList, touched: dict[int, bytearray], index: in
 
 def _save_chunk(state: State, one: StatusList, number: int, chunk: bytes) -> bytes:
     """Write a chunk, or nothing in place of zeros; its digest in the list's record (INV-43)."""
-    key, digest = chunk_key(one.issuer, one.list_id, number), _chunk_digest(chunk)
+    key, digest = chunk_key(one.issuer, one.list_id, number), chunk_digest(chunk)
     if digest:
         state.store(NAME).put(key, codec.encode(chunk))
     else:
         state.store(NAME).delete(key)
     return digest
-
-
-def _chunk_digest(chunk: bytes) -> bytes:
-    return hashlib.sha256(chunk).digest() if any(chunk) else b""
 
 
 def _require_issuer(call: Call, state: State, did: str) -> Issuer:

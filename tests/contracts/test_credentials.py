@@ -10,20 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chainnode import codec
 from chainnode.types.limits import ISSUER_LISTS_MAX, ISSUER_SCHEMAS_MAX, SCHEMA_VERSIONS_MAX, STATE_VALUE_BYTES_MAX, STATUS_CHANGES_MAX
+from chainnode.vc.listrecord import CHUNK_BYTES, LIST_ENTRIES, StatusList, chunk_key, decode_chunk, list_bits, list_key
 from chainnode.vc.statuslist import ENTRIES_MIN, PURPOSES, status_of
 from contracts import credentials, roles
-from contracts.credentials import (
-    CHUNK_BYTES,
-    LIST_ENTRIES,
-    Issuer,
-    SchemaVersion,
-    StatusList,
-    chunk_key,
-    decode_chunk,
-    issuer_key,
-    list_bits,
-    list_key,
-)
+from contracts.credentials import Issuer, SchemaVersion, issuer_key
 from tests.contracts.council import EVIDENCE, Council, did
 from tests.contracts.receipt_world import Refused
 
