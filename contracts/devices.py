@@ -48,6 +48,8 @@ def create_many(call: Call, state: State, control: Value, facts: Value, keys: by
     roles.require_member(state, call)
     template = Document((), read_part(read_control, control), read_part(read_facts, facts))
     check_control(template.control)
+    is_free = all(one.fragment != FRAGMENT for one in template.facts.services)
+    require(is_free, BAD_DOCUMENT, f"#{FRAGMENT} names the key of each device, and a service")
     length = len(codec.encode(document_value(template)))
     require(length <= DEVICE_TEMPLATE_BYTES_MAX, BAD_DOCUMENT, f"a template of {length} bytes; {DEVICE_TEMPLATE_BYTES_MAX} are allowed")
     count = len(keys) // _KEY_BYTES

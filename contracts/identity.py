@@ -25,6 +25,7 @@ from chainnode.did.record import (
     Identity,
     Recovery,
     Superseded,
+    ambiguous,
     encode_identity,
     encode_recovery,
     encode_superseded,
@@ -158,14 +159,14 @@ def finish_recovery(call: Call, state: State, did: str) -> Value:
     """Let the recovered keys come in force once the delay has passed, by anybody with a role. Returns the sequence.
 
     They alone decide from then on: controllers go, since they lost their keys or would not have been passed over. Recovery DIDs stay.
+    A service that has the fragment of a recovered key goes too: who added it would else stop the recovery.
     """
     found = _require_active(call, state, did)
     pending = _require_pending(state, did)
     require(call.time_ms >= pending.ready_ms, RECOVERY_EARLY, f"not before {pending.ready_ms}")
     state.store(NAME).delete(recovery_key(did))
-    control = replace(found.document.control, controllers=(), threshold=1)
     state.emit(Event(NAME, "recovery_finished", {"did": did}))
-    return _replace(call, state, found, replace(found.document, methods=pending.methods, control=control))
+    return _replace(call, state, found, _recovered(found.document, pending))
 
 
 def check_registrable(name: str, did: str) -> None:
@@ -246,6 +247,13 @@ def _recovery_of(control: Control) -> tuple[tuple[str, ...], int, int]:
     return control.recovery, control.recovery_threshold, control.recovery_delay_ms
 
 
+def _recovered(before: Document, pending: Recovery) -> Document:
+    after = replace(before, methods=pending.methods, control=replace(before.control, controllers=(), threshold=1))
+    gone = ambiguous(after)
+    services = tuple([one for one in before.facts.services if one.fragment not in gone])
+    return replace(after, facts=replace(before.facts, services=services))
+
+
 def _require_pending(state: State, did: str) -> Recovery:
     pending = recovery(state, did)
     if pending is None:
@@ -273,6 +281,8 @@ def _save(call: Call, state: State, one: Identity) -> int:
     document = one.document
     if one.is_active:
         check_control(document.control)
+        for fragment in ambiguous(document):
+            require(False, BAD_DOCUMENT, f"#{fragment} names a key and a service")
         speaks = can_sign(document)
         require(speaks or bool(document.control.controllers), NO_KEYS, "no key may sign transactions, and nobody controls the DID")
         is_super = roles.has_role(state, one.did, roles.SUPER, call.time_ms)

@@ -136,7 +136,7 @@ def rotated_methods(args: argparse.Namespace, one: Identity) -> tuple[Method, ..
     if args.document is not None:
         if args.new_key_file or args.new_public_key or args.drop or args.keep:
             raise UsageError("--document says all of the keys: give it, or the other options")
-        return read_document(args.document, one.did)[0].methods
+        return _checked(replace(one.document, methods=read_document(args.document, one.did)[0].methods)).methods
     unknown = [name for name in args.drop if name not in [method.fragment for method in before]]
     if unknown:
         raise UsageError(f"version {one.sequence} has no key #{unknown[0]}; it has {', '.join('#' + method.fragment for method in before)}")
@@ -146,7 +146,12 @@ def rotated_methods(args: argparse.Namespace, one: Identity) -> tuple[Method, ..
     kept = [
         method for method in before if method.fragment not in args.drop and (args.keep or not has_new or not method.purposes & INVOCATION)
     ]
-    return (*kept, *new_methods(args, one, kept))
+    return _checked(replace(one.document, methods=(*kept, *new_methods(args, one, kept)))).methods
+
+
+def _checked(document: Document) -> Document:
+    """The next version's document, when the ledger would keep it; else Malformed(BAD_DOCUMENT)."""
+    return record.read_document(record.document_value(document))
 
 
 # Control
@@ -206,7 +211,8 @@ def changed_facts(args: argparse.Namespace, one: Identity) -> Facts:
     facts = before if args.document is None else _facts_of_file(args.document, one)
     services = tuple(service for service in facts.services if service.fragment not in args.remove_service)
     names = tuple(pair for pair in facts.also_known_as if pair[1] not in args.remove_name)
-    return with_options(args, replace(facts, services=services, also_known_as=names))
+    made = with_options(args, replace(facts, services=services, also_known_as=names))
+    return _checked(replace(one.document, facts=made)).facts
 
 
 def _facts_of_file(path: Path, one: Identity) -> Facts:

@@ -228,7 +228,16 @@ def facts_value(facts: Facts) -> Value:
 def read_document(value: Value) -> Document:
     """The document in a decoded value; Malformed(BAD_DOCUMENT) when a rule about its form does not hold."""
     methods, control, facts = codec.as_array(value, 3)
-    return Document(read_methods(methods), read_control(control), read_facts(facts))
+    document = Document(read_methods(methods), read_control(control), read_facts(facts))
+    for fragment in ambiguous(document):
+        raise Malformed(BAD_DOCUMENT, f"#{fragment} names a key and a service")
+    return document
+
+
+def ambiguous(document: Document) -> tuple[str, ...]:
+    """Fragments that name both a key and a service, which no document may have: a DID URL names one thing."""
+    keys = [method.fragment for method in document.methods]
+    return tuple([service.fragment for service in document.facts.services if service.fragment in keys])
 
 
 def read_methods(value: Value) -> tuple[Method, ...]:

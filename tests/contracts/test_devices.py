@@ -17,7 +17,7 @@ from chainnode.transactions import decode_transaction, encode_body, encode_trans
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import DEVICE_TEMPLATE_BYTES_MAX, DEVICES_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
-from contracts.devices import device_message, template_digest
+from contracts.devices import FRAGMENT, device_message, template_digest
 from contracts.identityrecords import NAME, identity_key
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
@@ -140,6 +140,12 @@ def test_a_template_is_short_and_valid(world: Registry) -> None:
     fits = 260 + DEVICE_TEMPLATE_BYTES_MAX - len(codec.encode(record.document_value(Document((), CONTROL, facts_with(260)))))
     world.refused("bad-document", "mia", "identity.create_many", *arguments(keys, CONTROL, facts_with(fits + 1)))
     world.do(["mia"], "identity.create_many", *arguments(keys, CONTROL, facts_with(fits)))
+
+
+def test_no_service_of_a_template_takes_the_name_of_the_key(world: Registry) -> None:
+    services = [Facts((Service(fragment, "Storage", "https://a.example"),)) for fragment in (FRAGMENT, "files")]
+    world.refused("bad-document", "mia", "identity.create_many", *arguments([key_of("dev")], CONTROL, services[0]))
+    world.do(["mia"], "identity.create_many", *arguments([key_of("dev")], CONTROL, services[1]))
 
 
 def facts_with(length: int) -> Facts:

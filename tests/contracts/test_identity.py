@@ -19,6 +19,7 @@ from chainnode.did.record import (
     Facts,
     Identity,
     Method,
+    Service,
     encode_identity,
 )
 from chainnode.types.limits import IDENTITY_FACTS_BYTES_MAX, IDENTITY_KEYS_MAX
@@ -191,6 +192,17 @@ def test_each_change_touches_its_own_part(world: Registry) -> None:
     assert world.found("dev").document == Document((method_of("new"),), control_of("ada", recovery="ben"), SHOP)
     found = world.found("dev")
     assert (found.created_ms, found.height, found.time_ms) == (first.created_ms, world.height, world.time_ms)
+
+
+def test_no_change_lets_a_fragment_name_a_key_and_a_service(world: Registry) -> None:
+    clash = Facts((Service("dev", "LinkedDomains", "https://shop.example"),))
+    both = record.document_value(Document((method_of("dev"),), facts=clash))
+    world.refused("bad-document", "mia dev", "identity.create", did("dev"), both)
+    world.create("dev")
+    world.refused("bad-document", "mia dev", "identity.update", *world.current("dev"), record.facts_value(clash))
+    world.do(["mia", "dev"], "identity.update", *world.current("dev"), record.facts_value(SHOP))
+    shop = record.methods_value((replace(method_of("dev"), fragment="shop"),))
+    world.refused("bad-document", "mia dev", "identity.rotate", *world.current("dev"), shop)
 
 
 @pytest.mark.parametrize("method", CHANGES)

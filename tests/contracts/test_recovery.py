@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chainnode.did import record
-from chainnode.did.record import Control, Document
+from chainnode.did.record import Control, Document, Facts, Service
 from contracts.identityrecords import NAME, recovery_key
 from tests.contracts.council import EVIDENCE, did
 from tests.contracts.identity_world import CHANGES, HOUR_MS, NO_SIGNING, SHOP, Registry, control_of, method_of, methods
@@ -134,6 +134,21 @@ def test_inv_37_a_thief_does_not_get_rid_of_the_recovery_dids(world: Registry) -
         world.refused("signer-missing", "ada ben cas", "identity.set_control", *world.current("dev"), record.control_value(control))
     world.set_control("mia dev", "dev", control_of("eve", recovery="ada ben cas", recovery_threshold=2))  # the rest is the controllers'
     world.set_control("ada cas eve", "dev", control_of("eve", recovery="dan"))
+
+
+def test_inv_37_a_service_with_the_name_of_a_new_key_does_not_stop_a_recovery(world: Registry) -> None:
+    recoverable(world)
+    ready_ms = world.recover("mia ada ben", "dev", "new")
+    files = Service("files", "Storage", "https://files.example")
+    facts = Facts((Service("new", "Storage", "https://thief.example"), files), ((103, "https://dev.example"),))
+    world.do(["mia", "dev"], "identity.update", *world.current("dev"), record.facts_value(facts))
+    world.wait_until(ready_ms)
+    world.do(["mia"], "identity.finish_recovery", did("dev"))
+    assert world.found("dev").document.methods == (method_of("new"),)
+    assert world.found("dev").document.facts == Facts((files,), facts.also_known_as), "what clashes goes, and nothing else"
+    recoverable(world := Registry())
+    world.do(["mia", "dev"], "identity.update", *world.current("dev"), record.facts_value(facts))
+    world.recover("mia ada ben", "dev", "new")  # a thief who sees it come does not stop it either
 
 
 def test_inv_37_changes_do_not_stop_a_recovery_and_end_when_it_is_ready(world: Registry) -> None:

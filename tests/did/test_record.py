@@ -2,7 +2,18 @@
 
 import pytest
 
-from chainnode.did.record import Extension, Facts, Service, facts_value, read_facts
+from chainnode.did.record import (
+    SIGNING,
+    Document,
+    Extension,
+    Facts,
+    Method,
+    Service,
+    document_value,
+    facts_value,
+    read_document,
+    read_facts,
+)
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_DOCUMENT
 
@@ -28,3 +39,12 @@ def test_an_ac_number_is_four_lower_case_letters_or_digits(number):
     assert read_facts(facts_value(Facts(extension=Extension(acsns=("byo1", "0000"))))).extension.acsns == ("byo1", "0000")
     with pytest.raises(Malformed):
         read_facts(facts_value(Facts(extension=Extension(acsns=(number,)))))
+
+
+def test_a_fragment_names_a_key_or_a_service_and_never_both():
+    methods, other = (Method("a", "e", bytes(32), SIGNING),), Service("b", "DIDStorage", "https://b.example")
+    good = Document(methods, facts=Facts((other,)))
+    assert read_document(document_value(good)) == good
+    with pytest.raises(Malformed) as caught:
+        read_document(document_value(Document(methods, facts=Facts((other, Service("a", "DIDStorage", "https://a.example"))))))
+    assert caught.value.code == BAD_DOCUMENT and "#a names a key and a service" in caught.value.detail
