@@ -1,7 +1,6 @@
 """Which form of an answer about a DID a client asks for by its Accept header (RFC 9110, section 12.5.1)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from chainnode.api.accepting import Range, ranges
 
 RESOLUTION = "application/did-resolution"
 DEREFERENCING = "application/did-url-dereferencing"
@@ -11,28 +10,20 @@ RESOLUTION_OLD = 'application/ld+json;profile="https://w3id.org/did-resolution"'
 DEREFERENCING_OLD = 'application/ld+json;profile="https://w3id.org/did-url-dereferencing"'
 DOCUMENTS = (DID, "application/did+ld+json", "application/did+json", "application/ld+json", "application/json")
 ANY = "*/*"
-_LISTS_MAX = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    media: str
-    profile: str
-    weight: int  # in thousandths
 
 
 def chosen(accept: str | None) -> str | None:
     """The form that the client likes best of those that there are: one of the above, ANY when all are alike, None when it takes none."""
     if accept is None or not accept.strip():
         return ANY
-    for one in sorted(_ranges(accept), key=lambda one: -one.weight):
+    for one in sorted(ranges(accept), key=lambda one: -one.weight):
         found = _form_of(one)
         if one.weight and found is not None:
             return found
     return None
 
 
-def _form_of(one: _Range) -> str | None:
+def _form_of(one: Range) -> str | None:
     if one.media in (ANY, "application/*"):
         return ANY
     if one.media == "application/ld+json":
@@ -40,18 +31,3 @@ def _form_of(one: _Range) -> str | None:
             if old.endswith(f'profile="{one.profile}"'):
                 return old
     return one.media if one.media in (RESOLUTION, DEREFERENCING, URI_LIST, *DOCUMENTS) else None
-
-
-def _ranges(accept: str) -> Iterator[_Range]:
-    """The media ranges of a header in their order; what cannot be read is left out."""
-    for text in accept.split(",")[:_LISTS_MAX]:
-        media, *parameters = (part.strip() for part in text.split(";"))
-        named = {name.strip().lower(): value.strip().strip('"') for name, _, value in (one.partition("=") for one in parameters)}
-        yield _Range(media.lower(), named.get("profile", ""), _weight(named.get("q", "1")))
-
-
-def _weight(text: str) -> int:
-    whole, _, decimals = text.partition(".")
-    digits = whole + decimals.ljust(3, "0")
-    is_number = whole in ("0", "1") and len(digits) == 4 and digits.isascii() and digits.isdigit()
-    return min(int(digits), 1000) if is_number else 0

@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from chainnode.api.accepting import prefers
 from chainnode.api.asking import (
     path_hash,
     path_height,
@@ -16,6 +17,7 @@ from chainnode.api.asking import (
 )
 from chainnode.api.backend import Backend
 from chainnode.api.forms import Json, encoded_value_json
+from chainnode.bundlebytes import BUNDLE_MEDIA, encode_bundle
 from chainnode.bundlejson import bundle_to_json
 from chainnode.did.versions import wanted_of
 from chainnode.errors import Rejected
@@ -24,13 +26,22 @@ from chainnode.types.codes import FEATURE_MISSING
 from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
 
 _LARGE_HEADERS = 4  # so many and more are written off the event loop
+_JSON_MEDIA = "application/json"
+_VARY = {"Vary": "Accept"}
 
 
-async def bundle_response(bundle: Bundle) -> web.Response:
-    """The bundle in its JSON form."""
+async def bundle_response(request: web.Request, bundle: Bundle) -> web.Response:
+    """The bundle in the form that the client prefers: JSON unless it asks for the binary one by name."""
+    is_binary = prefers(", ".join(request.headers.getall("Accept", ())), BUNDLE_MEDIA, _JSON_MEDIA)
     is_large = len(bundle.headers) >= _LARGE_HEADERS
-    text = await asyncio.to_thread(bundle_to_json, bundle) if is_large else bundle_to_json(bundle)
-    return web.Response(text=text, content_type="application/json")
+    content = await asyncio.to_thread(_content, bundle, is_binary) if is_large else _content(bundle, is_binary)
+    return web.Response(
+        body=content, content_type=BUNDLE_MEDIA if is_binary else _JSON_MEDIA, charset=None if is_binary else "utf-8", headers=_VARY
+    )
+
+
+def _content(bundle: Bundle, is_binary: bool) -> bytes:
+    return encode_bundle(bundle) if is_binary else bundle_to_json(bundle).encode()
 
 
 async def state(backend: Backend, request: web.Request) -> web.Response:
@@ -40,7 +51,7 @@ async def state(backend: Backend, request: web.Request) -> web.Response:
     proof = query_choice(request, "proof", ("bundle", "none"), "bundle")
     await _wait_for_state(backend, request)
     if proof == "bundle":
-        return await bundle_response(await backend.bundle_state(store, key, height))
+        return await bundle_response(request, await backend.bundle_state(store, key, height))
     proved = await backend.prove_state(store, key, height)
     document: dict[str, Json] = {
         "store": store,
@@ -56,14 +67,14 @@ async def evidence_by_digest(backend: Backend, request: web.Request) -> web.Resp
     """The first evidence record of a digest."""
     digest = path_hash(request, "digest")
     await _wait_for_state(backend, request)
-    return await bundle_response(await backend.bundle_evidence(digest))
+    return await bundle_response(request, await backend.bundle_evidence(digest))
 
 
 async def evidence_by_index(backend: Backend, request: web.Request) -> web.Response:
     """An evidence record by its place in the log."""
     index = whole(request.match_info["index"], "index")
     await _wait_for_state(backend, request)
-    return await bundle_response(await backend.bundle_evidence(index))
+    return await bundle_response(request, await backend.bundle_evidence(index))
 
 
 async def identity(backend: Backend, request: web.Request) -> web.Response:
@@ -74,13 +85,13 @@ async def identity(backend: Backend, request: web.Request) -> web.Response:
     bundle = (await backend.resolve(did, wanted, has_proof=True)).bundle
     if bundle is None:
         raise Rejected(FEATURE_MISSING, "nothing on the ledger proves DIDs of this method")
-    return await bundle_response(bundle)
+    return await bundle_response(request, bundle)
 
 
 async def header(backend: Backend, request: web.Request) -> web.Response:
     """The way of trust from genesis to a header."""
     height = path_height(request, backend)
-    return await bundle_response(await backend.bundle_header(height))
+    return await bundle_response(request, await backend.bundle_header(height))
 
 
 async def _wait_for_state(backend: Backend, request: web.Request) -> None:

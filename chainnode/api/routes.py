@@ -22,6 +22,7 @@ from chainnode.api import (
 from chainnode.api.backend import Backend
 from chainnode.api.didmedia import DEREFERENCING, DID, RESOLUTION
 from chainnode.api.forms import Json
+from chainnode.bundlebytes import BUNDLE_MEDIA
 from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
 
 Handle = Callable[[Backend, web.Request], Awaitable[web.StreamResponse]]
@@ -106,7 +107,7 @@ _NATIVE: tuple[Route, ...] = (
         "transactions",
         "A committed transaction and its result, or the bundle that proves both.",
         submissions.transaction,
-        {JSON: "CommittedOrBundle"},
+        {JSON: "CommittedOrBundle", BUNDLE_MEDIA: "BundleBytes"},
         (
             Parameter("tx_id", "path", "SHA-256 of the transaction's body.", _HASH),
             _choice("proof", "With `bundle`, the proof for a stranger.", "none", "bundle"),
@@ -121,7 +122,7 @@ _NATIVE: tuple[Route, ...] = (
         "state",
         "The value of a state key, or its absence, with proof.",
         proofs.state,
-        {JSON: "StateOrBundle"},
+        {JSON: "StateOrBundle", BUNDLE_MEDIA: "BundleBytes"},
         (
             Parameter("store", "path", "A store, which is a contract's name.", _WORD),
             Parameter("key", "path", "The key in hexadecimal.", {"type": "string", "pattern": "^([0-9a-fA-F]{2}){1,64}$"}),
@@ -139,7 +140,7 @@ _NATIVE: tuple[Route, ...] = (
         "state",
         "The first evidence record of a digest, with proof.",
         proofs.evidence_by_digest,
-        {JSON: "Bundle"},
+        {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (Parameter("digest", "path", "The digest that was put on record.", _HASH), MIN_HEIGHT, WAIT),
         problems=(400, 404, 503),
     ),
@@ -150,7 +151,7 @@ _NATIVE: tuple[Route, ...] = (
         "state",
         "An evidence record by its place in the log, with proof.",
         proofs.evidence_by_index,
-        {JSON: "Bundle"},
+        {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (Parameter("index", "path", "The record's place, from 0.", _WHOLE), MIN_HEIGHT, WAIT),
         problems=(400, 404, 503),
     ),
@@ -205,7 +206,7 @@ _NATIVE: tuple[Route, ...] = (
         "blocks",
         "The way of trust from genesis to a header.",
         proofs.header,
-        {JSON: "Bundle"},
+        {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (HEIGHT,),
         problems=(400, 404, 503),
     ),
@@ -302,7 +303,7 @@ _IDENTITIES: tuple[Route, ...] = (
         "did",
         "The bundle that proves a DID's record, or that there is none.",
         proofs.identity,
-        {JSON: "Bundle"},
+        {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (
             _text("did", "path", "A did:bid."),
             Parameter("version_id", "query", "The version with this number.", _WHOLE),

@@ -51,7 +51,7 @@ async def transaction(backend: Backend, request: web.Request) -> web.Response:
         raise NothingHere(TX_UNKNOWN)
     if proof == "bundle":
         await wait_for_height(backend, found.height + 1, query_wait_ms(request) or 0)
-        return await bundle_response(await backend.bundle_transaction(tx_id))
+        return await bundle_response(request, await backend.bundle_transaction(tx_id))
     document: dict[str, Json] = {
         "tx_id": tx_id.hex(),
         "height": found.height,

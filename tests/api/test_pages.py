@@ -4,7 +4,10 @@ import hashlib
 
 import pytest
 
+from chainnode.api import proofs
+from chainnode.bid import did_of
 from chainnode.bundle import verify_bundle
+from chainnode.bundlebytes import BUNDLE_MEDIA, decode_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.digests import genesis_hash, header_hash, validators_hash
 from chainnode.genesisfile import genesis_from_json
@@ -13,6 +16,7 @@ from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact
 from tests.api.fake_node import NODE_DID
 from tests.bundle_world import DOCUMENT
+from tests.chain_maker import key_of
 
 KEY = b"item/07"
 
@@ -22,6 +26,40 @@ async def fact_at(served, path):
     assert answer.status == 200 and answer.content_type == "application/json", await answer.text()
     world = served.node.world
     return verify_bundle(bundle_from_json(await answer.text()), world.genesis, world.now_ns).fact
+
+
+BUNDLE_PATHS = [
+    f"/v1/state/goods/{KEY.hex()}",
+    f"/v1/state/goods/{(KEY + b'x').hex()}",
+    f"/v1/evidence/{hashlib.sha256(DOCUMENT).hexdigest()}",
+    "/v1/evidence/records/3",
+    "/v1/headers/latest/bundle",
+    "/v1/transactions/{tx_id}?proof=bundle",
+    f"/v1/identities/{did_of('e', key_of('anna').public)}",
+]
+
+
+@pytest.mark.parametrize("path", BUNDLE_PATHS)
+async def test_a_bundle_comes_in_its_binary_form_to_those_who_ask_for_it(served, path):
+    path = path.replace("{tx_id}", decode_transaction(served.node.world.raws[2]).tx_id.hex())
+    plain = await served.client.get(path)
+    assert plain.status == 200 and (plain.content_type, plain.charset) == ("application/json", "utf-8")
+    binary = await served.client.get(path, headers={"Accept": BUNDLE_MEDIA})
+    assert binary.status == 200 and binary.headers["Content-Type"] == BUNDLE_MEDIA
+    assert decode_bundle(await binary.read()) == bundle_from_json(await plain.text())
+    assert plain.headers["Vary"] == binary.headers["Vary"] == "Accept"
+
+
+async def test_a_long_way_of_trust_comes_in_both_forms(served, monkeypatch):
+    monkeypatch.setattr(proofs, "_LARGE_HEADERS", 1)
+    plain = await served.client.get("/v1/headers/latest/bundle")
+    binary = await served.client.get("/v1/headers/latest/bundle", headers={"Accept": BUNDLE_MEDIA})
+    assert decode_bundle(await binary.read()) == bundle_from_json(await plain.text())
+
+
+async def test_a_refusal_is_a_problem_whatever_was_asked_for(served):
+    answer = await served.client.get("/v1/evidence/records/21", headers={"Accept": BUNDLE_MEDIA})
+    assert answer.status == 404 and answer.content_type == "application/problem+json"
 
 
 async def problem_at(served, path):
