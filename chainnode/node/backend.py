@@ -149,6 +149,8 @@ class NodeBackend:
         if block_bytes is None:
             return None
         raws = tuple(raw for batch in ledger.batches(height) for raw in transactions.split_batch(batch))
+        if height < ledger.first_body():
+            return None  # it was pruned while we read
         return StoredBlock(blocks.decode_block(block_bytes), block_bytes, raws)
 
     async def height_of_block(self, block_hash: bytes) -> int | None:

@@ -348,6 +348,8 @@ class Host:
             if block_bytes is None or commit is None:
                 break
             batches = ledger.batches(height)
+            if height < ledger.first_body():
+                break  # it was pruned while we read: its batches may be missing
             size += len(block_bytes) + len(commit) + sum(map(len, batches))
             if found and size > SYNC_REPLY_BYTES_MAX:
                 break

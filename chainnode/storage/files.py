@@ -35,6 +35,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """A folder that outlives a loss of power, with those above it; one that is there already stays."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync_folder(one.parent)
+
+
 def save_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """A new file with all of `content`, or no file. FileExistsError, and nothing changed, when there is one."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -15,7 +15,7 @@ from pathlib import Path
 from struct import Struct
 
 from chainnode.errors import Corrupt
-from chainnode.storage.files import explained, sync_folder, write_all
+from chainnode.storage.files import explained, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
 from chainnode.types.limits import JOURNAL_RECORD_BYTES_MAX
 
@@ -81,7 +81,7 @@ class Journal:
         checked = _MAGIC + salt + height.to_bytes(8, "big")
         head = checked + zlib.crc32(checked).to_bytes(4, "big")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(file, 0)

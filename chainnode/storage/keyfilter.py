@@ -6,9 +6,11 @@ A key that was added is never called new. One that was not is taken for a known 
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from struct import Struct
 
 FILTER_BYTES = 16 * 1024 * 1024
+CHUNK_KEYS = 4096  # in memory at one time while they are added
 _MASK = FILTER_BYTES - 1
 _BIT_SHIFT = 61  # the upper 3 of 64 bits choose the bit in a byte, the lower ones the byte
 _KEY_BYTES = 32  # of digests and transaction ids, whose last 8 count: as good as random, or else their author slows down his own alone
@@ -23,9 +25,10 @@ class KeyFilter:
 
     def add(self, keys: Iterable[bytes]) -> None:
         """From now on none of these is new."""
-        bits = self._bits
-        for place in _places(list(keys)):
-            bits[place & _MASK] |= 1 << (place >> _BIT_SHIFT)
+        bits, more = self._bits, iter(keys)
+        while chunk := list(islice(more, CHUNK_KEYS)):  # at start these are all keys of the chain
+            for place in _places(chunk):
+                bits[place & _MASK] |= 1 << (place >> _BIT_SHIFT)
 
     def known(self, keys: Sequence[bytes]) -> list[int]:
         """Positions of the keys that may have been added."""

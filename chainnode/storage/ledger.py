@@ -160,10 +160,10 @@ class Ledger:
         return self._kv.get(height_key(layout.COMMIT, height))
 
     def batches(self, height: int) -> tuple[bytes, ...]:
-        """The batches of a block in order; empty as well when the height is unknown or pruned."""
+        """The batches of a block in order; empty as well when the height is unknown or pruned. `prune` beside it leaves all or none."""
         kept = [value for _, value in self._kv.iterate(layout.batch_key(height, 0), layout.batch_key(height + 1, 0))]
-        batches = [self._body(height, value) for value in kept]
-        return tuple([batch for batch in batches if batch is not None])
+        batches = [batch for value in kept if (batch := self._body(height, value)) is not None]
+        return tuple(batches) if height >= self.first_body() else ()
 
     def results(self, height: int) -> tuple[bytes, ...] | None:
         """Encoded results in order of transactions; None when unknown or pruned."""

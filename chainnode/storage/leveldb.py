@@ -9,6 +9,7 @@ from pathlib import Path
 import plyvel
 
 from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.storage.files import make_folder
 from chainnode.storage.kv import Change
 from chainnode.storage.segments import Segments
 from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DISK_FULL
@@ -39,7 +40,7 @@ class LevelKV:
         self._segment_bytes_max = segment_bytes_max
         self._segments: dict[str, Segments] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._lock = _locked(folder / LOCK_FILE)
         except OSError as error:
             raise self._explained(error) from error

@@ -17,7 +17,7 @@ from struct import Struct
 from typing import Protocol
 
 from chainnode.errors import Corrupt
-from chainnode.storage.files import explained, sync_folder, write_all
+from chainnode.storage.files import explained, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
 from chainnode.types.limits import INLINE_BYTES_MAX, SEGMENT_BYTES_MAX
 
@@ -108,8 +108,8 @@ class Segments:
     def append(self, number: int, contents: Sequence[bytes]) -> list[Place]:
         """Add contents: one write and one sync. A segment that is full is followed by one named `number`."""
         end = self._end
-        if end.offset >= self._segment_bytes_max or end == EMPTY:
-            assert number > end.segment or end == EMPTY, "numbers never fall, and a segment begins with a new one"
+        assert number >= end.segment, "numbers never fall"
+        if end == EMPTY or (end.offset >= self._segment_bytes_max and number > end.segment):
             end = End(number, 0)
         path = self._path(end.segment)
         if self._failed:
@@ -158,7 +158,7 @@ class Segments:
         self.close()
         path = self._path(end.segment)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             for number in self._numbers():
                 if number > end.segment or end == EMPTY:
                     self._path(number).unlink()
@@ -197,16 +197,17 @@ class Segments:
 
     def _numbers(self) -> list[int]:
         try:
-            return sorted(int(path.name.removesuffix(_SUFFIX)) for path in self._folder.glob(f"*{_SUFFIX}"))
+            names = [path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}")]
         except OSError as error:
             raise explained(error, self._folder) from error
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def _opened(self, end: End, path: Path) -> int:
         if end.offset == 0:
             self.close()  # the segment before is full
         if self._file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            is_new = os.O_CREAT if end.offset == 0 else 0  # one that grows and is gone would come back with a hole
+            self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | is_new, 0o600)
             sync_folder(self._folder)
         return self._file
 

@@ -207,6 +207,17 @@ async def test_what_was_pruned_is_told_from_what_never_was(behind: Behind) -> No
     assert await behind.backend.block(1) is None and await behind.backend.light_block(1) is not None
 
 
+async def test_a_block_that_is_pruned_while_it_is_read_is_not_shown_without_its_transactions(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind.decide(behind.tx(1))
+    behind.decide()
+    ledger = behind.small.chain.state.ledger
+    read = ledger.block_bytes
+    monkeypatch.setattr(ledger, "block_bytes", lambda height: (read(height), ledger.prune(2))[0])
+    assert await behind.backend.block(1) is None
+
+
 async def test_blocks_by_their_hash_and_the_parameters_of_the_next(behind: Behind) -> None:
     for _ in range(2):
         behind.decide()

@@ -371,6 +371,27 @@ async def test_a_peer_that_is_behind_gets_what_fits_one_reply(node: Watched, mon
     assert isinstance(reply, BlockReply) and len(reply.blocks) == 1, "one at least"
 
 
+async def test_a_block_that_is_pruned_while_it_is_read_is_not_sent_without_its_batches(
+    node: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer would take us for a liar and ask us no more for a while."""
+    for number in range(3):
+        node.small.decide(batch(transaction(number, genesis=node.small.genesis)))
+    ledger = node.small.chain.state.ledger
+    read = ledger.block_bytes
+
+    def pruned_after(height: int) -> bytes | None:
+        found = read(height)
+        if height == 2:
+            ledger.prune(3)
+        return found
+
+    monkeypatch.setattr(ledger, "block_bytes", pruned_after)
+    node.host._load(LoadBlocks("p", 1, 3))()
+    ((_, reply),) = node.network.sent
+    assert isinstance(reply, BlockReply) and [len(block.batches) for block in reply.blocks] == [1]
+
+
 def test_a_node_without_a_key_has_no_guard(node: Watched) -> None:
     with pytest.raises(AssertionError):
         Host(node.small.chain, node.journal, validator_key=KEY, guard=None)

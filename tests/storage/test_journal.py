@@ -300,7 +300,7 @@ def test_a_begun_height_lasts_with_its_name(folder, monkeypatch):
 
         monkeypatch.setattr(module.os, name, noted)
     Journal(folder).begin(1)
-    assert calls == ["ftruncate", "pwrite", "fsync", "fsync"]
+    assert calls == ["fsync", "ftruncate", "pwrite", "fsync", "fsync"], "the folder's own name, then the file and its name"
 
 
 def test_a_sync_waits_for_the_disk_and_an_empty_one_does_not(folder, monkeypatch):

@@ -211,6 +211,30 @@ def test_a_damaged_ledger_is_told():
         ledger.commit_height(height_record(4))
 
 
+class PrunedMeanwhile(MemoryKV):
+    """Heights below 4 are pruned, but one key, before the look that is told."""
+
+    def __init__(self, moment):
+        super().__init__()
+        self.moment, self.ledger, self.is_watching = moment, None, False
+
+    def _look(self):
+        self.moment -= self.is_watching
+        if self.moment == -1 and self.is_watching:
+            self.is_watching = False
+            value = self.get(layout.batch_key(2, 1))
+            self.ledger.prune(4)
+            self.write([(layout.batch_key(2, 1), value)], sync=True)
+
+    def get(self, key):
+        self._look()
+        return super().get(key)
+
+    def iterate(self, start, stop, *, reverse=False):
+        self._look()
+        return super().iterate(start, stop, reverse=reverse)
+
+
 class TestPrune:
     def test_bodies_go_and_headers_stay(self, kv):
         ledger = filled(kv, 10)
@@ -235,6 +259,15 @@ class TestPrune:
         assert ledger.prune(7) == Pruned(0, 0)
         ledger.commit_height(height_record(11))
         assert opened(kv).first_body() == 7
+
+    def test_who_reads_meanwhile_gets_all_batches_or_none(self, shelves):
+        """Some of them would look like a block of others: the transaction at a place would be another one."""
+        for moment in range(4):
+            kv = PrunedMeanwhile(moment)
+            kv.ledger = ledger = filled(kv, 6)
+            kv.is_watching = True
+            assert ledger.batches(2) in ((), height_record(2).batches)
+            assert ledger.batches(6) == height_record(6).batches
 
     def test_the_last_body_stays(self, kv):
         ledger = filled(kv, 3)

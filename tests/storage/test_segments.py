@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainnode.errors import Corrupt, Unavailable
-from chainnode.storage import segments
+from chainnode.storage import files, segments
 from chainnode.storage.segments import EMPTY, End, MemoryBlobs, Place, Segments, Shelf
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED, DISK_FULL
 
@@ -161,6 +161,86 @@ def test_every_append_is_synced(tmp_path, monkeypatch):
     blobs, _ = filled(tmp_path, 3)
     assert len(synced) == 3
     assert synced[-1] == blobs.end().offset
+
+
+def test_a_number_may_come_again_when_the_store_refused_it(tmp_path):
+    """The disk was full when the store was to say that it counts: the same height is written behind what now counts no more."""
+    blobs, places = filled(tmp_path, 3)
+    tries = [[b"try %d" % number, bytes(SMALL)] for number in range(3)]
+    found = [blobs.append(3, contents) for contents in tries]  # each fills a segment
+    assert [[blobs.read(place) for place in one] for one in found] == tries
+    places[3] = blobs.append(3, contents_of(3))
+    check(blobs, places)
+    places[4] = blobs.append(4, contents_of(4))
+    check(blobs, places)
+    assert places[4][0].segment == 4
+    assert blobs.drop_below(4) > 0
+    check(blobs, {4: places[4]})
+    with pytest.raises(AssertionError):
+        blobs.append(3, contents_of(3))
+
+
+def test_a_disk_that_is_full_where_a_segment_begins_leaves_the_end_where_it_was(tmp_path, monkeypatch):
+    blobs, places = filled(tmp_path, 2)
+    end, written = blobs.end(), os.pwrite
+
+    def full(file, data, offset):
+        written(file, data[:5], offset)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            blobs.append(2, contents_of(2))
+    monkeypatch.undo()
+    assert blobs.end() == end and end.offset >= SMALL
+    blobs.close()
+    blobs = opened(tmp_path, end)
+    assert len(list(tmp_path.glob("*.seg"))) == 2, "the one that was begun is gone"
+    places[2] = blobs.append(2, contents_of(2))
+    check(blobs, places)
+
+
+def test_a_segment_that_grows_and_is_gone_is_not_begun_with_a_hole(tmp_path):
+    blobs = opened(tmp_path)
+    blobs.append(0, [b"short"])
+    end = blobs.end()
+    blobs.close()
+    blobs = opened(tmp_path, end)
+    next(tmp_path.glob("*.seg")).unlink()
+    with pytest.raises(Corrupt) as caught:
+        blobs.append(1, [b"short"])
+    assert caught.value.code is DISK_FAILED
+    assert not list(tmp_path.glob("*.seg"))
+
+
+def test_heights_of_any_length_and_names_that_are_no_numbers(tmp_path):
+    (tmp_path / "notes.seg").touch()
+    blobs, last = opened(tmp_path), 2**63 - 1
+    places = {number: blobs.append(number, contents_of(number)) for number in (5, 10**16, last)}
+    end = blobs.end()
+    blobs.close()
+    blobs = opened(tmp_path, end)
+    check(blobs, places)
+    assert blobs.drop_below(last) > 0
+    check(blobs, {last: places[last]})
+    assert sorted(path.name for path in tmp_path.glob("*.seg")) == [f"{last}.seg", "notes.seg"]
+
+
+def test_a_folder_outlives_a_loss_of_power_before_anything_in_it_counts(tmp_path, monkeypatch):
+    """fsync of a file says nothing of the names above it."""
+    synced = []
+    for module in (files, segments):
+        monkeypatch.setattr(module, "sync_folder", lambda folder: synced.append(folder))
+    blobs = opened(tmp_path / "home" / "bodies")
+    assert synced == [tmp_path / "home", tmp_path]
+    blobs.append(0, contents_of(0))
+    assert synced[2:] == [tmp_path / "home" / "bodies"]
+    blobs.append(1, contents_of(1))
+    assert synced[3:] == [tmp_path / "home" / "bodies"], "a new segment, a new name"
+    synced.clear()
+    opened(tmp_path / "home" / "bodies", blobs.end())
+    assert synced == []
 
 
 @given(st.lists(st.lists(st.binary(max_size=40), max_size=4), max_size=12))
