@@ -1,6 +1,7 @@
 """Four real processes under load, of which one and then two are killed: nothing that was acknowledged is lost, no state differs."""
 
 import json
+import random
 import threading
 import time
 import urllib.request
@@ -8,13 +9,17 @@ from collections.abc import Callable
 
 import pytest
 
+from chainnode.bid import did_of
+from chainnode.cli import replay
 from chainnode.cli.desk import Desk
+from chainnode.cli.keys import read_public
 from chainnode.cli.network import Member, Network
 from chainnode.client.signing import Signer, build_transaction
 from chainnode.digests import genesis_hash
 from chainnode.errors import ChainError
 from chainnode.node.homes import load_key, read_passphrase_file
 from chainnode.node.node import load_genesis
+from chainnode.storage.leveldb import LevelKV
 from chainnode.types.transaction import Invocation
 
 pytestmark = pytest.mark.e2e
@@ -22,9 +27,13 @@ DEADLINE_S = 60.0
 
 
 class Load:
-    """A client that submits evidence to the nodes in turn and takes down what was acknowledged as committed."""
+    """A client that submits evidence to the nodes in turn and takes down what was acknowledged as committed.
 
-    def __init__(self, network: Network) -> None:
+    `records` and `meta` say how much each of its transactions holds.
+    """
+
+    def __init__(self, network: Network, *, records: int = 1, meta: bytes = b"load") -> None:
+        self.records, self.meta = records, meta
         home = network.members[0].config.home
         self.genesis = load_genesis(home / "genesis.json")
         self.signer = Signer(load_key(home / "keys" / "operator.json", read_passphrase_file(home.parent / "passphrase")))
@@ -51,8 +60,8 @@ class Load:
         """A few transactions to one node; True when all were committed."""
         raws = []
         for place in range(5):
-            digest = number.to_bytes(16, "big") + place.to_bytes(16, "big")
-            call = Invocation("evidence", "record", ((("sha-256", digest, b"load"),),))
+            digests = [number.to_bytes(16, "big") + (place * self.records + one).to_bytes(16, "big") for one in range(self.records)]
+            call = Invocation("evidence", "record", (tuple(("sha-256", digest, self.meta) for digest in digests),))
             raws.append(build_transaction(self.genesis.chain_id, genesis_hash(self.genesis), [self.signer], [call])[1])
         try:
             done = self.desks[number % len(self.desks)].submit_raw(raws)
@@ -142,3 +151,34 @@ def test_all_nodes_killed_at_once_under_load_go_on_from_where_they_were(make_net
             for member in network.members:
                 with urllib.request.urlopen(f"{member.url}/v1/transactions/{tx_id.hex()}", timeout=5) as answer:
                     assert json.load(answer)["height"] == at
+
+
+def test_a_node_alone_keeps_what_is_large_whole_whenever_it_is_killed(make_network: Callable[[int], Network]) -> None:
+    """Bodies and records too large for LevelDB go to segment files first; nobody else has what this node loses."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    network = make_network(1)
+    (member,) = network.members
+    ledger = member.config.data_path / "ledger"
+    with network:
+        network.start()
+        load = Load(network, records=40, meta=bytes(200))
+        with load:
+            for _ in range(5):
+                wait_for_more(load, 10)
+                time.sleep(chance.random() * 0.2)  # so that the kill comes anywhere in a height
+                network.kill(member)
+                network.start_one(member)
+            wait_for_more(load, 10)
+        for tx_id, at in load.acknowledged:
+            with urllib.request.urlopen(f"{member.url}/v1/transactions/{tx_id.hex()}", timeout=5) as answer:
+                assert json.load(answer)["height"] == at
+    for name in ("bodies", "records"):
+        assert sum(file.stat().st_size for file in (ledger / name).glob("*.seg")) > len(load.acknowledged) * 40 * 200
+    kv = LevelKV(ledger)
+    try:
+        chain = replay.replay(kv, load.genesis, did_of(*read_public(member.config.node_key_path)))
+    finally:
+        kv.close()
+    assert chain.state.ledger.log_state().size >= len(load.acknowledged) * 40
