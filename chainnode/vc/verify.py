@@ -1,7 +1,7 @@
 """Whether to believe a credential or a presentation in any form that is read here, with what was checked said in words.
 
-Nothing is fetched: keys, status lists and the time come from the caller. Each answer lists what was checked, by which keys, and what
-was not, so that nobody takes silence for a yes.
+Nothing is fetched: keys, status lists, the ledger's genesis and the time come from the caller. Each answer lists what was checked, by
+which keys, and what was not, so that nobody takes silence for a yes.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ from chainnode.types.codes import (
     STATUS_UNKNOWN,
     SUITE_UNKNOWN,
 )
+from chainnode.types.genesis import Genesis
 from chainnode.vc import statuslist
 from chainnode.vc.bifjws import is_bif, verify_bif
 from chainnode.vc.credential import (
@@ -30,10 +31,11 @@ from chainnode.vc.credential import (
 )
 from chainnode.vc.dataintegrity import AUTHENTICATION_METHOD, Expected, ResolveMethod, Verified, verify_all
 from chainnode.vc.jcs import Document, Json, check_depth, parse
+from chainnode.vc.ledgerproof import LedgerProof, is_ledger_proved, verify_ledger_proof
 from chainnode.vc.sdjwt import is_sdjwt, verify_sdjwt
 from chainnode.vc.statuslist import ENTRY_TYPE, REVOCATION, SUSPENSION, check_status
 
-DATA_INTEGRITY, SD_JWT, BIF_JWS = "Data Integrity", "SD-JWT", "Xinghuo JWS"
+DATA_INTEGRITY, SD_JWT, BIF_JWS, LEDGER = "Data Integrity", "SD-JWT", "Xinghuo JWS", "ledger proof"
 KIND_NAMES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2", "p": "P-256"}
 _UNCHECKED_MEMBERS = {
     "credentialSchema": "the content against its schema",
@@ -47,10 +49,24 @@ _ISSUER_TRUST = "whether the issuer may issue this"
 
 @dataclass(frozen=True, slots=True)
 class StatusLists:
-    """Status lists by URL: `signed` are credentials with proofs, `proved` come from a ledger by a proof that the caller has checked."""
+    """Status lists by URL: `signed` are credentials with proofs, `proved` come from a ledger by a proof that the caller has checked.
+
+    `as_of` says of proved ones, by URL, after which block and when they were so.
+    """
 
     signed: Mapping[str, Document] = field(default_factory=dict)
     proved: Mapping[str, Document] = field(default_factory=dict)
+    as_of: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the caller knows."""
+
+    resolve_method: ResolveMethod
+    now_ms: int
+    lists: StatusLists
+    genesis: Genesis | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +102,28 @@ class Result:
         return replace(self, checked=(*self.checked, *sentences))
 
 
-def verify_credential(value: Json, resolve_method: ResolveMethod, now_ms: int, status_lists: StatusLists | None = None) -> Result:
+def read_lists(documents: Mapping[str, Document], genesis: Genesis | None, now_ms: int) -> StatusLists:
+    """Status lists by URL, those with a ledger's proof checked against its genesis. Malformed, Rejected when one of these does not hold."""
+    proved, signed, as_of = dict[str, Document](), dict[str, Document](), dict[str, str]()
+    for url, document in documents.items():
+        if is_ledger_proved(document):
+            proof = _ledger_proof(document, genesis, now_ms)
+            proved[url], as_of[url] = proof.document, proof.as_of
+        else:
+            signed[url] = document
+    return StatusLists(signed, proved, as_of)
+
+
+def verify_credential(
+    value: Json, resolve_method: ResolveMethod, now_ms: int, status_lists: StatusLists | None = None, genesis: Genesis | None = None
+) -> Result:
     """Verify a credential: a JSON object, or a text with JSON, an SD-JWT or a Xinghuo token. Never raises Malformed or Rejected.
 
-    Unavailable comes through: a library or a resolver was missing, and nothing is said about the credential.
+    `genesis` is of the ledger whose proofs are believed. Unavailable comes through: a library or a resolver was missing, and nothing is
+    said about the credential.
     """
-    lists = StatusLists() if status_lists is None else status_lists
-    return _guarded("unknown", lambda told: _verify(value, resolve_method, now_ms, lists, told))
+    given = _Given(resolve_method, now_ms, StatusLists() if status_lists is None else status_lists, genesis)
+    return _guarded("unknown", lambda told: _verify(value, given, told))
 
 
 def verify_presentation(
@@ -100,6 +131,7 @@ def verify_presentation(
     resolve_method: ResolveMethod,
     now_ms: int,
     status_lists: StatusLists | None = None,
+    genesis: Genesis | None = None,
     *,
     domain: str | None = None,
     challenge: str | None = None,
@@ -108,7 +140,7 @@ def verify_presentation(
 
     The first result is about the whole: valid when the presentation and each of its credentials are.
     """
-    lists = StatusLists() if status_lists is None else status_lists
+    given = _Given(resolve_method, now_ms, StatusLists() if status_lists is None else status_lists, genesis)
     inside: list[Result] = []
 
     def run(told: "_Story") -> Result:
@@ -121,8 +153,8 @@ def verify_presentation(
             _require_own(proofs, found.holder, "holder")
             told.say(f"its holder {found.holder} made a proof")
         told.say("the proof is for the domain and the challenge that were asked for" if challenge else "the proof names no challenge")
-        inside.extend(verify_credential(one, resolve_method, now_ms, lists) for one in found.credentials)
-        inside.extend(_enveloped(url, resolve_method, now_ms) for url in found.enveloped)
+        inside.extend(verify_credential(one, resolve_method, now_ms, status_lists, genesis) for one in found.credentials)
+        inside.extend(_enveloped(url, given) for url in found.enveloped)
         for one in inside:
             if not one.is_valid:
                 raise Rejected(BAD_CREDENTIAL, f"a credential in it does not count: {one.detail}")
@@ -156,26 +188,26 @@ def _guarded(form: str, run: Callable[[_Story], Result]) -> Result:
     return replace(found.told(*told.sentences), is_valid=True)
 
 
-def _verify(value: Json, resolve_method: ResolveMethod, now_ms: int, lists: StatusLists, told: _Story) -> Result:
+def _verify(value: Json, given: _Given, told: _Story) -> Result:
     """Which form it is, and what that asks for."""
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         text = value.strip()
-        return _verify_sdjwt(text, resolve_method, now_ms, told) if is_sdjwt(text) else _verify_bif(text, resolve_method, now_ms, told)
+        return _verify_sdjwt(text, given, told) if is_sdjwt(text) else _verify_bif(text, given, told)
     document = _document(value)
     if is_bif(document):
-        return _verify_bif(document, resolve_method, now_ms, told)
+        return _verify_bif(document, given, told)
     if is_enveloped(document, ENVELOPED_CREDENTIAL_TYPE):
-        return _verify_sdjwt(_sdjwt_in(*check_envelope(document, ENVELOPED_CREDENTIAL_TYPE)), resolve_method, now_ms, told)
-    return _verify_w3c(document, resolve_method, now_ms, lists, told)
+        return _verify_sdjwt(_sdjwt_in(*check_envelope(document, ENVELOPED_CREDENTIAL_TYPE)), given, told)
+    return _verify_ledger(document, given, told) if is_ledger_proved(document) else _verify_w3c(document, given, told)
 
 
-def _verify_w3c(document: Document, resolve_method: ResolveMethod, now_ms: int, lists: StatusLists, told: _Story) -> Result:
+def _verify_w3c(document: Document, given: _Given, told: _Story) -> Result:
     found = check_credential(document)
     told.say("it has the form of W3C credentials 2.0")
-    proofs = _check_signed(document, found, resolve_method, now_ms, told)
+    proofs = _check_signed(document, found, given, told)
     unchecked = [words for name, words in _UNCHECKED_MEMBERS.items() if name in document]
     for entry in found.statuses:
-        _check_status(entry, found.issuer, resolve_method, now_ms, lists, told)
+        _check_status(entry, found.issuer, given, told)
     if not found.statuses:
         unchecked.append("whether it was revoked: it names no status list")
     claims: Document = {"credentialSubject": document["credentialSubject"]}
@@ -190,32 +222,55 @@ def _verify_w3c(document: Document, resolve_method: ResolveMethod, now_ms: int, 
     )
 
 
-def _check_signed(document: Document, found: Credential, resolve_method: ResolveMethod, now_ms: int, told: _Story) -> tuple[Verified, ...]:
+def _verify_ledger(document: Document, given: _Given, told: _Story) -> Result:
+    found = check_credential(document)
+    told.say("it has the form of W3C credentials 2.0")
+    proof = _ledger_proof(document, given.genesis, given.now_ms)
+    verified = proof.verified
+    told.say(
+        f"chain {verified.chain_id} proves all that it says, after {proof.as_of}: "
+        f"{verified.power_signed} of {verified.power_total} voting power signed that"
+    )
+    check_validity(found, given.now_ms)
+    told.say("it is in force at the time that was asked for")
+    claims: Document = {"credentialSubject": proof.document["credentialSubject"]}
+    unchecked = (f"what has changed since {proof.as_of}",)
+    return Result(LEDGER, id=found.id, types=found.types, issuer=found.issuer, claims=claims, unchecked=unchecked)
+
+
+def _ledger_proof(document: Document, genesis: Genesis | None, now_ms: int) -> LedgerProof:
+    if genesis is None:
+        raise Rejected(SUITE_UNKNOWN, "a ledger proves it, and which ledger is believed was not said: its genesis file is wanted")
+    return verify_ledger_proof(document, genesis, now_ms)
+
+
+def _check_signed(document: Document, found: Credential, given: _Given, told: _Story) -> tuple[Verified, ...]:
     """Every proof counts, one of them is the issuer's own, and the credential is in force."""
-    proofs = verify_all(document, resolve_method, Expected(now_ms))
+    proofs = verify_all(document, given.resolve_method, Expected(given.now_ms))
     _require_own(proofs, found.issuer, "issuer")
     told.say(*map(_by, proofs), f"its issuer {found.issuer} made a proof")
-    check_validity(found, now_ms)
+    check_validity(found, given.now_ms)
     told.say("it is in force at the time that was asked for")
     return proofs
 
 
-def _check_status(entry: Document, issuer: str, resolve_method: ResolveMethod, now_ms: int, lists: StatusLists, told: _Story) -> None:
+def _check_status(entry: Document, issuer: str, given: _Given, told: _Story) -> None:
     """One status, by a list of the same issuer that counts itself."""
     if entry.get("type") != ENTRY_TYPE:
         raise Rejected(STATUS_UNKNOWN, "the credential has a status of a type that is not read here")
     url = statuslist.read_entry(entry).credential
-    known = lists.proved.get(url) or lists.signed.get(url)
+    known = given.lists.proved.get(url) or given.lists.signed.get(url)
     if known is None:
         raise Rejected(STATUS_UNKNOWN, f"the status list {url} was not given")
     listed = check_credential(known)
     if listed.issuer != issuer:
         raise Rejected(BAD_STATUS_LIST, f"the status list is of {listed.issuer}, not of the issuer")
-    if url in lists.proved:
-        told.say(f"the status list {url} is proved by the ledger")
+    if url in given.lists.proved:
+        as_of = f", after {given.lists.as_of[url]}" if url in given.lists.as_of else ""
+        told.say(f"the status list {url} is proved by the ledger{as_of}")
     else:
         story = _Story()
-        _check_signed(known, listed, resolve_method, now_ms, story)
+        _check_signed(known, listed, given, story)
         told.say(*(f"status list {url}: {sentence}" for sentence in story.sentences))
     status = check_status(entry, known)
     if status.purpose in (REVOCATION, SUSPENSION) and not status.is_valid:
@@ -225,8 +280,8 @@ def _check_status(entry: Document, issuer: str, resolve_method: ResolveMethod, n
     told.say(f"{status.purpose} by {url}, entry {entry['statusListIndex']}: {status.value}{said}")
 
 
-def _verify_sdjwt(text: str, resolve_method: ResolveMethod, now_ms: int, told: _Story) -> Result:
-    found = verify_sdjwt(text, resolve_method, now_ms)
+def _verify_sdjwt(text: str, given: _Given, told: _Story) -> Result:
+    found = verify_sdjwt(text, given.resolve_method, given.now_ms)
     key = Key(found.method, found.kind, found.public_key)
     told.say(
         "it is an SD-JWT credential, each claim that is shown fits its digest",
@@ -242,8 +297,8 @@ def _verify_sdjwt(text: str, resolve_method: ResolveMethod, now_ms: int, told: _
     return Result(SD_JWT, types=(found.type,), issuer=found.issuer, claims=found.claims, keys=(key,), unchecked=tuple(unchecked))
 
 
-def _verify_bif(value: Json, resolve_method: ResolveMethod, now_ms: int, told: _Story) -> Result:
-    found = verify_bif(value, resolve_method, now_ms)
+def _verify_bif(value: Json, given: _Given, told: _Story) -> Result:
+    found = verify_bif(value, given.resolve_method, given.now_ms)
     key = Key(found.method, found.kind, found.public_key)
     told.say(
         "it has the form of Xinghuo RFC-008",
@@ -269,10 +324,10 @@ def _verify_bif(value: Json, resolve_method: ResolveMethod, now_ms: int, told: _
     )
 
 
-def _enveloped(url: str, resolve_method: ResolveMethod, now_ms: int) -> Result:
+def _enveloped(url: str, given: _Given) -> Result:
     """The result for an envelope of a presentation, which was checked before."""
     media, _, content = url.removeprefix("data:").partition(",")
-    return _guarded(SD_JWT, lambda told: _verify_sdjwt(_sdjwt_in(media, content), resolve_method, now_ms, told))
+    return _guarded(SD_JWT, lambda told: _verify_sdjwt(_sdjwt_in(media, content), given, told))
 
 
 def _sdjwt_in(media: str, content: str) -> str:
