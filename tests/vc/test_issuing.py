@@ -35,14 +35,14 @@ def test_a_key_is_the_method_that_lists_it() -> None:
         "assertionMethod": ["#other", "#bad", "#one"],
     }
     assert method_of(DID, relative, KEY) == f"{DID}#one"
-    for document, one, purpose in (
+    for listed, one, purpose in (
         (DOCUMENT, key("other"), "assertionMethod"),
         ({**DOCUMENT, "assertionMethod": []}, KEY, "assertionMethod"),
         (relative, KEY, "authentication"),
         ({"id": DID}, KEY, "assertionMethod"),
     ):
         with refused(METHOD_NOT_AUTHORISED):
-            method_of(DID, document, one, purpose)
+            method_of(DID, listed, one, purpose)
 
 
 def test_what_is_issued_verifies() -> None:
