@@ -16,6 +16,7 @@ from chainnode.errors import ChainError, Corrupt, Malformed, Rejected
 from chainnode.node.chain import Chain
 from chainnode.node.config import load_config
 from chainnode.node.node import load_genesis
+from chainnode.storage import layout
 from chainnode.storage.kv import KV, MemoryKV
 from chainnode.storage.ledger import Ledger
 from chainnode.storage.leveldb import LevelKV
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         kv.close()
     tip, log = chain.tip, chain.state.ledger.log_state()
     print(f"{tip.height} heights replayed: every commit verifies, every app hash is the same, the last is {tip.app_hash.hex()}.")
-    print(f"All results, state values and {log.size} evidence records are as the blocks made them.")
+    print(f"All results, state values, index entries and {log.size} evidence records are as the blocks made them.")
     return 0
 
 
@@ -111,12 +112,16 @@ def _differences(stored: Ledger, fresh: Ledger, height: int) -> Iterator[str]:
 
 
 def _compare_state(stored: Ledger, fresh: Ledger) -> None:
-    """Corrupt(CORRUPT_STORE) at the first state value or evidence record that the blocks did not make."""
+    """Corrupt(CORRUPT_STORE) at the first state value, index entry or evidence record that the blocks did not make."""
     for store in sorted({*stored.store_roots(), *fresh.store_roots()}):
         for found, made in zip_longest(stored.state_entries(store), fresh.state_entries(store)):
             if found != made:
                 key = key_to_text(min(entry[0] for entry in (found, made) if entry is not None))
                 raise Corrupt(CORRUPT_STORE, f"the state: what store {store} holds under key {key} is not what the blocks make")
+    for kind, what in ((layout.INDEX, "the index"), (layout.TILE, "a tile of the evidence log")):
+        for found, made in zip_longest(stored.entries(kind), fresh.entries(kind)):
+            if found != made:
+                raise Corrupt(CORRUPT_STORE, f"{what} is not what the blocks make")
     if stored.log_state() != fresh.log_state():
         raise Corrupt(CORRUPT_STORE, "the evidence log is not what the blocks make")
     for index in range(fresh.log_state().size):

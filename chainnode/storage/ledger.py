@@ -230,6 +230,10 @@ class Ledger:
                 values[position] = value
         return values
 
+    def entries(self, kind: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All entries of a kind of `storage/layout.py` as they are stored, ascending; to compare two ledgers."""
+        return self._kv.iterate(kind, layout.after_prefix(kind))
+
     def tile(self, level: int, index: int) -> bytes:
         """A tile of the evidence log as far as it had grown at the last height; empty when it had not."""
         nodes = (self._log_size >> level * evidencelog.TILE_LEVELS) - index * evidencelog.TILE_HASHES

@@ -119,6 +119,22 @@ def test_a_changed_evidence_record_is_told(kv) -> None:
     refused(kv, "evidence record")
 
 
+@pytest.mark.parametrize("kind, what", [(layout.INDEX, "the index"), (layout.TILE, "a tile of the evidence log")])
+def test_a_changed_a_missing_and_an_extra_entry_of_what_no_root_covers_is_told(kind, what: str, kv) -> None:
+    """A node that forgot a digest or a transaction would take it again, and fork."""
+    entries = list(kv.iterate(kind, layout.after_prefix(kind)))
+    assert entries
+    for key, value in entries:
+        for spoiled in ({key: flipped(value, 0)}, {key: None}, {key + b"x": value}):
+            changed = kv.copy()
+            changed.write(list(spoiled.items()), sync=True)
+            if kind == layout.INDEX or None not in spoiled.values():
+                refused(changed, what)
+            else:
+                with pytest.raises(Corrupt):
+                    replay(changed, genesis_of(), NODE_ID)
+
+
 def test_what_was_pruned_cannot_be_replayed(kv) -> None:
     SmallChain.open(kv).chain.state.ledger.prune(3)
     with pytest.raises(Rejected) as raised:
