@@ -115,6 +115,7 @@ def _add_drafts(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     cosign.set_defaults(run=_cosign, signer=[], sponsor=None, sponsor_key_file=None, offline_sign=None)
     send = actions.add_parser("send", help="submit a transaction that all have signed", description=_send.__doc__)
     send.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
+    send.add_argument("--print", action="store_true", dest="only_print", help="send nothing: print the signed transaction in hexadecimal")
     send.set_defaults(run=_send)
     for parser in (cosign, send):
         parser.add_argument("file", type=Path, metavar="FILE", help="the transaction")

@@ -240,10 +240,13 @@ def run_cosign(args: argparse.Namespace) -> int:
 
 
 async def send_file(args: argparse.Namespace) -> None:
-    """Submit the draft in a file, and print what its calls returned."""
+    """Submit the draft in a file, and print what its calls returned; or print the transaction, for another program to submit."""
     draft = load_draft(args)
     if draft.missing:
         raise Rejected(SIGNER_MISSING, f"{args.file} is not signed by {', '.join(draft.missing)}")
+    if args.only_print:
+        print(draft.encode().hex())
+        return
     async with ask.client_of(args, age_ms_max=None) as client:
         for value in (await send(client, draft)).values:
             print(bundlewords.value_to_text(value))

@@ -238,6 +238,14 @@ async def test_services_and_names_come_and_go(anna: Desk) -> None:
     await anna.refused("bad-use", "update", "@anna", *key, exit_code=2)
 
 
+async def test_a_service_does_not_take_the_name_of_a_key(anna: Desk) -> None:
+    detail = await anna.refused("bad-document", "update", "@anna", "--key-file", "%anna", "--service", "key-1,X,urn:x")
+    assert detail == "#key-1 names a key and a service" and anna.blocks == 0
+    await anna.sponsored("update", "@anna", "--key-file", "%anna", "--service", "key-3,X,urn:x")
+    await anna.sponsored("rotate", "@anna", "--key-file", "%anna", "--new-key-file", "%anna2")
+    assert keys_of(await document(anna)) == ["key-3-2"], "a new key takes a free name"
+
+
 async def test_a_document_that_was_edited_updates_the_rest_and_no_more(anna: Desk) -> None:
     key = ("--key-file", "%anna")
     bid_form = await document(anna, "anna", "--bid")

@@ -8,6 +8,7 @@ import pytest
 from chainnode.cli.didwords import call_words
 from chainnode.crypto.keystrings import encode_public_key
 from chainnode.did.multikey import encode_multikey
+from chainnode.transactions import decode_transaction
 from chainnode.types.transaction import Invocation
 from tests.chain_maker import key_of
 from tests.cli.registry_node import Desk
@@ -42,6 +43,15 @@ async def test_a_change_goes_round_and_is_sent(board: Desk) -> None:
     assert out.startswith("transaction ") and out.endswith("\n3\n")
     assert "#shop" in await board.run("resolve", "@anna")
     assert (await board.run("send", "./tx")).splitlines()[0] == out.splitlines()[0], "to send it again is harmless"
+
+
+async def test_a_signed_transaction_is_printed_for_other_programs(board: Desk) -> None:
+    await draft(board)
+    await board.refused("signer-missing", "send", "./tx", "--print")
+    await board.run("cosign", "./tx", "--key-file", "%ben", "--key-file", "%sponsor")
+    before = board.node.last_height()
+    raw = bytes.fromhex(await board.run("send", "./tx", "--print"))
+    assert decode_transaction(raw).body.signers[1:] == (board.did("ada"), board.did("ben")) and board.node.last_height() == before
 
 
 async def test_who_is_no_signer_does_not_sign(board: Desk) -> None:
