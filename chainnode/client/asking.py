@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chainnode.bundlebytes import BUNDLE_MEDIA
 from chainnode.client.nodes import Node, Nodes
 from chainnode.client.proved import KnownHeaders, Proved, check_fresh, read_bundle
 from chainnode.client.questions import AnyFact, Question
 from chainnode.types.genesis import Genesis
+
+ACCEPT = f"{BUNDLE_MEDIA}, application/json;q=0.5"  # nodes that know no binary form answer with JSON
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class Asker:
         query = dict(question.query)
         if question.has_min_height and min_height > 0:
             query |= {"min_height": str(min_height), "wait_ms": str(node.wait_ms)}
-        content = await node.get(question.path, query)
+        content = await node.get(question.path, query, ACCEPT)
         proved = await asyncio.to_thread(read_bundle, content, question, self.genesis, self.now_ns(), verify=self.verify)
         if self.verify:
             self.known.add(proved.bundle)

@@ -48,10 +48,10 @@ class Node:
         """How long the node may be asked to wait for a block, so that its answer still comes in time."""
         return self.attempt_ms // 2
 
-    async def get(self, path: str, query: Mapping[str, str]) -> bytes:
-        """The body of a good answer."""
+    async def get(self, path: str, query: Mapping[str, str], accept: str = "*/*") -> bytes:
+        """The body of a good answer; `accept` says which media types are asked for."""
         async with in_time(self.url, self.attempt_ms):
-            return await self._read_good(await self._request("GET", path, query))
+            return await self._read_good(await self._request("GET", path, query, headers={"Accept": accept}))
 
     async def post(self, path: str, query: Mapping[str, str], body: bytes, media: str) -> bytes:
         """The body of a good answer."""

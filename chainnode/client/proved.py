@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Generic
 
 from chainnode.bundle import fact_of, verify_bundle
-from chainnode.bundlejson import bundle_from_json
+from chainnode.bundlebytes import bundle_from_content, encode_bundle
+from chainnode.bundlejson import bundle_to_json
 from chainnode.client.failures import ChainForked, NotProved
 from chainnode.client.questions import AnyFact, Question
 from chainnode.errors import ChainError, Unavailable
 from chainnode.types.block import Header
 from chainnode.types.bundle import Bundle, LightBlock, Verified
-from chainnode.types.codes import MALFORMED, STALE_ANSWER
+from chainnode.types.codes import STALE_ANSWER
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import CLIENT_HEADERS_KEPT
 
@@ -19,15 +20,24 @@ _NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Proved(Generic[AnyFact]):
-    """An answer with its proof. `bundle_json` is the proof for anybody else, and for `chainnode verify`.
+    """An answer with its proof. `bundle_json` and `bundle_bytes` are the proof for anybody else, and for `chainnode verify`.
 
     `verified` is None when the client was told not to verify.
     """
 
     fact: AnyFact
     bundle: Bundle
-    bundle_json: str
     verified: Verified | None
+
+    @property
+    def bundle_json(self) -> str:
+        """The bundle as JSON."""
+        return bundle_to_json(self.bundle)
+
+    @property
+    def bundle_bytes(self) -> bytes:
+        """The bundle in its binary form. Malformed(BAD_BUNDLE) when it was not verified, and proves nothing anyway."""
+        return encode_bundle(self.bundle)
 
     @property
     def header(self) -> Header:
@@ -36,17 +46,14 @@ class Proved(Generic[AnyFact]):
 
 
 def read_bundle(content: bytes, question: Question[AnyFact], genesis: Genesis, now_ns: int, *, verify: bool) -> Proved[AnyFact]:
-    """The answer that a bundle gives. NotProved when it proves nothing, or something else. Pure; may run in a thread."""
+    """The answer that a bundle in either form gives. NotProved when it proves nothing, or something else. Pure; may run in a thread."""
     try:
-        text = content.decode("utf-8")
-        bundle = bundle_from_json(text)
+        bundle = bundle_from_content(content)
         verified = verify_bundle(bundle, genesis, now_ns) if verify else None
         fact = fact_of(bundle) if verified is None else verified.fact
-    except UnicodeDecodeError:
-        raise NotProved(MALFORMED, "the answer is not text") from None
     except ChainError as error:
         raise NotProved(error.code, error.detail) from error
-    return Proved(question.answer(fact), bundle, text, verified)
+    return Proved(question.answer(fact), bundle, verified)
 
 
 class KnownHeaders:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from chainnode import codec, merkle
 from chainnode.api.backend import Submitted
 from chainnode.api.server import make_app
+from chainnode.bundlebytes import encode_bundle
 from chainnode.bundlejson import bundle_to_json
 from chainnode.claims import evidence_claim
 from chainnode.crypto.verify import verify_many
@@ -153,14 +154,24 @@ def serve(node: LiveNode) -> Served:
     return served
 
 
-def answering(body: bytes | str | Bundle, *, status: int = 200, headers: dict[str, str] | None = None) -> Twist:
+FORMS: dict[str, Callable[[Bundle], bytes]] = {"json": lambda bundle: bundle_to_json(bundle).encode(), "binary": encode_bundle}
+
+
+def answering(body: bytes | str | Bundle, *, form: str = "binary", status: int = 200, headers: dict[str, str] | None = None) -> Twist:
     """Always this answer."""
-    content = bundle_to_json(body).encode() if isinstance(body, Bundle) else body.encode() if isinstance(body, str) else body
+    content = FORMS[form](body) if isinstance(body, Bundle) else body.encode() if isinstance(body, str) else body
 
     async def twist(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(body=content, status=status, headers=headers)
 
     return twist
+
+
+async def old(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A node of a release that knew no binary form: it looks at no Accept header."""
+    headers = request.headers.copy()
+    del headers["Accept"]
+    return await handler(request.clone(headers=headers))
 
 
 def streaming(*chunks: bytes, then: str = "cut", headers: dict[str, str] | None = None) -> Twist:

@@ -10,7 +10,8 @@ import pytest
 
 from chainnode import codec
 from chainnode.bundle import verify_bundle
-from chainnode.bundlejson import bundle_from_json, bundle_to_json
+from chainnode.bundlebytes import BUNDLE_MEDIA, decode_bundle
+from chainnode.bundlejson import bundle_from_json
 from chainnode.client import nodes as nodes_module
 from chainnode.client import proved as proved_module
 from chainnode.client.client import Client
@@ -33,7 +34,7 @@ from chainnode.types.codes import (
 )
 from chainnode.types.transaction import TxResult
 from tests.bundle_world import DOCUMENT, make_world, with_header
-from tests.client.live_node import answering, at, digest_of, streaming
+from tests.client.live_node import FORMS, answering, at, digest_of, old, streaming
 
 HASTE_MS = 900  # where a test has to wait until time is up; each node is given a third
 KEY = b"item/07"
@@ -50,8 +51,31 @@ async def test_what_a_store_holds_is_told_with_a_proof_for_others(connect, one, 
     client = await connect(one)
     answer = await client.state("goods", KEY)
     assert answer.fact.value == node.world.stores["goods"][KEY] and answer.header.height == 3
-    assert verify_bundle(bundle_from_json(answer.bundle_json), node.world.genesis, node.world.now_ns) == answer.verified
+    for bundle in (bundle_from_json(answer.bundle_json), decode_bundle(answer.bundle_bytes)):
+        assert verify_bundle(bundle, node.world.genesis, node.world.now_ns) == answer.verified
     assert (await client.state("goods", KEY, height=2)).fact.state_height == 2
+
+
+async def test_bundles_come_in_their_binary_form_and_from_older_nodes_in_json(connect, one, node):
+    media = []
+
+    def noting(inner):
+        async def twist(request, handler):
+            response = await inner(request, handler)
+            media.append(response.content_type)
+            return response
+
+        return twist
+
+    async def plainly(request, handler):
+        return await handler(request)
+
+    answers = []
+    for inner in (plainly, old):
+        one.twist = noting(inner)
+        answers.append(await ask_state(await connect(one)))
+    assert media == [BUNDLE_MEDIA, "application/json"]
+    assert answers[0] == answers[1]
 
 
 async def test_what_a_store_does_not_hold_is_proved_too(connect, one):
@@ -141,10 +165,11 @@ def truths_of_something_else(world):
 
 
 @pytest.mark.parametrize("lie", truths_of_something_else(make_world()))
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("verify", [True, False])
-async def test_a_true_proof_of_something_else_is_no_answer(connect, one, node, lie, verify):
+async def test_a_true_proof_of_something_else_is_no_answer(connect, one, node, lie, form, verify):
     ask, bundle = truths_of_something_else(node.world)[lie]
-    one.twist = answering(bundle)
+    one.twist = answering(bundle, form=form)
     with pytest.raises(NotProved) as told:
         await ask(await connect(one, verify=verify))
     assert told.value.code is OTHER_QUESTION
@@ -164,22 +189,29 @@ async def test_a_block_that_did_not_apply_the_transaction_is_no_answer(connect, 
     assert told.value.code is OTHER_QUESTION
 
 
-def forgeries(world):
-    """Bundles about the right key that prove nothing."""
+def forgeries(world, form):
+    """Bundles about the right key, in either form, that prove nothing."""
     bundle = world.presence()
-    block, text = bundle.headers[0], bundle_to_json(bundle)
-    value = world.stores["goods"][KEY].hex()
+    block, write = bundle.headers[0], FORMS[form]
+    value = world.stores["goods"][KEY]
     strangers = make_world({"south": 1, "west": 1})
+
+    def with_other(old, new):
+        content = write(bundle)
+        old, new = (old, new) if form == "binary" else (old.hex().encode(), new.hex().encode())
+        assert old in content
+        return content.replace(old, new)
+
     return {
-        "another value": text.replace(value, value[:-2] + "63"),
-        "another genesis": text.replace(bundle.genesis_hash.hex(), bytes(32).hex()),
-        "a header that nobody signed": text.replace(block.header.app_hash.hex(), bytes(32).hex()),
-        "strangers' signatures": bundle_to_json(replace(strangers.presence(), genesis_hash=bundle.genesis_hash)),
-        "too few signatures": bundle_to_json(with_header(bundle, 0, world.maker.sign(block.header, block.validators, absent=[0]))),
-        "votes for nil": bundle_to_json(with_header(bundle, 0, world.maker.sign(block.header, block.validators, nil=[0, 1]))),
-        "a header of the future": bundle_to_json(
-            with_header(bundle, 0, world.maker.forged(block, time_ns=block.header.time_ns + 3600 * 10**9))
-        ),
+        "another value": with_other(value, value[:-1] + b"\x63"),
+        "another genesis": with_other(bundle.genesis_hash, bytes(32)),
+        "a header that nobody signed": with_other(block.header.app_hash, bytes(32)),
+        "strangers' signatures": write(replace(strangers.presence(), genesis_hash=bundle.genesis_hash)),
+        "too few signatures": write(with_header(bundle, 0, world.maker.sign(block.header, block.validators, absent=[0]))),
+        "votes for nil": write(with_header(bundle, 0, world.maker.sign(block.header, block.validators, nil=[0, 1]))),
+        "a header of the future": write(with_header(bundle, 0, world.maker.forged(block, time_ns=block.header.time_ns + 3600 * 10**9))),
+        "half of it": write(bundle)[:500],
+        "something behind it": write(bundle) + b"{",
         "nothing": "",
         "no JSON": "{",
         "JSON of another kind": '{"height": 3}',
@@ -187,12 +219,16 @@ def forgeries(world):
         "deep JSON": "[" * 100_000,
         "a very long number": "9" * 100_000,
         "no text": b"\xff\xfe\x00",
+        "no msgpack": b"\xc1",
+        "msgpack of another kind": b"\x95" + b"\xc0" * 5,
+        "deep msgpack": b"\x91" * 100_000,
+        "a long array of nothing": b"\xdd\xff\xff\xff\xff",
     }
 
 
-def bodies(world):
+def bodies(world, form="json"):
     """Answers that are no bundle at all, or never end."""
-    good = bundle_to_json(world.presence()).encode()
+    good = FORMS[form](world.presence())
     return {
         "status 500": answering("", status=500),
         "status 503 with a problem": answering('{"code": "not-ready", "detail": "soon"}', status=503),
@@ -210,19 +246,25 @@ def bodies(world):
     }
 
 
-@pytest.mark.parametrize("lie", forgeries(make_world()))
-async def test_a_forgery_proves_nothing_and_another_node_is_asked(connect, one, two, node, lie):
-    one.twist = answering(forgeries(node.world)[lie])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("lie", forgeries(make_world(), "json"))
+async def test_a_forgery_proves_nothing_and_another_node_is_asked(connect, one, two, node, lie, form):
+    one.twist = answering(forgeries(node.world, form)[lie])
     with pytest.raises(NotProved):
         await ask_state(await connect(one))
     answer = await ask_state(await connect(one, two))
     assert answer.fact.value == node.world.stores["goods"][KEY] and answer.verified is not None
 
 
-@pytest.mark.parametrize("lie", bodies(make_world()))
-async def test_a_bad_answer_is_an_error_in_time_and_another_node_is_asked(connect, one, two, node, lie, monkeypatch):
+BAD_ANSWERS = [(lie, "json") for lie in bodies(make_world())] + [
+    (lie, "binary") for lie in ("a body cut off", "a body that stops", "an endless body", "half of what was announced", "a compressed body")
+]
+
+
+@pytest.mark.parametrize(("lie", "form"), BAD_ANSWERS)
+async def test_a_bad_answer_is_an_error_in_time_and_another_node_is_asked(connect, one, two, node, lie, form, monkeypatch):
     monkeypatch.setattr(nodes_module, "CLIENT_ANSWER_BYTES_MAX", 1024 * 1024)
-    one.twist = bodies(node.world)[lie]
+    one.twist = bodies(node.world, form)[lie]
     begun = time.monotonic()
     with pytest.raises((NotProved, Unavailable)):
         await ask_state(await connect(one, timeout_ms=HASTE_MS))
@@ -456,11 +498,12 @@ async def test_the_memory_of_headers_is_bounded(connect, one, node, monkeypatch)
     assert sorted(client._asker.known._blocks) == [2, 3]
 
 
-async def test_every_failure_is_a_chain_error(connect, one, node):
+@pytest.mark.parametrize(("form", "step"), [("json", 97), ("binary", 31)])
+async def test_every_failure_is_a_chain_error(connect, one, node, form, step):
     """Any byte of a good answer changed: refused, or the same fact."""
-    good = bundle_to_json(node.world.presence()).encode()
+    good = FORMS[form](node.world.presence())
     client = await connect(one)
-    for place in range(0, len(good), 97):
+    for place in range(0, len(good), step):
         one.twist = answering(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
         with contextlib.suppress(ChainError):
             assert (await ask_state(client)).fact.value == node.world.stores["goods"][KEY]
