@@ -21,14 +21,15 @@ from chainnode.errors import Malformed
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.homes import load_key
 from chainnode.node.node import load_genesis
-from chainnode.types.bundle import EvidenceFact, StateFact, TransactionFact, Verified
+from chainnode.types.bundle import EvidenceFact, StateFact, TransactionFact
 from chainnode.types.codes import BAD_ARGUMENTS
 from chainnode.types.limits import ANCHOR_RECORDS
 from chainnode.types.transaction import Invocation, Value
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import receipt_key
 
-Question = Callable[[Client], Awaitable[Proved[StateFact] | Proved[EvidenceFact] | Proved[TransactionFact]]]
+AnyProved = Proved[StateFact] | Proved[EvidenceFact] | Proved[TransactionFact]
+Question = Callable[[Client], Awaitable[AnyProved]]
 
 DEFAULT_URL = "http://127.0.0.1:26657"
 _ANY_AGE_MS = 2**62  # of an answer, whose time is shown
@@ -47,11 +48,13 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     anchor = subparsers.add_parser("anchor", help="put files' SHA-256 on record and keep the proofs", description=_anchor.__doc__)
     anchor.add_argument("files", nargs="+", type=Path, metavar="FILE")
     anchor.add_argument("--proofs", type=Path, metavar="DIR", help="where the proofs go (default: beside each file, as FILE.proof.json)")
+    anchor.add_argument("--binary", action="store_true", help="write the proofs in their binary form, as FILE.proof.bundle")
     anchor.set_defaults(run=_anchor)
     query = subparsers.add_parser("query", help="ask for something and check its proof", description=_query.__doc__)
     query.add_argument("what", choices=("receipt", "package", "evidence", "transaction", "state"))
     query.add_argument("name", help="receipt id, package code, digest or file, transaction id, or STORE/KEY-IN-HEX")
     query.add_argument("--save", type=Path, metavar="FILE", help="keep the bundle")
+    query.add_argument("--binary", action="store_true", help="keep it in its binary form")
     query.set_defaults(run=_query)
     for parser in (status, submit, anchor, query):
         parser.add_argument("--url", default=DEFAULT_URL, help=f"the node's API (default {DEFAULT_URL})")
@@ -100,27 +103,31 @@ async def _anchor_files(args: argparse.Namespace, signers: list[Signer]) -> None
         for begin in range(0, len(args.files), ANCHOR_RECORDS):
             part = args.files[begin : begin + ANCHOR_RECORDS]
             for path, proof in zip(part, await client.anchor(part, *signers), strict=True):
-                target = (args.proofs or path.parent) / f"{path.name}.proof.json"
+                target = (args.proofs or path.parent) / f"{path.name}.proof.{'bundle' if args.binary else 'json'}"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(proof.bundle_json, encoding="utf-8")
+                _keep(proof, target, is_binary=args.binary)
                 print(f"{path}: block {proof.fact.height}, proof verified, kept in {target}", flush=True)
 
 
 def _query(args: argparse.Namespace) -> int:
     """Fetch the value or the absence of what is asked for, verify its proof against the genesis, and say what it proves."""
-    bundle_json, verified = asyncio.run(_ask(args, _question(args.what, args.name)))
-    for sentence in bundlewords.proved(verified):
+    answer = asyncio.run(_ask(args, _question(args.what, args.name)))
+    assert answer.verified is not None
+    for sentence in bundlewords.proved(answer.verified):
         print(sentence)
     if args.save is not None:
-        args.save.write_text(bundle_json, encoding="utf-8")
+        _keep(answer, args.save, is_binary=args.binary)
     return 0
 
 
-async def _ask(args: argparse.Namespace, question: Question) -> tuple[str, Verified]:
+async def _ask(args: argparse.Namespace, question: Question) -> AnyProved:
     async with client_of(args) as client:
-        answer = await question(client)
-    assert answer.verified is not None
-    return answer.bundle_json, answer.verified
+        return await question(client)
+
+
+def _keep(proof: AnyProved, target: Path, *, is_binary: bool) -> None:
+    """Write a bundle to a file in one of its forms."""
+    target.write_bytes(proof.bundle_bytes if is_binary else proof.bundle_json.encode())
 
 
 def _question(what: str, name: str) -> Question:

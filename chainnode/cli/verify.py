@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 
 from chainnode import bundlewords
 from chainnode.bundle import verify_bundle
-from chainnode.bundlejson import bundle_from_json
+from chainnode.bundlebytes import bundle_from_content
 from chainnode.cli import statewords
 from chainnode.cli.usage import UsageError
 from chainnode.errors import ChainError, Malformed
@@ -39,7 +39,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         help="check proof bundles offline",
         description="Check proof bundles offline. Exit code 0: all proved; 1: one was refused; 2: wrong use.",
     )
-    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="file with a proof bundle; - reads standard input")
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="file with a proof bundle in either form; - reads standard input")
     parser.add_argument("--genesis", required=True, metavar="FILE", help="the chain's genesis.json, from a source that you trust")
     parser.add_argument("--trusted", metavar="HASH@HEIGHT", help="a header that you know to be the chain's; trust begins there")
     parser.add_argument("--now", metavar="TIME", help="judge as of this time, e.g. 2026-11-25T08:00:00Z (default: this machine's clock)")
@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     for option, value in (("--file", args.file), ("--about", args.about)):
         if value is not None and len(args.bundles) != 1:
             raise UsageError(f"{option} goes with one bundle")
-    texts = [_read_text(name) for name in args.bundles]
-    results = [_verify(text, genesis, now_ns, trusted) for text in texts]
+    contents = [_read(name) for name in args.bundles]
+    results = [_verify(content, genesis, now_ns, trusted) for content in contents]
     checks: dict[str, bool] = {}
     if args.file is not None and isinstance(results[0], Verified):
         checks["file_consistent"] = _has_digest(args.file, results[0].fact)
@@ -80,22 +80,20 @@ def run(args: argparse.Namespace) -> int:
 # Reading
 
 
-def _read_text(name: str) -> str:
-    """A file's text; one byte more than a bundle may have is enough to refuse it."""
+def _read(name: str) -> bytes:
+    """What a file holds; one byte more than a bundle may have is enough to refuse it."""
     try:
         if name == "-":
-            content = sys.stdin.buffer.read(BUNDLE_BYTES_MAX + 1)
-        else:
-            with Path(name).open("rb") as file:
-                content = file.read(BUNDLE_BYTES_MAX + 1)
+            return sys.stdin.buffer.read(BUNDLE_BYTES_MAX + 1)
+        with Path(name).open("rb") as file:
+            return file.read(BUNDLE_BYTES_MAX + 1)
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from error
-    return content.decode("utf-8", "replace")
 
 
 def _read_genesis(name: str) -> Genesis:
     try:
-        return genesis_from_json(_read_text(name))
+        return genesis_from_json(_read(name).decode("utf-8", "replace"))
     except Malformed as error:
         raise UsageError(f"{name} is not a genesis file: {error.detail}") from error
 
@@ -121,9 +119,9 @@ def _parse_now(text: str) -> int:
 # Checking
 
 
-def _verify(text: str, genesis: Genesis, now_ns: int, trusted: tuple[bytes, int] | None) -> Verified | ChainError:
+def _verify(content: bytes, genesis: Genesis, now_ns: int, trusted: tuple[bytes, int] | None) -> Verified | ChainError:
     try:
-        return verify_bundle(bundle_from_json(text), genesis, now_ns, trusted)
+        return verify_bundle(bundle_from_content(content), genesis, now_ns, trusted)
     except ChainError as error:
         return error
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from chainnode.bundlebytes import decode_bundle
 from chainnode.cli.keys import PASSPHRASE_VARIABLE
 from chainnode.cli.main import main
 from chainnode.client.client import Client
@@ -81,6 +82,18 @@ async def test_files_are_anchored_with_a_proof_beside_each(run, tmp_path, monkey
     assert out.splitlines()[2].startswith(f"{files[2]}: block 6, ") and json.loads(proof.read_text())["kind"] == "evidence"
     code, out, _ = await run("query", "evidence", files[0])
     assert code == 0 and digest_of("0.txt").hex() in out
+
+
+async def test_proofs_are_kept_in_their_binary_form_if_so_asked(run, node, tmp_path):
+    file, saved = tmp_path / "x.txt", tmp_path / "saved"
+    file.write_text("x")
+    code, out, _ = await run("anchor", file, "--binary")
+    proof = tmp_path / "x.txt.proof.bundle"
+    assert code == 0 and out.endswith(f"kept in {proof}\n")
+    assert (await run("query", "state", f"goods/{b'item/07'.hex()}", "--save", saved, "--binary"))[0] == 0
+    for kept in (proof, saved):
+        assert decode_bundle(kept.read_bytes()).chain_id == node.world.genesis.chain_id
+        assert (await asyncio.to_thread(main, ["verify", str(kept), "--genesis", str(tmp_path / "genesis.json")])) == 0
 
 
 async def test_a_missing_file_is_told_before_anything_is_sent(run, one, tmp_path):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from chainnode import codec
+from chainnode.bundlebytes import encode_bundle
 from chainnode.bundlejson import bundle_to_json
 from chainnode.cli.main import main
 from chainnode.digests import header_hash
@@ -60,6 +61,19 @@ def test_all_kinds_are_proved_in_one_run(world, folder, capsys):
     assert capsys.readouterr().out.count(": PROVED") == 6
 
 
+def test_both_forms_are_read_and_tell_the_same(world, folder, capsys, monkeypatch):
+    for kind, bundle in world.all().items():
+        (folder / "binary").write_bytes(encode_bundle(bundle))
+        assert run(world, folder, folder / f"{kind}.json") == PROVED
+        told = capsys.readouterr().out.replace(f"{kind}.json", "binary")
+        assert run(world, folder, folder / "binary") == PROVED
+        assert capsys.readouterr().out == told
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / "binary").read_bytes())))
+    assert run(world, folder, "-") == PROVED
+    (folder / "binary").write_bytes((folder / "binary").read_bytes()[:-1])
+    assert run(world, folder, folder / "binary") == REFUSED
+
+
 def test_one_refused_bundle_fails_the_run(world, folder, capsys):
     text = (folder / "presence.json").read_text()
     (folder / "bad.json").write_text(text.replace('"round":0', '"round":1'))
@@ -69,7 +83,7 @@ def test_one_refused_bundle_fails_the_run(world, folder, capsys):
     assert "bad.json: REFUSED (bad-commit)" in told
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{}", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{}", b"[" * 100_000, b"\x95", b"\x91" * 100_000, b"{\xff}"])
 def test_rubbish_is_refused_not_crashed_on(world, folder, content, capsys):
     (folder / "rubbish.json").write_bytes(content)
     assert run(world, folder, folder / "rubbish.json") == REFUSED
