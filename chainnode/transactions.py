@@ -130,10 +130,10 @@ def decode_batch(batch_bytes: bytes) -> tuple[Transaction, ...]:
 
 def split_batch(batch_bytes: bytes) -> tuple[bytes, ...]:
     """The signed transactions of a batch as bytes, none of which is looked into. Malformed when it is no batch."""
-    raws = codec.as_array(codec.decode(batch_bytes, bytes_max=BATCH_BYTES_MAX))
-    if not 0 < len(raws) <= BATCH_TXS_MAX:
-        raise Malformed(TOO_LARGE, f"a batch has 1 to {BATCH_TXS_MAX} transactions, not {len(raws)}")
-    return tuple([codec.as_bytes(raw) for raw in raws])
+    raws = codec.decode_pieces(batch_bytes, bytes_max=BATCH_BYTES_MAX, count_max=BATCH_TXS_MAX)
+    if not raws:
+        raise Malformed(TOO_LARGE, f"a batch has 1 to {BATCH_TXS_MAX} transactions, not 0")
+    return raws
 
 
 def encode_result(result: TxResult) -> bytes:

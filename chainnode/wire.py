@@ -29,6 +29,7 @@ from chainnode.types.limits import (
     CHAIN_ID_BYTES_MAX,
     DID_BYTES_MAX,
     FRAME_BYTES_MAX,
+    MESSAGE_ELEMENTS_MAX,
     SYNC_BLOCKS_IN_FLIGHT_MAX,
     VALIDATORS_MAX,
 )
@@ -58,7 +59,7 @@ def encode_message(message: Message) -> bytes:
 
 def decode_message(data: bytes) -> Message:
     """The message with these bytes; Malformed for anything else, whoever sent it."""
-    fields = codec.as_array(codec.decode(data, bytes_max=FRAME_BYTES_MAX))
+    fields = codec.as_array(codec.decode(data, bytes_max=FRAME_BYTES_MAX, elements_max=MESSAGE_ELEMENTS_MAX))
     if not fields:
         raise Malformed(MALFORMED, "the message has no kind")
     kind = codec.as_int(fields[0], HELLO, BLOCK_REPLY)

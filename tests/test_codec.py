@@ -5,7 +5,7 @@ import tracemalloc
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chainnode import codec
@@ -209,6 +209,50 @@ def test_depth_has_a_limit(wrap):
         codec.decode(write_plainly(long), bytes_max=10_000)
 
 
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_an_array_of_bytes_is_read_as_decode_reads_it(pieces):
+    data = codec.encode(tuple(pieces))
+    assert codec.decode_pieces(data, bytes_max=len(data), count_max=len(pieces)) == tuple(pieces)
+    for limits in ({"bytes_max": len(data) - 1, "count_max": 20}, {"bytes_max": len(data), "count_max": len(pieces) - 1}):
+        with pytest.raises(Malformed) as caught:
+            codec.decode_pieces(data, **limits)
+        assert caught.value.code == TOO_LARGE
+
+
+@given(st.one_of(st.binary(max_size=40), VALUES.map(codec.encode)))
+@example(b"\xdd\x00")
+@example(b"\x91\xc4\x05abc")
+def test_what_is_no_array_of_bytes_is_refused(data):
+    try:
+        value = codec.decode(data, bytes_max=len(data))
+    except Malformed:
+        value = None
+    if type(value) is tuple and all(type(one) is bytes for one in value):
+        return
+    with pytest.raises(Malformed):
+        codec.decode_pieces(data, bytes_max=len(data), count_max=1000)
+
+
+def test_an_array_of_bytes_is_refused_at_the_first_thing_that_is_none(monkeypatch):
+    """Before anything is parsed, which would take a second per MiB of arrays within arrays."""
+    monkeypatch.setattr(codec, "parse", None)
+    long = b"\xdd\x00\x00\x03\xe8" + b"\x91\x01" * 500_000
+    for data in (long, b"\xdc\x00\x02\xc4\x00\x91", b"\x82", b"", b"\x91", b"\xc4\x00"):
+        with pytest.raises(Malformed):
+            codec.decode_pieces(data, bytes_max=len(data), count_max=1000)
+
+
+@pytest.mark.parametrize("unit", [b"\x01", b"\x91\xc0", b"\x81\xa1a\x01"])
+def test_elements_can_have_a_limit_where_an_array_is_long(unit):
+    count = 3000
+    data = b"\xdc" + count.to_bytes(2, "big") + unit * count
+    elements = 1 + count * {0x01: 1, 0x91: 2, 0x81: 3}[unit[0]]
+    assert codec.decode(data, bytes_max=len(data), elements_max=elements) == codec.decode(data, bytes_max=len(data))
+    with pytest.raises(Malformed) as caught:
+        codec.decode(data, bytes_max=len(data), elements_max=elements - 1)
+    assert caught.value.code == TOO_LARGE
+
+
 def test_size_has_a_limit():
     data = codec.encode("x" * 100)
     assert codec.decode(data, bytes_max=len(data)) == "x" * 100
@@ -242,7 +286,7 @@ def test_hostile_lengths_cost_no_memory(data):
 
 @given(VALUES)
 def test_the_look_at_the_depth_passes_over_every_kind_of_element(value):
-    codec._check_depth(codec.encode(value))
+    codec._check_depth(codec.encode(value), 10**6)
 
 
 @pytest.mark.parametrize(
@@ -282,9 +326,9 @@ def test_the_look_at_the_depth_passes_over_every_kind_of_element(value):
 )
 def test_the_look_at_the_depth_knows_how_long_each_form_is(element):
     assert codec._skip(element, 0) == (None, len(element))
-    codec._check_depth(b"\x92" + element + b"\xc0")
+    codec._check_depth(b"\x92" + element + b"\xc0", 10**6)
     with pytest.raises(Malformed):
-        codec._check_depth(b"\x93" + element + b"\xc0")
+        codec._check_depth(b"\x93" + element + b"\xc0", 10**6)
 
 
 def test_readers_take_what_fits_and_refuse_the_rest():

@@ -18,6 +18,7 @@ from chainnode.types.limits import (
     BLOCK_BATCHES_MAX,
     BLOCK_BODY_BYTES_MAX,
     FRAME_BYTES_MAX,
+    MESSAGE_ELEMENTS_MAX,
     SYNC_BLOCKS_IN_FLIGHT_MAX,
     VALIDATORS_MAX,
 )
@@ -177,3 +178,15 @@ def test_a_message_has_a_limit_of_bytes():
     with pytest.raises(Malformed) as caught:
         wire.decode_message(bytes(FRAME_BYTES_MAX + 1))
     assert caught.value.code == TOO_LARGE
+
+
+def test_a_message_of_very_many_elements_is_refused_before_it_takes_long():
+    """8 MiB of arrays within arrays take 9 s to read, in which this node could not vote; a peer is cut off after the first."""
+    commit = replace(COMMIT, signatures=COMMIT.signatures * VALIDATORS_MAX)
+    full = BlockReply((DecidedBlock(b"", commit, (b"",) * BLOCK_BATCHES_MAX),) * SYNC_BLOCKS_IN_FLIGHT_MAX)
+    assert wire.decode_message(wire.encode_message(full)) == full
+    deep = b"\x91" * 8 + b"\x01"
+    count = MESSAGE_ELEMENTS_MAX // 9 + 1
+    with pytest.raises(Malformed) as caught:
+        wire.decode_message(b"\x92\x08\xdd" + count.to_bytes(4, "big") + deep * count)
+    assert caught.value.code is TOO_LARGE

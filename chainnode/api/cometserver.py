@@ -11,6 +11,7 @@ from chainnode.api.asking import body_of
 from chainnode.api.backend import Backend
 from chainnode.api.cometcalls import Arguments, CometError
 from chainnode.api.forms import Json
+from chainnode.api.jsonbody import read_json
 from chainnode.errors import Malformed, Unavailable
 from chainnode.types.codes import OVERLOADED, TOO_LARGE
 from chainnode.types.limits import COMET_BATCH_MAX, COMET_REQUEST_BYTES_MAX, COMET_SOCKETS_MAX
@@ -78,9 +79,9 @@ async def by_socket(backend: Backend, request: web.Request) -> web.WebSocketResp
 async def _answer(backend: Backend, body: bytes | str) -> Json:
     """What to answer to a text of one call or several; None to notices, which want no answer."""
     try:
-        document: Json = json.loads(body)
-    except (ValueError, RecursionError):
-        return _failure(None, CometError(cometcalls.PARSE, "the body is not JSON"))
+        document = read_json(body)
+    except Malformed as error:
+        return _failure(None, CometError(cometcalls.PARSE, error.detail))
     if not isinstance(document, list):
         return await _answer_one(backend, document)
     if not 0 < len(document) <= COMET_BATCH_MAX:
@@ -89,7 +90,7 @@ async def _answer(backend: Backend, body: bytes | str) -> Json:
     return [answer for answer in answers if answer is not None] or None
 
 
-async def _answer_one(backend: Backend, document: Json) -> Json:
+async def _answer_one(backend: Backend, document: object) -> Json:
     if not isinstance(document, dict) or not isinstance(document.get("method"), str) or document.get("jsonrpc", "2.0") != "2.0":
         return _failure(None, CometError(cometcalls.INVALID_REQUEST, "a call is an object with a method"))
     call_id = document.get("id")

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 
 from aiohttp import web
 
@@ -10,6 +9,7 @@ from chainnode import codec
 from chainnode.api.asking import body_of, path_hash, query_choice, query_wait_ms, wait_for_height
 from chainnode.api.backend import Backend, Submitted
 from chainnode.api.forms import Json, code_name, result_json, transaction_json
+from chainnode.api.jsonbody import read_json
 from chainnode.api.problems import NothingHere
 from chainnode.api.proofs import bundle_response
 from chainnode.errors import Malformed
@@ -69,17 +69,14 @@ def _check_count(count: int) -> None:
 
 
 def _raws_of_msgpack(body: bytes) -> tuple[bytes, ...]:
-    raws = codec.as_array(codec.decode(body, bytes_max=len(body)))
+    raws = codec.decode_pieces(body, bytes_max=len(body), count_max=SUBMIT_TXS_MAX)
     _check_count(len(raws))
-    return tuple([codec.as_bytes(raw) for raw in raws])
+    return raws
 
 
 def _raws_of_json(body: bytes) -> tuple[tuple[bytes, ...], int | None]:
     """The transactions of a JSON body, and how long its sender waits."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Malformed(MALFORMED, "the body is not JSON") from None
+    document = read_json(body)
     if not isinstance(document, dict) or not set(document) <= {"transactions", "wait_ms"}:
         raise Malformed(MALFORMED, "the body is an object with the members transactions and, if you like, wait_ms")
     texts, wait_ms = document.get("transactions"), document.get("wait_ms")

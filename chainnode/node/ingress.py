@@ -29,7 +29,7 @@ from chainnode.types.codes import (
     WRONG_CHAIN,
     Code,
 )
-from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_WAITERS_MAX
+from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_LOOP_BYTES_MAX, INGRESS_WAITERS_MAX
 from chainnode.types.transaction import Transaction, TxResult
 
 
@@ -90,7 +90,7 @@ class Ingress:
             raise Unavailable(CLOCK_WRONG, self._host.clock.reason)  # "expired" would blame the client
         loop = asyncio.get_running_loop()
         async with self._checking:
-            if len(raws) == 1:
+            if len(raws) == 1 and len(raws[0]) <= INGRESS_LOOP_BYTES_MAX:
                 checked = self._check(raws)  # the hop to a thread would cost more
             else:
                 checked = await loop.run_in_executor(self._pool, self._check, raws)
@@ -117,7 +117,7 @@ class Ingress:
         return [self._outcome(one, waiter) for one in checked]
 
     def _check(self, raws: Sequence[bytes]) -> list[Transaction | Outcome]:
-        """Decode and verify; in a thread when there are many."""
+        """Decode and verify; in a thread when there is much of it."""
         tip = self._chain.tip
         now_ms = time.time_ns() // NS_PER_MS
         found: list[Transaction | Outcome] = []

@@ -27,6 +27,7 @@ VALIDATORS_MAX = 100
 # Peers
 PEERS_MAX = 128
 FRAME_BYTES_MAX = 8 * 1024 * 1024
+MESSAGE_ELEMENTS_MAX = 300_000  # arrays and what is in them, of one message: a reply of 16 blocks of 16,384 batches each
 PEER_QUEUE_MESSAGES_MAX = 4096
 PEER_QUEUE_BYTES_MAX = 64 * 1024 * 1024
 HANDSHAKE_MS = 5_000
@@ -165,6 +166,7 @@ CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we ca
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
 BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
 INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
+INGRESS_LOOP_BYTES_MAX = 8 * 1024  # a transaction up to this length is checked at once, which costs less than the hop to a thread
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
 PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
 
@@ -173,6 +175,7 @@ OPEN_FILES = 65_536  # files and sockets that a node asks the machine for
 OPEN_FILES_MIN = 8_192  # with fewer a flood of connections could leave none for the disk; the log then says so
 HTTP_CONNECTIONS_MAX = 4096  # open connections, and never more than half of the files that the node may open
 HTTP_BODY_MS_MAX = 60_000  # how long the body of a request may take to come
+JSON_PARTS_MAX = 20_000  # lists, objects and commas in the JSON of one request: 2 ms to read
 HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST
 SUBMIT_WAIT_MS_MAX = 60_000  # how long a request may wait for a block

@@ -9,7 +9,7 @@ from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import TransactionFact
-from chainnode.types.limits import SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
+from chainnode.types.limits import JSON_PARTS_MAX, SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
 from tests.api.fake_node import with_memo
 
 MSGPACK = {"Content-Type": "application/msgpack"}
@@ -79,7 +79,9 @@ async def test_msgpack_goes_in_and_comes_out(served):
         (b'{"transactions": ["00"], "wait_ms": %d}' % (SUBMIT_WAIT_MS_MAX + 1), "application/json", 400, "malformed"),
         (b'{"transactions": ["00"], "more": 1}', "application/json", 400, "malformed"),
         (b'{"transactions": [%s]}' % b",".join([b'"00"'] * (SUBMIT_TXS_MAX + 1)), "application/json", 413, "too-large"),
+        (b'{"transactions": [%s]}' % b",".join([b"[]"] * JSON_PARTS_MAX), "application/json", 400, "malformed"),
         (b"\xff", "application/msgpack", 400, "malformed"),
+        (b"\xdc\x03\xe8" + b"\x91\x01" * 1000, "application/msgpack", 400, "malformed"),
         (b"\x90", "application/msgpack", 400, "malformed"),
         (b"\x91\x01", "application/msgpack", 400, "malformed"),
         (b"\x01", "application/msgpack", 400, "malformed"),

@@ -1,6 +1,7 @@
 """The door for transactions: what is refused and with which code, and that every client who waits is answered or forgotten."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,7 @@ from chainnode.types.codes import (
     Code,
 )
 from chainnode.types.genesis import ChainParams
-from chainnode.types.limits import INGRESS_CHECKS_MAX
+from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_LOOP_BYTES_MAX
 from chainnode.types.transaction import Signature, TxResult
 from tests.chain_maker import key_of, make_genesis, make_transaction
 from tests.node.small_chain import CLIENT, SmallChain, batch, record, transaction
@@ -108,6 +109,17 @@ async def door() -> AsyncIterator[Door]:
 
 
 # Taken and refused
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+async def test_a_large_transaction_is_checked_in_a_thread(door: Door, monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
+    """A stranger can make one whose check takes a second, and 16 signatures over a MiB take 30 ms; consensus shares the loop."""
+    checked: list[threading.Thread] = []
+    check = door.ingress._check
+    monkeypatch.setattr(door.ingress, "_check", lambda raws: (checked.append(threading.current_thread()), check(raws))[1])
+    (outcome,) = await door.ingress.submit([bytes(INGRESS_LOOP_BYTES_MAX + extra)], wait_ms=None)
+    assert outcome.error is not None and outcome.error.code is MALFORMED
+    assert [one is threading.main_thread() for one in checked] == [not extra]
 
 
 async def test_a_good_transaction_is_handed_over_once(door: Door) -> None:
