@@ -19,7 +19,7 @@ from chainnode.errors import Rejected
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.codes import ALREADY_EXISTS, NO_RECOVERY
 from chainnode.types.transaction import Invocation, Value
-from contracts.identityrecords import NAME
+from contracts.identityrecords import NAME, recovery_key
 
 _EPILOG = """\
 Who sends a transaction needs a role on the chain: give the key of one who has it as --sponsor-key-file, unless a signer has.
@@ -263,6 +263,11 @@ def _finish(args: argparse.Namespace) -> int:
     """Let recovered keys come in force, by anybody with a role on the chain, once the delay has passed. Controllers go."""
 
     async def finish(client: Client, one: Identity, parties: Keys) -> None:
+        pending = (await client.state(NAME, recovery_key(one.did))).fact.value
+        if pending is None:
+            raise Rejected(NO_RECOVERY, f"no recovery of {one.did} is pending")
+        ready_ms = record.decode_recovery(pending).ready_ms
+        print(f"the new keys can come in force from {time_to_text(ready_ms * _NS_PER_MS)} on")
         done = await act(args, client, Invocation(NAME, "finish_recovery", (one.did,)), (), parties)
         if done is not None:
             print(f"{one.did} changed: version {one.sequence + 1}")

@@ -177,6 +177,14 @@ async def test_the_answer_of_a_resolver_is_good_offline_too(anna: Desk) -> None:
     await anna.refused("bad-use", "resolve", "@anna", "--offline", "./answer.json", exit_code=2, genesis=False)
 
 
+async def test_a_record_that_somebody_made_up_is_not_believed(anna: Desk) -> None:
+    await anna.run("resolve", "@anna", "--save", "./proof.json")
+    text = (anna.folder / "proof.json").read_text()
+    assert text.count(key_of("anna").public.hex()) == 1
+    (anna.folder / "forged.json").write_text(text.replace(key_of("anna").public.hex(), key_of("eve").public.hex()))
+    await anna.refused("bad-proof", "resolve", "@anna", "--offline", "./forged.json")
+
+
 async def test_the_bid_form_shows_what_xinghuo_knows(anna: Desk) -> None:
     found = await document(anna, "anna", "--bid")
     assert found["publicKey"][0]["publicKeyHex"].startswith("b06566") and found["extension"]["ttl"] == 86400
@@ -293,6 +301,8 @@ async def test_a_new_key_takes_the_place_of_the_old(anna: Desk) -> None:
     assert out.endswith("changed: version 2\n")
     assert keys_of(await document(anna)) == ["key-2"]
     await anna.refused("key-not-authorised", "update", "@anna", "--key-file", "%anna", "--service", SHOP)
+    old = f"{anna.did('anna')}={anna.key('anna')}"  # whoever names the DID is refused by the node
+    await anna.refused("key-not-authorised", "update", "@anna", "--key-file", old, "--service", SHOP, "--sponsor-key-file", "%sponsor")
     await anna.sponsored("update", "@anna", "--key-file", "%anna2", "--service", SHOP)
 
 
@@ -307,6 +317,8 @@ async def test_keys_are_added_and_dropped_by_name(anna: Desk) -> None:
     found = await document(anna)
     assert found["assertionMethod"][-1].endswith("#key-4") and not found["capabilityInvocation"][-1].endswith("#key-4")
     await anna.refused("key-not-authorised", "update", "@anna", "--key-file", "%issuer", "--service", SHOP)
+    named = f"{anna.did('anna')}={anna.key('issuer')}"
+    await anna.refused("key-not-authorised", "update", "@anna", "--key-file", named, "--service", SHOP, "--sponsor-key-file", "%sponsor")
     found["verificationMethod"] = found["verificationMethod"][:1]
     for name in ("authentication", "assertionMethod", "capabilityInvocation", "capabilityDelegation"):
         found[name] = found[name][:1]

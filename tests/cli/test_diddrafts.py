@@ -113,6 +113,11 @@ async def test_a_key_that_never_leaves_its_holder_is_registered(desk: Desk, form
 
 async def test_each_kind_of_change_is_told_in_words_before_it_is_signed(board: Desk) -> None:
     own = ("--key-file", "%ada", "--key-file", "%ben", "--sponsor", "@sponsor")
+    await board.sponsored("control", "@anna", *own[:4], "--recovery", "@eve")
+    recover = ("recover", "@anna", "--new-key-file", "%new")
+    await board.run(*recover, "--signer", "@eve", "--sponsor", "@sponsor", "--offline-sign", "./recover")
+    assert f"Asks for new keys of {board.did('anna')}, version 3 with SHA-256 " in await board.run("cosign", "./recover")
+    await board.sponsored(*recover, "--key-file", "%eve")
     kinds = {
         "create": ("create", "--key-file", "%dan", "--sponsor", "@sponsor", "--also-known-as", "https://dan.example"),
         "rotate": ("rotate", "@anna", *own, "--new-key-file", "%new"),
@@ -133,10 +138,6 @@ async def test_each_kind_of_change_is_told_in_words_before_it_is_signed(board: D
         await board.run(*command, "--offline-sign", f"./{name}")
         out = await board.run("cosign", f"./{name}")
         assert all(part in out for part in words[name]), out
-    await board.sponsored("control", "@anna", *own[:4], "--recovery", "@eve")
-    recover = ("recover", "@anna", "--signer", "@eve", "--sponsor", "@sponsor", "--new-key-file", "%new")
-    await board.run(*recover, "--offline-sign", "./recover")
-    assert f"Asks for new keys of {board.did('anna')}, version 3 with SHA-256 " in await board.run("cosign", "./recover")
 
 
 def test_a_call_that_is_not_as_it_should_be_is_shown_as_it_is_written() -> None:
