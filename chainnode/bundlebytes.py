@@ -207,7 +207,7 @@ def _result(value: Value, last: Header) -> ResultClaim:
 
 
 def _path_step(value: Value) -> PathStep:
-    left, right = _sides(value)
+    left, right = _sides(*codec.as_array(value, 2))
     return PathStep(left is not None, left or right or b"")
 
 
@@ -283,8 +283,8 @@ def _tree_path_value(path: tuple[InnerOp, ...]) -> Value:
 def _tree_path(value: Value, shared: tuple[InnerOp, ...]) -> tuple[InnerOp, ...]:
     steps = []
     for item in _array(value, 0, PROOF_STEPS_MAX - len(shared)):
-        head, *sides = codec.as_array(item, 3)
-        steps.append(InnerOp(HashOp.SHA256, *_node_around(codec.as_bytes(head), *_sides(tuple(sides)))))
+        head, left, right = codec.as_array(item, 3)
+        steps.append(InnerOp(HashOp.SHA256, *_node_around(codec.as_bytes(head), *_sides(left, right))))
     return (*steps, *shared)
 
 
@@ -305,16 +305,15 @@ def _store_step_value(step: InnerOp) -> Value:
 
 
 def _store_step(value: Value) -> InnerOp:
-    left, right = _sides(value)
+    left, right = _sides(*codec.as_array(value, 2))
     return InnerOp(HashOp.SHA256, b"\x01" + (left or b""), right or b"")
 
 
 # Values
 
 
-def _sides(value: Value) -> tuple[bytes | None, bytes | None]:
-    """[left, right] of a node: one is nil, where the child stands, the other its sibling's hash."""
-    left, right = codec.as_array(value, 2)
+def _sides(left: Value, right: Value) -> tuple[bytes | None, bytes | None]:
+    """The children of a node: one is nil, where the child of the path stands, the other is its sibling's hash."""
     return (None, codec.as_bytes(right, HASH_BYTES)) if left is None else (codec.as_bytes(left, HASH_BYTES), None)
 
 

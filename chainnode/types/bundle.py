@@ -1,4 +1,4 @@
-"""Proof bundles: what a stranger is handed, and what it comes to know. The JSON form is in `chainnode/bundlejson.py`.
+"""Proof bundles: what a stranger is handed, and what it comes to know. Forms: `chainnode/bundlejson.py`, `bundlebytes.py`.
 
 A bundle carries nothing that is not checked: each field is hashed, signed, or compared with the genesis file.
 """
