@@ -11,6 +11,7 @@ from chainnode.bundlebytes import decode_bundle, encode_bundle
 from chainnode.bundlejson import bundle_from_json, bundle_to_json
 from chainnode.genesisfile import genesis_from_json
 from chainnode.rfc3339 import time_from_text
+from tests.vectors.bundle_stranger import json_of
 
 HERE = Path(__file__).parent
 PARTS = json.loads((HERE / "bundles.json").read_text(encoding="utf-8"))
@@ -33,6 +34,12 @@ def test_both_forms_are_those_of_the_bundle_and_it_verifies(part, name):
     assert (encode_bundle(bundle), bundle_to_json(bundle)) == (data, text)
     genesis = genesis_from_json(json.dumps(PARTS[part]["genesis"]))
     assert verify_bundle(bundle, genesis, time_from_text(PARTS[part]["now"])).height == bundle.headers[-1].header.height
+
+
+@pytest.mark.parametrize(("part", "name"), CASES)
+def test_a_stranger_reads_the_binary_form_by_the_page(part, name):
+    one = PARTS[part]["bundles"][name]
+    assert json_of(bytes.fromhex(one["binary"])) == one["json"]
 
 
 def test_the_example_on_the_page_is_the_vector():
