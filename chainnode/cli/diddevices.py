@@ -9,6 +9,7 @@ from pathlib import Path
 from chainnode import bid
 from chainnode.cli import ask, devicekeys, diddocuments, didparties
 from chainnode.cli.didparties import Keys, act, open_keys
+from chainnode.cli.didwords import control_words
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.usage import UsageError, whole_number
 from chainnode.cli.verify import Subparsers
@@ -31,7 +32,9 @@ _REST_BYTES = 4096 + DEVICE_TEMPLATE_BYTES_MAX  # of a transaction besides its d
 def add_parser(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     """Add `did devices`."""
     parser = actions.add_parser("devices", help="register thousands of devices at once", description=run.__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="device keys: sealed by --count, or lines of PUBLIC-KEY SIGNATURE in hex")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="device keys: sealed by --count, or lines of PUBLIC-KEY SIGNATURE in hex"
+    )
     parser.add_argument("--count", type=whole_number(1, DEVICE_FILE_KEYS_MAX), metavar="N", help="draw N keys into FILE, encrypted, first")
     parser.add_argument("--device-passphrase-file", type=Path, metavar="FILE", help="of the sealed device keys; else as for the others")
     parser.add_argument(
@@ -55,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--offline-sign goes with one transaction: devices are registered by who is here")
     if args.digest:
         return asyncio.run(_print_digest(args))
+    if args.file is None:
+        raise UsageError("name the FILE with the keys of the devices, or, with --count, the one that they go into")
     if args.count is not None:
         devicekeys.save(args.file, devicekeys.draw(args.count), _passphrase(args, is_new=True))
         print(f"{args.count:,} keys drawn and sealed in {args.file}", flush=True)
@@ -107,6 +112,8 @@ async def _register(args: argparse.Namespace, held: devicekeys.DeviceFile, keys:
         raise UsageError("--key-file or --sponsor-key-file is the key of who registers them")
     async with ask.client_of(args, age_ms_max=None) as client:
         control, facts = _template(args, (first.did or first.own_did,))
+        for line in control_words(control):
+            print(line)
         digest = template_digest(control, facts)
         size = min(args.batch, (client.genesis.params.tx_bytes_max - _REST_BYTES) // _DEVICE_BYTES)
         started, total = time.monotonic(), len(held.keys)

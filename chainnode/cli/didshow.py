@@ -65,8 +65,13 @@ def run_resolve(args: argparse.Namespace) -> int:
         if found.identity is None:
             raise UsageError(f"--bid shows the documents of did:bid, and this is {args.did}")
         document = bidview.document(found.identity)
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(_readable(json.dumps(document, indent=2, ensure_ascii=False)))
     return 0
+
+
+def _readable(text: str) -> str:
+    """JSON with escapes for whatever could mislead a terminal, which stands in texts alone."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
 
 
 async def _find(args: argparse.Namespace, wanted: Wanted) -> _Found:
@@ -79,7 +84,7 @@ async def _find(args: argparse.Namespace, wanted: Wanted) -> _Found:
             if args.offline is not None:
                 return _offline(args, url.did, wanted)
             async with ask.client_of(args, age_ms_max=None) as client:
-                return _of_resolved(await client.resolve(url.did, args.version_id, args.version_time))
+                return _of_resolved(await client.resolve(url.did, args.version_id, args.version_time), wanted)
         case FromItself(document):
             _refuse_options(args, wanted, url.did)
             return _Found(document(url.did), "nobody; the document follows from the DID itself, which is the key")
@@ -99,19 +104,21 @@ def _refuse_options(args: argparse.Namespace, wanted: Wanted, did: str) -> None:
         raise UsageError(f"--offline reads a proof bundle, and {did} has none")
 
 
-def _of_resolved(found: ResolvedDid) -> _Found:
+def _of_resolved(found: ResolvedDid, wanted: Wanted) -> _Found:
     assert found.proof is not None and found.height is not None and found.time_ns is not None
     as_of = f"as of block {found.height}, {time_to_text(found.time_ns)}"
-    return _found(found.did, found.identity, found.document, f"{found.trust}; {as_of}", found.proof.bundle_json, as_of)
+    absence = _absence(found.did, found.identity, wanted, as_of)
+    return _Found(found.document, f"{found.trust}; {as_of}", found.identity, found.proof.bundle_json, absence)
 
 
-def _found(did: str, identity: Identity | None, document: Members | None, trust: str, bundle_json: str, as_of: str) -> _Found:
-    absence = None
+def _absence(did: str, identity: Identity | None, wanted: Wanted, as_of: str) -> Rejected | None:
+    """Why there is no document."""
     if identity is None:
-        absence = Rejected(NOT_FOUND, f"{did} has no such version, or is not registered, {as_of}; that is proved")
-    elif document is None:
-        absence = Rejected(DEACTIVATED, f"{did} was deactivated in block {identity.height}, for ever; that is proved")
-    return _Found(document, trust, identity, bundle_json, absence)
+        what = "is not registered" if wanted == NEWEST else "has no such version, or is not registered,"
+        return Rejected(NOT_FOUND, f"{did} {what} {as_of}; that is proved")
+    if not identity.is_active:
+        return Rejected(DEACTIVATED, f"{did} was deactivated in block {identity.height}, for ever; that is proved")
+    return None
 
 
 def _offline(args: argparse.Namespace, did: str, wanted: Wanted) -> _Found:
@@ -130,9 +137,8 @@ def _offline(args: argparse.Namespace, did: str, wanted: Wanted) -> _Found:
         f"{verified.power_signed} of {verified.power_total} voting power, which signed block {verified.height} of {verified.chain_id},"
         f" traced to the genesis file; {as_of}, {age_s:,} s ago: later blocks may say otherwise"
     )
-    if version is None:
-        return _found(did, None, None, trust, text, as_of)
-    return _found(did, version.identity, w3c.document(version.identity), trust, text, as_of)
+    one = None if version is None else version.identity
+    return _Found(None if one is None else w3c.document(one), trust, one, text, _absence(did, one, wanted, as_of))
 
 
 def _bundle_text(path: Path) -> str:

@@ -95,16 +95,23 @@ def control_words(control: Control) -> tuple[str, ...]:
 
 def fact_words(facts: Facts) -> tuple[str, ...]:
     """Services, names, and what Xinghuo's extension says besides its defaults."""
-    lines = list(document_words(Document((), Control(), facts)))
+    lines = []
+    for one, line in zip(facts.services, document_words(Document((), Control(), facts)), strict=True):
+        members = ", ".join(f"{named(name)} {bundlewords.value_to_text(value)}" for name, value in one.members)
+        lines.append(f"{line} Besides: {members}." if members else line)
     lines += [f"Also known as {named(name)} (type {kind})." for kind, name in facts.also_known_as]
     extension = facts.extension
     if extension != Facts().extension:
         lines.append(f"Xinghuo's extension: type {extension.type}, copies are kept for {extension.ttl_s} s.")
-        lines += [f"Attribute {named(one.key)}: {bundlewords.value_to_text(one.value)}." for one in extension.attributes]
+        for attribute in extension.attributes:
+            form = f"{named(attribute.format)}, {'encrypted' if attribute.encrypt else 'plain'}"
+            about = f" ({bundlewords.value_to_text(attribute.desc)})" if attribute.desc else ""
+            lines.append(f"Attribute {named(attribute.key)}{about}, {form}: {bundlewords.value_to_text(attribute.value)}.")
         lines += [f"AC number {named(one)}." for one in extension.acsns]
         lines += [f"Credential {named(did)} (type {kind})." for did, kind in extension.credentials]
         if extension.delegate_signer:
-            lines.append(f"Signed by the delegate {named(extension.delegate_signer)}.")
+            signature = extension.delegate_signature.hex()
+            lines.append(f"Signed by the delegate {named(extension.delegate_signer)}: {signature}.")
     return tuple(lines)
 
 

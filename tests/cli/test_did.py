@@ -6,6 +6,7 @@ import pytest
 
 from chainnode.bundlejson import bundle_from_json
 from chainnode.did.multikey import encode_multikey
+from chainnode.node.homes import save_key
 from chainnode.node.webfetch import WebFetcher
 from chainnode.transactions import decode_transaction
 from tests.chain_maker import key_of
@@ -130,9 +131,29 @@ async def test_a_wrong_passphrase_opens_nothing(desk: Desk) -> None:
 
 
 async def test_keys_may_have_passphrases_of_their_own(desk: Desk) -> None:
-    for name in ("one", "two"):
-        (desk.folder / name).write_text("correct horse\n")
-    await desk.sponsored("create", "--key-file", "%anna", "--passphrase-file", "./one", "--passphrase-file", "./two")
+    save_key(desk.folder / "anna.json", key_of("anna"), "first one")
+    for name, text in (("one", "first one"), ("two", "correct horse")):
+        (desk.folder / name).write_text(f"{text}\n")
+    create = ("create", "--key-file", "%anna", "--sponsor-key-file", "%sponsor")
+    await desk.refused("bad-passphrase", *create, "--passphrase-file", "./two", "--passphrase-file", "./one")
+    await desk.run(*create, "--passphrase-file", "./one", "--passphrase-file", "./two")
+
+
+async def test_more_signers_than_a_transaction_has_are_refused(anna: Desk) -> None:
+    many = [part for number in range(16) for part in ("--signer", f"@{number}")]
+    detail = await anna.refused("bad-use", "veto", "@anna", "--key-file", "%anna", *many, "--offline-sign", "./tx", exit_code=2)
+    assert detail == "17 signers; a transaction has at most 16" and not (anna.folder / "tx").exists()
+
+
+async def test_what_could_mislead_a_terminal_is_escaped(desk: Desk) -> None:
+    await desk.run("create", "--key-file", "%sponsor")
+    read = await document(desk, "sponsor", "--bid")
+    read["extension"]["attributes"] = [{"key": "\x9b31m", "desc": "仓库", "encrypt": 0, "format": "text", "value": "\u202e\\"}]
+    out = await desk.run("update", "@sponsor", "--key-file", "%sponsor", "--document", write(desk, "bid.json", read))
+    out += await desk.run("resolve", "@sponsor", "--bid") + await desk.run("show", "@sponsor")
+    assert "仓库" in out and all(letter.isprintable() or letter == "\n" for letter in out)
+    attribute = (await document(desk, "sponsor", "--bid"))["extension"]["attributes"][0]
+    assert (attribute["key"], attribute["value"]) == ("\x9b31m", "\u202e\\")
 
 
 # Resolve
@@ -140,6 +161,7 @@ async def test_keys_may_have_passphrases_of_their_own(desk: Desk) -> None:
 
 async def test_absence_is_proved_and_is_an_error_with_its_code(desk: Desk) -> None:
     detail = await desk.refused("not-found", "resolve", "@nobody", "--save", "./absent.json")
+    assert detail.startswith(f"{desk.did('nobody')} is not registered as of block")
     assert detail.endswith("that is proved") and "as of block" in detail and "traced to the genesis file" in desk.err
     assert bundle_from_json((desk.folder / "absent.json").read_text())
     await desk.refused("not-found", "resolve", "@nobody", "--offline", "./absent.json")
@@ -325,6 +347,17 @@ async def test_keys_are_added_and_dropped_by_name(anna: Desk) -> None:
     found.pop("keyAgreement")
     await anna.sponsored("rotate", "@anna", "--key-file", "%phone", "--document", write(anna, "one.json", found))
     assert keys_of(await document(anna)) == ["key-2"]
+
+
+async def test_the_key_that_signs_is_chosen_by_the_record(anna: Desk) -> None:
+    """The issuer's key is in Anna's document for assertions alone, and in Ben's for all; both decide, Ben's DID signs."""
+    both = ("--controller", "@anna", "--controller", "@ben")
+    await anna.sponsored("create", "--key-file", "%ben")
+    await anna.sponsored("rotate", "@ben", "--key-file", "%ben", "--new-key-file", "%issuer")
+    await anna.sponsored("rotate", "@anna", "--key-file", "%anna", "--keep", "--new-key-file", "%issuer", "--purpose", "assertionMethod")
+    await anna.sponsored("control", "@anna", "--key-file", "%anna", *both)
+    await anna.sponsored("update", "@anna", "--key-file", "%issuer", "--service", SHOP)
+    assert decode_transaction(anna.node.submitted[-1]).body.signers == (anna.did("sponsor"), anna.did("ben"))
 
 
 async def test_a_did_is_not_left_without_a_key(anna: Desk) -> None:

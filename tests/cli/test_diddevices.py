@@ -22,9 +22,10 @@ def dids(desk: Desk, name: str = "devices.json") -> list[str]:
 
 async def test_keys_are_drawn_sealed_and_registered_under_the_sender(desk: Desk) -> None:
     out = await desk.run("devices", "./devices.json", "--count", COUNT, "--key-file", "%sponsor", "--batch", 3, "--service", "a,B,urn:c")
-    assert [line.split(" after")[0] for line in out.splitlines() if " of " in line] == ["3 of 7", "6 of 7", "7 of 7"]
+    assert [line.split(" after")[0] for line in out.splitlines() if " of 7" in line] == ["3 of 7", "6 of 7", "7 of 7"]
     path = desk.folder / "devices.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert f"It is controlled by 1 of {desk.did('sponsor')}." in out
     found = dids(desk)
     for did in (found[0], found[-1]):
         document = json.loads(await desk.run("resolve", did))
@@ -51,7 +52,7 @@ async def test_another_batch_than_before_is_noticed(desk: Desk) -> None:
 
 
 async def test_devices_sign_for_themselves(desk: Desk) -> None:
-    out = await desk.run("devices", "./none", "--digest", "--controller", "@owner")
+    out = await desk.run("devices", "--digest", "--controller", "@owner")
     chain, digest = (line.split()[1] for line in out.splitlines())
     lines = []
     for number in range(3):
@@ -126,6 +127,7 @@ async def test_too_many_or_twice_the_same_are_refused(desk: Desk, monkeypatch: p
     "options",
     [
         ["./none"],
+        ["--count", "1"],
         ["./devices.csv"],
         ["./devices.csv", "--digest"],
         ["./devices.csv", "--offline-sign", "./x"],

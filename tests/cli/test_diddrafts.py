@@ -140,6 +140,26 @@ async def test_each_kind_of_change_is_told_in_words_before_it_is_signed(board: D
         assert all(part in out for part in words[name]), out
 
 
+async def test_all_of_the_facts_are_told_before_they_are_signed(board: Desk) -> None:
+    read = json.loads(await board.run("resolve", "@anna", "--bid"))
+    extension = {"type": 102, "attributes": [{"key": "seat", "desc": "where", "encrypt": 1, "format": "text", "value": "Suzhou"}]}
+    extension |= {"acsns": ["byo1"], "verifiableCredentials": [{"id": "did:bid:credential", "type": 201}]}
+    extension["delegateSign"] = {"signer": "did:bid:signer", "signatureValue": "11" * 64}
+    read |= {"extension": extension, "service": [{"id": "#sub", "type": "X", "serviceEndpoint": "https://x.example", "port": 8}]}
+    (board.folder / "bid.json").write_text(json.dumps(read))
+    await board.run("update", "@anna", "--document", "./bid.json", "--key-file", "%ada", "--sponsor", "@sponsor", "--offline-sign", "./tx")
+    out = await board.run("cosign", "./tx")
+    for words in (
+        "Service #sub: X at https://x.example. Besides: port 8.",
+        "type 102, copies are kept for 86400 s.",
+        'Attribute seat ("where"), text, encrypted: "Suzhou".',
+        "AC number byo1.",
+        "Credential did:bid:credential (type 201).",
+        f"Signed by the delegate did:bid:signer: {'11' * 64}.",
+    ):
+        assert words in out, out
+
+
 def test_a_call_that_is_not_as_it_should_be_is_shown_as_it_is_written() -> None:
     for method, arguments in (
         ("update", ("did:bid:x", 1, b"")),
