@@ -5,7 +5,8 @@ sender needs a role and nothing else: it may be a sponsor. Recovery is for the d
 
 - It takes `recovery_threshold` of the recovery DIDs, and time, in which the controllers may veto.
 - When *all* recovery DIDs ask, and fewer would have been enough, there is no veto: a thief of the controllers' keys
-  would use it. Who wants the controllers to have the last word in any case makes the threshold the number of all.
+  would use it. All overrule what a part of them asked before. Who wants the controllers to have the last word in any
+  case makes the threshold the number of all.
 - Recovery DIDs change only together with a quorum of them, else a thief would change them first.
 - What the controllers do meanwhile does not stop it, and from `ready_ms` on they do nothing but veto, else a thief
   would win each block with another change.
@@ -54,7 +55,7 @@ from chainnode.types.codes import (
     SIGNER_MISSING,
     STALE_VERSION,
 )
-from chainnode.types.limits import IDENTITY_FACTS_BYTES_MAX
+from chainnode.types.limits import CONTROL_THRESHOLD_MAX, IDENTITY_FACTS_BYTES_MAX
 from chainnode.types.transaction import Event, Value
 from contracts import roles
 from contracts.arguments import check_did
@@ -128,10 +129,12 @@ def recover(call: Call, state: State, did: str, sequence: int, previous: bytes, 
     require(bool(control.recovery), NO_RECOVERY, f"{did} names no recovery DIDs")
     _require_quorum(call, "recovery DIDs", control.recovery, control.recovery_threshold)
     _require_version(state, found, sequence, previous)
-    require(recovery(state, did) is None, RECOVERY_PENDING, "a recovery is pending")
+    pending, asked_by = recovery(state, did), tuple(one for one in control.recovery if one in call.signers)
+    # All of them overrule a part of them: else whoever has that part would only need to be first once no controller can veto.
+    is_first = pending is None or (_is_final(control, asked_by) and not _is_final(control, pending.asked_by))
+    require(is_first, RECOVERY_PENDING, "a recovery is pending")
     wanted = read_part(read_methods, methods)
     require(can_sign(Document(wanted)), NO_KEYS, "none of the keys may sign transactions")
-    asked_by = tuple(one for one in control.recovery if one in call.signers)
     ready_ms = call.time_ms + control.recovery_delay_ms
     made = Recovery(did, found.sequence, wanted, asked_by, call.height, ready_ms)
     state.store(NAME).put(recovery_key(did), encode_recovery(made))
@@ -144,10 +147,7 @@ def veto_recovery(call: Call, state: State, did: str) -> Value:
     """End a pending recovery, by the controllers; not when all recovery DIDs ask and fewer were enough."""
     found = _require_active(call, state, did)
     pending = _require_pending(state, did)
-    control = found.document.control
-    # INV-37: against all of them nobody has a veto, save where nothing less than all is a quorum.
-    is_final = len(control.recovery) > control.recovery_threshold and all(one in pending.asked_by for one in control.recovery)
-    require(not is_final, NO_VETO, "all recovery DIDs ask")
+    require(not _is_final(found.document.control, pending.asked_by), NO_VETO, "all recovery DIDs ask")
     _require_controllers(call, found)
     state.store(NAME).delete(recovery_key(did))
     state.emit(Event(NAME, "recovery_vetoed", {"did": did}))
@@ -190,10 +190,16 @@ def check_facts(facts: Facts) -> None:
 
 
 def check_control(control: Control) -> None:
-    """Rejected(BAD_DID) unless each DID can sign, now or once it has a record. It need not have one: its own key speaks for it."""
+    """Rejected(BAD_DID) unless each DID can sign, now or once it has a record. It need not have one: its own key speaks for it.
+
+    Rejected(BAD_DOCUMENT) when no transaction has room for all whose word would be needed to change it again.
+    """
     for name, dids in (("controllers", control.controllers), ("recovery", control.recovery)):
         for did in dids:
             check_registrable(name, did)
+    signers = control.threshold + control.recovery_threshold
+    is_enough = signers <= CONTROL_THRESHOLD_MAX or not control.recovery  # `set_control` asks both, and a sponsor
+    require(is_enough, BAD_DOCUMENT, f"two thresholds of {signers} together; {CONTROL_THRESHOLD_MAX} can sign one transaction")
 
 
 def _require_active(call: Call, state: State, did: str) -> Identity:
@@ -241,6 +247,11 @@ def _require_quorum(call: Call, name: str, dids: tuple[str, ...], threshold: int
 
 def _signed(call: Call, dids: tuple[str, ...]) -> int:
     return sum(did in call.signers for did in dids)
+
+
+def _is_final(control: Control, asked_by: tuple[str, ...]) -> bool:
+    """INV-37: against all of the recovery DIDs nobody has a say, save where nothing less than all is a quorum."""
+    return len(control.recovery) > control.recovery_threshold and all(one in asked_by for one in control.recovery)
 
 
 def _recovery_of(control: Control) -> tuple[tuple[str, ...], int, int]:

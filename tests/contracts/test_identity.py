@@ -152,7 +152,7 @@ def test_documents_that_are_not_taken(world: Registry, code: str, document: Any)
 def test_as_many_keys_controllers_and_facts_as_the_limits_say(world: Registry) -> None:
     listed = tuple(method_of(f"k{number}", "z") for number in range(IDENTITY_KEYS_MAX))  # the longest
     people = tuple(did_of("e", key_of(f"c{number}").public, "byo1") for number in range(32))
-    control = Control(people, 15, people, 15, 90 * 24 * HOUR_MS)
+    control = Control(people, 8, people, 7, 90 * 24 * HOUR_MS)
     facts = facts_of_length(IDENTITY_FACTS_BYTES_MAX)
     world.do(["mia", "dev"], "identity.create", did("dev"), record.document_value(Document(listed, control, facts)))
     assert all(may_sign(world.state, did("dev"), one.kind, one.key) for one in listed)

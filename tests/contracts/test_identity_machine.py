@@ -184,6 +184,10 @@ class RegistryModel:
         _, _, recovery, threshold = self.entries[name].control
         return bool(recovery) and sum(one in signers for one in recovery.split()) >= threshold
 
+    def _are_all(self, name: str, asked: list[str]) -> bool:
+        _, _, recovery, threshold = self.entries[name].control
+        return len(recovery.split()) > threshold and set(recovery.split()) <= set(asked)
+
     def _is_known(self, name: str, version: tuple[int, bytes]) -> bool:
         values = self.entries[name].values
         return 0 < version[0] <= len(values) and sha256(values[version[0] - 1]).digest() == version[1]
@@ -225,14 +229,15 @@ class RegistryModel:
     def _may_recover(self, name: str, signers: list[str], version: tuple[int, bytes], keys: dict[str, bool], _: Any) -> bool:
         if not self._is_open(name) or not self._recovers(name, signers) or not self._is_known(name, version):
             return False
-        return self.entries[name].pending is None and any(keys.values())
+        entry = self.entries[name]
+        overrules = entry.pending is not None and self._are_all(name, signers) and not self._are_all(name, entry.pending[1])
+        return (entry.pending is None or overrules) and any(keys.values())
 
     def _may_veto_recovery(self, name: str, signers: list[str], _: Any) -> bool:
         if not self._is_open(name) or not self._decides(name, signers):
             return False
         entry = self.entries[name]
-        people = entry.control[2].split()
-        return entry.pending is not None and (len(people) <= entry.control[3] or any(one not in entry.pending[1] for one in people))
+        return entry.pending is not None and not self._are_all(name, entry.pending[1])
 
     def _may_finish_recovery(self, name: str, signers: list[str], _: Any) -> bool:
         if not self._is_open(name):

@@ -104,6 +104,39 @@ def test_inv_37_nobody_vetoes_what_all_ask_when_fewer_were_enough(world: Registr
     assert world.speaking("dev", "dev", "new") == ["new"]
 
 
+def test_inv_37_all_overrule_what_a_part_of_them_asked_before(world: Registry) -> None:
+    """The controllers' keys are lost, so nobody vetoes, and whoever stole one recovery key was first to ask."""
+    recoverable(world, "ada ben cas", 1)
+    world.recover("mia cas", "dev", "thief")
+    for signers in ("mia ada ben", "mia cas"):
+        world.refused("recovery-pending", signers, "identity.recover", *world.current("dev"), methods("new"))
+    ready_ms = world.recover("mia ada ben cas", "dev", "new")
+    world.refused("recovery-pending", "mia ada ben cas", "identity.recover", *world.current("dev"), methods("thief"))
+    world.refused("recovery-early", "mia", "identity.finish_recovery", did("dev"))
+    world.wait_until(ready_ms)
+    world.do(["mia"], "identity.finish_recovery", did("dev"))
+    assert world.speaking("dev", "thief", "new") == ["new"]
+    recoverable(world := Registry(), "ada ben", 2)  # where all are needed, all are no more than a part
+    world.recover("ada ben", "dev", "new")
+    world.refused("recovery-pending", "mia ada ben", "identity.recover", *world.current("dev"), methods("new"))
+
+
+def test_two_quorums_and_a_sponsor_can_sign_one_transaction(world: Registry) -> None:
+    """Else nobody could change the recovery ever again."""
+    controllers, friends = [f"c{number}" for number in range(7)], [f"f{number}" for number in range(8)]
+    largest = {"controllers": " ".join(controllers), "recovery": " ".join([*friends, "f9"]), "recovery_threshold": 8}
+    world.create("dev", control=control_of(threshold=7, **largest))
+    world.set_control(" ".join(["mia", *controllers, *friends]), "dev", Control())
+    too_large = record.document_value(Document((method_of("car"),), control_of(threshold=7, **(largest | {"recovery_threshold": 9}))))
+    world.refused("bad-document", "mia car", "identity.create", did("car"), too_large)
+    alone = {"recovery": " ".join(f"f{number}" for number in range(15)), "recovery_threshold": 14}
+    world.create("car", control=control_of(**alone))
+    more = record.control_value(control_of(**(alone | {"recovery_threshold": 15})))
+    world.refused("bad-document", "mia dev", "identity.set_control", *world.current("dev"), more)
+    without = control_of(" ".join(f"c{number}" for number in range(15)), 15)
+    world.set_control("mia dev", "dev", without)
+
+
 def test_recovery_that_was_given_up_meanwhile_is_vetoed_too(world: Registry) -> None:
     recoverable(world)
     world.recover("ada ben cas", "dev", "new")
