@@ -3,9 +3,11 @@
 import hashlib
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from chainnode.api import proofs
-from chainnode.bid import did_of
+from chainnode.api.server import make_app
 from chainnode.bundle import verify_bundle
 from chainnode.bundlebytes import BUNDLE_MEDIA, decode_bundle
 from chainnode.bundlejson import bundle_from_json
@@ -14,9 +16,9 @@ from chainnode.genesisfile import genesis_from_json
 from chainnode.rfc3339 import time_to_text
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact
+from tests.api.did_world import ANNA, NOBODY, DidNode
 from tests.api.fake_node import NODE_DID
 from tests.bundle_world import DOCUMENT
-from tests.chain_maker import key_of
 
 KEY = b"item/07"
 
@@ -35,16 +37,25 @@ BUNDLE_PATHS = [
     "/v1/evidence/records/3",
     "/v1/headers/latest/bundle",
     "/v1/transactions/{tx_id}?proof=bundle",
-    f"/v1/identities/{did_of('e', key_of('anna').public)}",
 ]
 
 
 @pytest.mark.parametrize("path", BUNDLE_PATHS)
 async def test_a_bundle_comes_in_its_binary_form_to_those_who_ask_for_it(served, path):
-    path = path.replace("{tx_id}", decode_transaction(served.node.world.raws[2]).tx_id.hex())
-    plain = await served.client.get(path)
+    await check_both_forms(served.client, path.replace("{tx_id}", decode_transaction(served.node.world.raws[2]).tx_id.hex()))
+
+
+@pytest.mark.parametrize("did", [ANNA, NOBODY])
+async def test_the_bundle_of_a_did_comes_in_its_binary_form_too(did):
+    app = make_app(DidNode(), registry=CollectorRegistry(), body_bytes_max=64 * 1024)
+    async with TestClient(TestServer(app)) as client:
+        await check_both_forms(client, f"/v1/identities/{did}")
+
+
+async def check_both_forms(client, path):
+    plain = await client.get(path)
     assert plain.status == 200 and (plain.content_type, plain.charset) == ("application/json", "utf-8")
-    binary = await served.client.get(path, headers={"Accept": BUNDLE_MEDIA})
+    binary = await client.get(path, headers={"Accept": BUNDLE_MEDIA})
     assert binary.status == 200 and binary.headers["Content-Type"] == BUNDLE_MEDIA
     assert decode_bundle(await binary.read()) == bundle_from_json(await plain.text())
     assert plain.headers["Vary"] == binary.headers["Vary"] == "Accept"
