@@ -12,7 +12,7 @@ from chainnode.statetree import StateTree, app_hash
 from chainnode.types.bundle import Bundle, HeaderClaim, StateClaim
 from chainnode.types.genesis import Genesis
 from chainnode.types.transaction import Invocation, TxResult
-from tests.chain_maker import ChainMaker, key_of, make_genesis, make_transaction
+from tests.chain_maker import CHAIN_ID, ChainMaker, key_of, make_genesis, make_transaction
 
 POWERS = {"north": 40, "east": 30, "south": 20, "west": 10}
 DOCUMENT = b"a warehouse receipt, scanned"
@@ -88,8 +88,8 @@ def record(genesis: Genesis, number: int, **changes) -> bytes:
     return codec.encode(tuple((fields | changes).values()))
 
 
-def make_world(powers=None, *, leaves=None, items=30, suite="e", stores=None) -> World:
-    genesis = make_genesis(powers or POWERS, suite=suite)
+def make_world(powers=None, *, leaves=None, items=30, suite="e", stores=None, chain_id=CHAIN_ID) -> World:
+    genesis = make_genesis(powers or POWERS, suite=suite, chain_id=chain_id)
     maker = ChainMaker(genesis, suite)
     leaves = leaves or [record(genesis, number) for number in range(RECORDS)]
     log, growths = append_many(EMPTY_LOG, [merkle.leaf_hash(leaf) for leaf in leaves])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from chainnode.api.backend import Backend
+from chainnode.api.backend import REFERRED_HEADER, Backend, Reach
 from chainnode.errors import Malformed, Unavailable
 from chainnode.types.codes import HEIGHT_UNKNOWN, MALFORMED
 from chainnode.types.limits import HTTP_BODY_MS_MAX, STATE_KEY_BYTES_MAX, SUBMIT_WAIT_MS_MAX
@@ -80,6 +80,13 @@ def query_choice(request: web.Request, name: str, choices: tuple[str, ...], defa
     if word not in choices:
         raise Malformed(MALFORMED, f"{name} is one of {', '.join(choices)}")
     return word
+
+
+def reach_of(request: web.Request, *, is_fresh: bool = False) -> Reach:
+    """How far a question goes: no further when a node referred it to us. `is_fresh`: what others said before does not count."""
+    if REFERRED_HEADER in request.headers:
+        return Reach.NO_FURTHER
+    return Reach.OTHERS_NOW if is_fresh else Reach.OTHERS
 
 
 async def wait_for_height(backend: Backend, height: int, wait_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from chainnode.did.record import Identity
@@ -11,6 +12,17 @@ from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import TxResult
+
+REFERRED_HEADER = "Chainnode-Referred"  # on a question that a node passes on to another chain
+
+
+class Reach(Enum):
+    """How far a question may go: how a DID is resolved whose AC number is another chain's."""
+
+    OWN = "what this ledger itself says of the DID, whatever its AC number"
+    NO_FURTHER = "as OTHERS, but the other chain is not asked: Rejected(REFERRED_TWICE)"
+    OTHERS = "what the other chain says, or said as long as that counts"
+    OTHERS_NOW = "what the other chain says now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,8 @@ class Resolved:
 
     `document` None: the DID is deactivated, if `metadata` say so; else there is no such DID or version, as `detail` says.
     `identity` is the ledger's record of the document. What the ledger says holds after block `height`; the next header, of `time_ns`,
-    fixes it, and `bundle` proves it if a proof was asked for. These are None for methods without a ledger.
+    fixes it. These are None for methods without a ledger. `bundles` prove it if a proof was asked for: for a DID with an AC number what
+    this ledger says of that number, and then what the ledger says of the DID, which is another chain's if `chain_id` names one.
     """
 
     document: dict[str, object] | None
@@ -118,7 +131,8 @@ class Resolved:
     identity: Identity | None = None
     height: int | None = None
     time_ns: int | None = None
-    bundle: Bundle | None = None
+    bundles: tuple[Bundle, ...] = ()
+    chain_id: str = ""
 
     @property
     def is_deactivated(self) -> bool:
@@ -195,9 +209,10 @@ class Backend(Protocol):
     async def bundle_header(self, height: int) -> Bundle:
         """The way of trust from genesis to a header."""
 
-    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """A version of a DID, or that there is none.
 
         Malformed(BAD_DID), Rejected(DID_METHOD_UNKNOWN), Rejected(FEATURE_MISSING) for what a method does not have; of did:web also
-        Rejected(NOT_FOUND), Rejected(WEB_DID_BAD), Unavailable(WEB_DID_UNREACHABLE). Besides, it raises as bundles do.
+        Rejected(NOT_FOUND), Rejected(WEB_DID_BAD), Unavailable(WEB_DID_UNREACHABLE); of another chain's also Rejected(REFERRED_TWICE),
+        Unavailable(CHAIN_UNREACHABLE), (CHAIN_NOT_PROVED) and (OVERLOADED). Besides, it raises as bundles do.
         """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from chainnode.api.asking import query_choice
+from chainnode.api.asking import query_choice, reach_of
 from chainnode.api.backend import Backend, Resolved
 from chainnode.api.resolution import PROOF_TYPE
 from chainnode.bid import PREFIX, parse_did
@@ -68,7 +68,7 @@ async def _answer(
         did = request.match_info["bid"]
         parse_did(did)
         is_verified = query_choice(request, "verify", ("false", "true"), "false") == "true"
-        resolved = await backend.resolve(did, NEWEST, has_proof=is_verified)
+        resolved = await backend.resolve(did, NEWEST, has_proof=is_verified, reach=reach_of(request))
         if resolved.identity is None or resolved.is_deactivated:
             return _refusal(*await _absence(backend, did, resolved), resolved)
     except ChainError as error:
@@ -109,12 +109,13 @@ def _refusal(code: int, message: str, resolved: Resolved | None) -> web.Response
 
 
 def _json(code: int, message: str, data: Members | None, resolved: Resolved | None) -> web.Response:
-    """The answer; the bundle, which is text already, goes to the end of the data."""
+    """The answer; the bundle, which is text already, goes to the end of the data, that of the AC record of its chain before it."""
     head = json.dumps({"errorCode": code, "message": message})
-    if resolved is None or resolved.bundle is None or resolved.time_ns is None:
+    if resolved is None or not resolved.bundles or resolved.time_ns is None:
         body = head if data is None else f'{head[:-1]}, "data": {json.dumps(data)}}}'
     else:
         fresh = json.dumps({**(data or {}), "height": resolved.height, "time": time_to_text(resolved.time_ns)})
-        proof = f'{{"type": "{PROOF_TYPE}", "bundle": {bundle_to_json(resolved.bundle)}}}'
-        body = f'{head[:-1]}, "data": {fresh[:-1]}, "proof": {proof}}}}}'
+        *others, last = [f'{{"type": "{PROOF_TYPE}", "bundle": {bundle_to_json(one)}}}' for one in resolved.bundles]
+        proof = "".join(f'"chainProof": {one}, ' for one in others) + f'"proof": {last}'
+        body = f'{head[:-1]}, "data": {fresh[:-1]}, {proof}}}}}'
     return web.Response(text=body, content_type="application/json")

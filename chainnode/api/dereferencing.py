@@ -41,16 +41,17 @@ INVALID_RELATIONSHIP = Kind(
 class Unresolved(Exception):
     """The answer is an error of the standard."""
 
-    def __init__(self, kind: Kind, detail: str) -> None:
+    def __init__(self, kind: Kind, detail: str, code: str = "") -> None:
         super().__init__(f"{kind.name}: {detail}")
         self.kind = kind
         self.detail = detail
+        self.code = code  # of ours, where there is one
 
 
 def error_json(error: Unresolved) -> Members:
-    """The error as the standard writes it (RFC 9457)."""
-    kind = error.kind
-    return {"type": kind.base + kind.name, "title": kind.title, "status": kind.status, "detail": error.detail}
+    """The error as the standard writes it (RFC 9457), with our code."""
+    kind, ours = error.kind, {"code": error.code} if error.code else {}
+    return {"type": kind.base + kind.name, "title": kind.title, "status": kind.status, "detail": error.detail, **ours}
 
 
 def fragment_of(document: Members, url: str, relationship: str | None) -> Members:

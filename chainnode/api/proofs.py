@@ -12,17 +12,20 @@ from chainnode.api.asking import (
     query_choice,
     query_wait_ms,
     query_whole,
+    reach_of,
     wait_for_height,
     whole,
 )
-from chainnode.api.backend import Backend
+from chainnode.api.backend import Backend, Reach
 from chainnode.api.forms import Json, encoded_value_json
+from chainnode.api.problems import NothingHere
+from chainnode.bid import parse_did
 from chainnode.bundlebytes import BUNDLE_MEDIA, encode_bundle
 from chainnode.bundlejson import bundle_to_json
 from chainnode.did.versions import wanted_of
-from chainnode.errors import Rejected
+from chainnode.errors import Malformed, Rejected
 from chainnode.types.bundle import Bundle
-from chainnode.types.codes import FEATURE_MISSING
+from chainnode.types.codes import BAD_DID, FEATURE_MISSING, NOT_FOUND
 from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
 
 _LARGE_HEADERS = 4  # so many and more are written off the event loop
@@ -82,10 +85,22 @@ async def identity(backend: Backend, request: web.Request) -> web.Response:
     did = request.match_info["did"]
     wanted = wanted_of(request.query.get("version_id"), request.query.get("version_time"))
     await _wait_for_state(backend, request)
-    bundle = (await backend.resolve(did, wanted, has_proof=True)).bundle
-    if bundle is None:
+    bundles = (await backend.resolve(did, wanted, has_proof=True, reach=Reach.OWN)).bundles
+    if not bundles:
         raise Rejected(FEATURE_MISSING, "nothing on the ledger proves DIDs of this method")
-    return await bundle_response(request, bundle)
+    return await bundle_response(request, bundles[-1])
+
+
+async def identity_elsewhere(backend: Backend, request: web.Request) -> web.Response:
+    """What the chain with an AC number says of one of its DIDs: its bundle, which the record of the chain verifies."""
+    did, ac = request.match_info["did"], request.match_info["ac"]
+    wanted = wanted_of(request.query.get("version_id"), request.query.get("version_time"))
+    if parse_did(did).acsn != ac:
+        raise Malformed(BAD_DID, f"{did} is not of the chain {ac}")
+    resolved = await backend.resolve(did, wanted, has_proof=True, reach=reach_of(request))
+    if not resolved.chain_id:
+        raise NothingHere(NOT_FOUND, f"no other chain is on record as {ac}")
+    return await bundle_response(request, resolved.bundles[-1])
 
 
 async def header(backend: Backend, request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from aiohttp import web
 from chainnode import transactions
 from chainnode.api import registering
 from chainnode.api.asking import body_of
-from chainnode.api.backend import Backend, Resolved
+from chainnode.api.backend import Backend, Reach, Resolved
 from chainnode.api.forms import code_name, encoded_value_json
 from chainnode.api.registering import Members, Party, party_of
 from chainnode.api.resolution import metadata_text
@@ -91,7 +91,7 @@ async def _create(backend: Backend, asked: Members) -> web.Response:
         kept = {"didDocument": given, "options": asked.get("options")}
         return _state(200, _job_id(kept), {"state": "action", "action": "getVerificationMethod", **template})
     call, party = registering.creation(given, methods)
-    if (await backend.resolve(party.did, NEWEST, has_proof=False)).identity is not None:
+    if (await backend.resolve(party.did, NEWEST, has_proof=False, reach=Reach.OWN)).identity is not None:
         raise Rejected(ALREADY_EXISTS, f"{party.did} is registered")
     return await _ask_signatures(backend, asked, party.did, call, [party])
 
@@ -122,7 +122,7 @@ async def _current(backend: Backend, asked: Members) -> Identity:
 
 
 async def _registered(backend: Backend, did: str) -> Identity:
-    found = (await backend.resolve(did, NEWEST, has_proof=False)).identity
+    found = (await backend.resolve(did, NEWEST, has_proof=False, reach=Reach.OWN)).identity
     if found is None:
         raise Rejected(NOT_FOUND, f"{did} is not registered")
     if not found.is_active:
@@ -190,7 +190,7 @@ async def _finish(backend: Backend, job: str, given: Members, finished: int) -> 
     if told.result.code != OK.number:
         reason = json.dumps(encoded_value_json(told.result.data))
         return _state(400, None, {"state": "failed", "did": did, "error": code_name(told.result.code), "reason": reason})
-    resolved = await backend.resolve(did, NEWEST, has_proof=True)
+    resolved = await backend.resolve(did, NEWEST, has_proof=True, reach=Reach.OWN)
     assert told.tx_id is not None
     registration: Members = {"tx_id": told.tx_id.hex(), "height": told.height}
     state: Members = {"state": "finished", "did": did, "secret": {}, "didDocument": resolved.document}

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 
 from chainnode.api import dereferencing
-from chainnode.api.asking import body_of, wait_for_height, whole
-from chainnode.api.backend import Backend, Resolved
+from chainnode.api.asking import body_of, reach_of, wait_for_height, whole
+from chainnode.api.backend import Backend, Reach, Resolved
 from chainnode.api.dereferencing import Members, Unresolved
 from chainnode.api.didmedia import ANY, DEREFERENCING, DEREFERENCING_OLD, DID, DOCUMENTS, RESOLUTION, RESOLUTION_OLD, URI_LIST, chosen
 from chainnode.bundlejson import bundle_to_json
@@ -23,10 +23,13 @@ from chainnode.types.codes import (
     BAD_DID,
     BAD_DID_URL,
     BAD_OPTION,
+    CHAIN_NOT_PROVED,
+    CHAIN_UNREACHABLE,
     DID_METHOD_UNKNOWN,
     FEATURE_MISSING,
     MALFORMED,
     NOT_FOUND,
+    REFERRED_TWICE,
     WEB_DID_BAD,
     WEB_DID_UNREACHABLE,
 )
@@ -55,6 +58,9 @@ _KINDS = {
     NOT_FOUND: dereferencing.NOT_FOUND,
     WEB_DID_BAD: dereferencing.INVALID_DID_DOCUMENT,
     WEB_DID_UNREACHABLE: dereferencing.INTERNAL_ERROR,
+    CHAIN_UNREACHABLE: dereferencing.INTERNAL_ERROR,
+    CHAIN_NOT_PROVED: dereferencing.INTERNAL_ERROR,
+    REFERRED_TWICE: dereferencing.INTERNAL_ERROR,
 }
 
 
@@ -103,7 +109,8 @@ async def _answer(backend: Backend, request: web.Request, options: list[tuple[st
             raise Unresolved(dereferencing.REPRESENTATION_NOT_SUPPORTED, f"served are {', '.join((RESOLUTION, DEREFERENCING, *DOCUMENTS))}")
         asked = _asked(text, form, options)
         is_dereferencing = asked.is_dereferencing
-        resolved = await _resolve(backend, asked)
+        reach = reach_of(request, is_fresh=asked.options.get("noCache") == "true")
+        resolved = await _resolve(backend, asked, reach)
         return _dereferenced(asked, resolved) if is_dereferencing else _resolution(asked, resolved)
     except Unresolved as error:
         return _failure(error, resolved, is_dereferencing=is_dereferencing)
@@ -178,7 +185,7 @@ def _object_pairs(body: bytes) -> list[tuple[str, str]]:
 # What is there
 
 
-async def _resolve(backend: Backend, asked: _Asked) -> Resolved:
+async def _resolve(backend: Backend, asked: _Asked, reach: Reach) -> Resolved:
     """What the DID's method says, after `min_height` if that is asked for."""
     options = asked.options
     try:
@@ -186,12 +193,12 @@ async def _resolve(backend: Backend, asked: _Asked) -> Resolved:
         if "min_height" in options:
             wait_ms = whole(options.get("wait_ms", str(SUBMIT_WAIT_MS_MAX)), "wait_ms", SUBMIT_WAIT_MS_MAX)
             await wait_for_height(backend, whole(options["min_height"], "min_height") + 1, wait_ms)
-        return await backend.resolve(asked.url.did, wanted, has_proof=asked.is_whole)
+        return await backend.resolve(asked.url.did, wanted, has_proof=asked.is_whole, reach=reach)
     except ChainError as error:
         kind = _KINDS.get(error.code)
         if kind is None:
             raise
-        raise Unresolved(kind, error.detail) from error
+        raise Unresolved(kind, error.detail, error.code.name) from error
 
 
 # What is answered
@@ -273,7 +280,8 @@ def _process(resolved: Resolved) -> Members:
 def _freshness(resolved: Resolved) -> Members:
     if resolved.height is None or resolved.time_ns is None:
         return {}
-    return {"height": resolved.height, "time": time_to_text(resolved.time_ns)}
+    elsewhere = {"chainId": resolved.chain_id} if resolved.chain_id else {}
+    return {"height": resolved.height, "time": time_to_text(resolved.time_ns), **elsewhere}
 
 
 def metadata_text(resolved: Resolved) -> str:
@@ -282,11 +290,12 @@ def metadata_text(resolved: Resolved) -> str:
 
 
 def _with_proof(members: Members, resolved: Resolved) -> str:
-    """Metadata as JSON with the bundle at their end, which is text already."""
+    """Metadata as JSON with the bundles at their end, which are text already."""
     text = json.dumps(members)
-    if resolved.bundle is None:
+    if not resolved.bundles:
         return text
-    proof = f'"proof":[{{"type":"{PROOF_TYPE}","bundle":{bundle_to_json(resolved.bundle)}}}]}}'
+    proofs = [f'{{"type":"{PROOF_TYPE}","bundle":{bundle_to_json(one)}}}' for one in resolved.bundles]
+    proof = f'"proof":[{",".join(proofs)}]}}'
     return f"{text[:-1]}, {proof}" if members else f"{{{proof}"
 
 

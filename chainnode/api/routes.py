@@ -246,7 +246,7 @@ _RESOLUTION_PARAMETERS = (
     _text("relativeRef", "query", "A place below the service."),
     _text("verificationRelationship", "query", "The purpose that the verification method must serve."),
     _choice("expandRelativeUrls", "Whether relative DID URLs of the document are made absolute.", "false", "true"),
-    _choice("noCache", "There is no cache; taken for the sake of the standard.", "false", "true"),
+    _choice("noCache", "With `true`, another chain is asked again before what it said has aged.", "false", "true"),
     MIN_HEIGHT,
     WAIT,
 )
@@ -266,6 +266,17 @@ def _registrar_route(path: str, name: str, summary: str, handle: Handle) -> Rout
     return Route(
         "POST", path, name, "did", summary, handle, {JSON: "Registration"}, (), {JSON: "RegistrationRequest"}, (413, 503), (201, 400)
     )
+
+
+_VERSION = (
+    Parameter("version_id", "query", "The version with this number.", _WHOLE),
+    Parameter(
+        "version_time",
+        "query",
+        "The version in force at this time, in UTC and whole seconds.",
+        {"type": "string", "format": "date-time"},
+    ),
+)
 
 
 _IDENTITIES: tuple[Route, ...] = (
@@ -306,17 +317,22 @@ _IDENTITIES: tuple[Route, ...] = (
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (
             _text("did", "path", "A did:bid."),
-            Parameter("version_id", "query", "The version with this number.", _WHOLE),
-            Parameter(
-                "version_time",
-                "query",
-                "The version in force at this time, in UTC and whole seconds.",
-                {"type": "string", "format": "date-time"},
-            ),
+            *_VERSION,
             MIN_HEIGHT,
             WAIT,
         ),
         problems=(400, 422, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/chains/{ac}/identities/{did}",
+        "getIdentityElsewhere",
+        "did",
+        "The bundle with which another chain proves a DID's record, or that there is none.",
+        proofs.identity_elsewhere,
+        {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
+        (_text("ac", "path", "The AC number of the chain."), _text("did", "path", "A did:bid with this AC number."), *_VERSION),
+        problems=(400, 404, 422, 503),
     ),
     Route(
         "GET",

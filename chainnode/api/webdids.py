@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from chainnode.api.asking import reach_of
 from chainnode.api.backend import Backend
 from chainnode.api.didmedia import DID
 from chainnode.api.problems import NothingHere, problem
@@ -24,23 +25,23 @@ async def of_host(backend: Backend, request: web.Request) -> web.Response:
     """The document of the host itself."""
     if not backend.info.web_root:
         raise NothingHere(NO_ROUTE, "no DID is served for this host itself: the setting resolver.web_root is empty")
-    return await _serve(backend, backend.info.web_root, request.path)
+    return await _serve(backend, backend.info.web_root, request)
 
 
 async def of_tenant(backend: Backend, request: web.Request) -> web.Response:
     """The document of a DID of the ledger, named by what stands behind `did:bid:`, its chain a folder of its own."""
-    return await _serve(backend, PREFIX + request.match_info["tenant"].replace("/", ":"), request.path)
+    return await _serve(backend, PREFIX + request.match_info["tenant"].replace("/", ":"), request)
 
 
-async def _serve(backend: Backend, did: str, path: str) -> web.Response:
+async def _serve(backend: Backend, did: str, request: web.Request) -> web.Response:
     if not backend.info.web_host:
         raise NothingHere(NO_ROUTE, "no did:web is served here: the setting resolver.web_host is empty")
-    resolved = await backend.resolve(did, NEWEST, has_proof=False)
+    resolved = await backend.resolve(did, NEWEST, has_proof=False, reach=reach_of(request))
     if resolved.is_deactivated:
         return problem(HTTPStatus.GONE, DEACTIVATED, f"{did} was deactivated")
     if resolved.document is None:
         raise NothingHere(NOT_FOUND, resolved.detail)
-    web_did = did_of_url(f"https://{backend.info.web_host}{path}")
+    web_did = did_of_url(f"https://{backend.info.web_host}{request.path}")
     return web.Response(text=json.dumps(moved(resolved.document, web_did)), content_type=DID)
 
 

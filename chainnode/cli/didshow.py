@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from chainnode.bid import parse_did
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.cli import ask
@@ -16,7 +17,7 @@ from chainnode.cli.didwords import identity_words
 from chainnode.cli.statewords import words_of
 from chainnode.cli.usage import UsageError
 from chainnode.client.client import Client
-from chainnode.client.resolving import ResolvedDid, version_in
+from chainnode.client.resolving import ResolvedDid
 from chainnode.did import bidview, w3c
 from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
 from chainnode.did.record import Identity
@@ -30,6 +31,7 @@ from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import StateFact
 from chainnode.types.codes import BAD_BUNDLE, BAD_DID, DEACTIVATED, FEATURE_MISSING, NOT_FOUND, OTHER_QUESTION
 from chainnode.types.limits import BUNDLE_BYTES_MAX
+from contracts.didanswers import version_in
 from contracts.identityrecords import NAME, recovery_key
 
 Members = dict[str, object]
@@ -125,6 +127,8 @@ def _offline(args: argparse.Namespace, did: str, wanted: Wanted) -> _Found:
     """What a kept bundle proves of the DID, with no network."""
     if args.genesis is None:
         raise UsageError("--genesis FILE says which chain the proof must be of")
+    if parse_did(did).acsn is not None:
+        raise Rejected(FEATURE_MISSING, f"who has the say of {did} one bundle alone does not show: ask a node")
     text = _bundle_text(args.offline)
     bundle = bundle_from_json(text)
     verified = verify_bundle(bundle, load_genesis(args.genesis), time.time_ns())

@@ -9,6 +9,7 @@ from chainnode.client.nodes import Node, Nodes
 from chainnode.client.proved import KnownHeaders, Proved, check_fresh, read_bundle
 from chainnode.client.questions import AnyFact, Question
 from chainnode.types.genesis import Genesis
+from chainnode.types.limits import CLIENT_CHAINS_KEPT
 
 ACCEPT = f"{BUNDLE_MEDIA}, application/json;q=0.5"  # nodes that know no binary form answer with JSON
 
@@ -24,6 +25,15 @@ class Asker:
     now_ns: Callable[[], int]
     height: int = 0
     known: KnownHeaders = field(default_factory=KnownHeaders)
+    others: dict[bytes, KnownHeaders] = field(default_factory=dict)
+
+    def known_of(self, genesis_hash: bytes) -> KnownHeaders:
+        """What was seen of another chain. Of CLIENT_CHAINS_KEPT chains the headers are remembered."""
+        known = self.others.pop(genesis_hash, None) or KnownHeaders()
+        self.others[genesis_hash] = known
+        while len(self.others) > CLIENT_CHAINS_KEPT:
+            del self.others[next(iter(self.others))]
+        return known
 
     async def ask(self, question: Question[AnyFact], min_height: int = 0) -> Proved[AnyFact]:
         """The answer of the first node that proves one, about the state after `min_height` or later if it is about now."""

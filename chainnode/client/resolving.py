@@ -1,22 +1,32 @@
-"""DIDs as a client comes to know them: the document is made here from the proved record, never taken from a node."""
+"""DIDs as a client comes to know them: the document is made here from the proved record, never taken from a node.
 
-from dataclasses import dataclass
+For a DID with an AC number the client's chain first says, proved, whose it is: its own, or another chain's, whose answer is then
+verified from how that chain begins, as the client's own chain has it on record (INV-48). Nodes only carry the answers.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from chainnode.client.asking import Asker
+from chainnode.bid import parse_did
+from chainnode.client.asking import ACCEPT, Asker
 from chainnode.client.failures import NotProved
+from chainnode.client.nodes import Node
 from chainnode.client.proved import Proved
-from chainnode.client.questions import Question
+from chainnode.client.questions import Question, about_state
 from chainnode.did import w3c
+from chainnode.did.chainrecord import ChainRecord, identity_of_chain
 from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
-from chainnode.did.record import Identity, decode_identity, decode_superseded
+from chainnode.did.record import Identity
 from chainnode.did.syntax import parse_did_url
-from chainnode.did.versions import NEWEST, Version, Wanted, fits, is_beyond, metadata_of
-from chainnode.errors import Malformed, Rejected
+from chainnode.did.versions import NEWEST, Version, Wanted, metadata_of
+from chainnode.digests import genesis_hash
+from chainnode.errors import ChainError, Malformed, Rejected
 from chainnode.rfc3339 import time_to_text
-from chainnode.types.bundle import Fact, StateFact
-from chainnode.types.codes import BAD_DID, FEATURE_MISSING, MALFORMED, OTHER_QUESTION
-from contracts.identityrecords import NAME, identity_key, version_key
+from chainnode.types.bundle import Fact, StateFact, Verified
+from chainnode.types.codes import BAD_DID, FEATURE_MISSING
+from contracts import chains
+from contracts.didanswers import chain_in, chain_version, referred, version_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,9 @@ class ResolvedDid:
     `document` None: the DID was deactivated (`is_deactivated`), or it, or the version asked for, does not exist; `identity` is the
     ledger's record, None for did:key and for what does not exist. The ledger said so after block `height`, at `time_ns`, and `proof` is
     what convinces anybody else; None for did:key, which is its own proof. `trust` says in a sentence what the answer rests on.
+
+    Of a DID with an AC number `chain_proof` shows what the client's own chain says of that number, and where that names another chain,
+    `chain`, the rest is what the other one says.
     """
 
     did: str
@@ -36,6 +49,8 @@ class ResolvedDid:
     height: int | None = None
     time_ns: int | None = None
     proof: Proved[StateFact] | None = None
+    chain_proof: Proved[StateFact] | None = None
+    chain: ChainRecord | None = None
 
     @property
     def is_deactivated(self) -> bool:
@@ -51,7 +66,7 @@ async def resolve(asker: Asker, did: str, wanted: Wanted, min_height: int) -> Re
     match how_of(url.did):
         case OnLedger(check):
             check(url.did)
-            return await _on_ledger(asker, url.did, wanted, min_height)
+            return await _on_ledgers(asker, url.did, wanted, min_height)
         case FromItself(document):
             if wanted != NEWEST:
                 raise Rejected(FEATURE_MISSING, f"there are no versions of {url.did}: its method keeps none")
@@ -62,80 +77,94 @@ async def resolve(asker: Asker, did: str, wanted: Wanted, min_height: int) -> Re
             assert_never(how)
 
 
+async def _on_ledgers(asker: Asker, did: str, wanted: Wanted, min_height: int) -> ResolvedDid:
+    """A did:bid, from the ledger of the chain that has the say."""
+    parsed = parse_did(did)
+    if parsed.acsn is None:
+        return await _on_ledger(asker, did, wanted, min_height)
+    chain_proof = await asker.ask(about_chain(parsed.acsn), min_height)
+    chain = chain_in(chain_proof.fact, parsed.acsn)
+    if not parsed.suffix:
+        version = chain_version(None if chain is None else identity_of_chain(chain), wanted)
+        return replace(_found(did, version, chain_proof, _trust(chain_proof)), chain_proof=chain_proof, chain=chain)
+    if chain is None or chain.genesis_hash == genesis_hash(asker.genesis):
+        return replace(await _on_ledger(asker, did, wanted, min_height), chain_proof=chain_proof)
+    if not chain.is_active:
+        return replace(_found(did, None, chain_proof, _trust(chain_proof)), chain_proof=chain_proof, chain=chain)
+    proof = await asker.nodes.first_good(lambda node: _ask_elsewhere(asker, node, chain, did, wanted))
+    trust = f"{_trust_in(proof, f'what is on record as {chain.did}')}; on record by {_trust(chain_proof)}"
+    version = version_in(proof.fact, did, wanted)
+    return replace(_found(did, version, proof, trust), chain_proof=chain_proof, chain=chain)
+
+
 async def _on_ledger(asker: Asker, did: str, wanted: Wanted, min_height: int) -> ResolvedDid:
     proof = await asker.ask(about_identity(did, wanted), min_height)
-    version = version_in(proof.fact, did, wanted)
-    height, time_ns = proof.fact.state_height, proof.header.time_ns
-    if version is None:
-        return ResolvedDid(did, None, {}, _trust(proof), height=height, time_ns=time_ns, proof=proof)
-    one = version.identity
-    return ResolvedDid(did, w3c.document(one), metadata_of(version), _trust(proof), one, height, time_ns, proof)
+    return _found(did, version_in(proof.fact, did, wanted), proof, _trust(proof))
+
+
+async def _ask_elsewhere(asker: Asker, node: Node, chain: ChainRecord, did: str, wanted: Wanted) -> Proved[StateFact]:
+    """What another chain says, as a node of ours carries it. NotProved when it does not prove it; ChainForked."""
+    content = await node.get(f"/v1/chains/{chain.ac}/identities/{did}", _query(wanted), ACCEPT)
+    try:
+        found = await asyncio.to_thread(referred, content, chain, did, wanted, asker.now_ns(), verify=asker.verify)
+    except (Malformed, Rejected) as error:
+        raise NotProved(error.code, error.detail) from error
+    if asker.verify:
+        asker.known_of(chain.genesis_hash).add(found.bundle)
+    return Proved(found.fact, found.bundle, found.verified)
 
 
 def about_identity(did: str, wanted: Wanted) -> Question[StateFact]:
-    """What the ledger says of a version of a DID."""
+    """What the client's own ledger says of a version of a DID."""
 
     def answer(fact: Fact) -> StateFact:
-        if not isinstance(fact, StateFact):
-            raise NotProved(OTHER_QUESTION, f"the node answered with a {type(fact).__name__}, not a StateFact")
-        version_in(fact, did, wanted)
+        try:
+            version_in(fact, did, wanted)
+        except ChainError as error:
+            raise NotProved(error.code, error.detail) from error
+        assert isinstance(fact, StateFact), "version_in has seen to it"
         return fact
 
-    query = {} if wanted.sequence is None else {"version_id": str(wanted.sequence)}
+    return Question(f"/v1/identities/{did}", answer, _query(wanted), is_about_now=True, has_min_height=True)
+
+
+def about_chain(ac: str) -> Question[StateFact]:
+    """What the client's own ledger says of an AC number."""
+    asked = about_state(chains.NAME, chains.chain_key(ac), None)
+
+    def answer(fact: Fact) -> StateFact:
+        found = asked.answer(fact)
+        try:
+            chain_in(found, ac)
+        except ChainError as error:
+            raise NotProved(error.code, error.detail) from error
+        return found
+
+    return replace(asked, answer=answer)
+
+
+def _query(wanted: Wanted) -> dict[str, str]:
     if wanted.time_s is not None:
-        query = {"version_time": time_to_text(wanted.time_s * 1_000_000_000)}
-    return Question(f"/v1/identities/{did}", answer, query, is_about_now=True, has_min_height=True)
+        return {"version_time": time_to_text(wanted.time_s * 1_000_000_000)}
+    return {} if wanted.sequence is None else {"version_id": str(wanted.sequence)}
 
 
-def version_in(fact: StateFact, did: str, wanted: Wanted) -> Version | None:
-    """The version that is asked for, or None: the fact shows that there is none. NotProved when it shows neither: INV-45."""
-    _check(fact.store == NAME, "the proof is about another store")
-    if fact.key == identity_key(did):
-        if fact.value is None:
-            return None
-        newest = _read(fact.value, did)
-        if is_beyond(wanted, newest):
-            return None
-        version = Version(newest)
-        _check(fits(wanted, version), "the proof shows the newest version, and an older one is asked for")
-        return version
-    sequence = int.from_bytes(fact.key[-8:], "big")
-    _check(fact.key == version_key(did, sequence), "the proof is about another key")
-    if fact.value is None:
-        raise NotProved(OTHER_QUESTION, "that one version is not there does not show that the DID is not")
-    version = _read_old(fact.value, did)
-    _check(version.identity.sequence == sequence, "the record is of another version")
-    _check(fits(wanted, version), "the proof shows another version than is asked for")
-    return version
+def _found(did: str, version: Version | None, proof: Proved[StateFact], trust: str) -> ResolvedDid:
+    height, time_ns = proof.fact.state_height, proof.header.time_ns
+    if version is None:
+        return ResolvedDid(did, None, {}, trust, height=height, time_ns=time_ns, proof=proof)
+    one = version.identity
+    return ResolvedDid(did, w3c.document(one), metadata_of(version), trust, one, height, time_ns, proof)
 
 
 def _trust(proof: Proved[StateFact]) -> str:
-    """What the answer rests on."""
+    """What an answer of the client's own chain rests on."""
+    return _trust_in(proof, "the genesis file")
+
+
+def _trust_in(proof: Proved[StateFact], beginning: str) -> str:
     block = f"block {proof.header.height} of {proof.header.chain_id}, {time_to_text(proof.header.time_ns)}"
-    verified = proof.verified
+    verified: Verified | None = proof.verified
     if verified is None:
         return f"the word of a node, for {block}: nothing was verified"
-    return f"{verified.power_signed} of {verified.power_total} voting power, which signed {block}, traced to the genesis file"
-
-
-def _read(value: bytes, did: str) -> Identity:
-    try:
-        one = decode_identity(value)
-    except Malformed as error:
-        raise NotProved(MALFORMED, f"the record cannot be read: {error.detail}") from error
-    _check(one.did == did, "the record is of another DID")
-    return one
-
-
-def _read_old(value: bytes, did: str) -> Version:
-    try:
-        old = decode_superseded(value)
-    except Malformed as error:
-        raise NotProved(MALFORMED, f"the record cannot be read: {error.detail}") from error
-    _check(old.identity.did == did, "the record is of another DID")
-    return Version(old.identity, old.until_ms)
-
-
-def _check(is_so: bool, reason: str) -> None:
-    if not is_so:
-        raise NotProved(OTHER_QUESTION, reason)
+    return f"{verified.power_signed} of {verified.power_total} voting power, which signed {block}, traced to {beginning}"

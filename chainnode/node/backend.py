@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from chainnode import blocks, transactions
-from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Resolved, Status, StoredBlock, Submitted
+from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
 from chainnode.did.versions import Wanted
 from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
@@ -14,6 +14,7 @@ from chainnode.node.chain import Chain
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress, Outcome, position_of
 from chainnode.node.prover import Prover
+from chainnode.node.referrals import Referrals
 from chainnode.node.resolver import Resolver
 from chainnode.node.webfetch import WebFetcher
 from chainnode.p2p.network import PeerNetwork
@@ -34,11 +35,18 @@ class NodeBackend:
     """Answers for one node. `wait_height` is the node's."""
 
     def __init__(
-        self, info: NodeInfo, chain: Chain, host: Host, ingress: Ingress, network: PeerNetwork, fetcher: WebFetcher | None = None
+        self,
+        info: NodeInfo,
+        chain: Chain,
+        host: Host,
+        ingress: Ingress,
+        network: PeerNetwork,
+        fetcher: WebFetcher | None = None,
+        referrals: Referrals | None = None,
     ) -> None:
         self.info = info
         self.prover = Prover(chain)
-        self.resolver = Resolver(chain, self.prover, self._about_now, fetcher)
+        self.resolver = Resolver(chain, self.prover, self._about_now, fetcher, referrals)
         self._chain = chain
         self._host = host
         self._ingress = ingress
@@ -194,9 +202,9 @@ class NodeBackend:
         """A header."""
         return await self._in_thread(self.prover.header, height)
 
-    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """A DID by its method."""
-        return await self.resolver.resolve(did, wanted, has_proof=has_proof)
+        return await self.resolver.resolve(did, wanted, has_proof=has_proof, reach=reach)
 
     async def _about_now(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
         await self._wait_proof_block(None)

@@ -42,6 +42,13 @@ class Config:
     api_listen: str = field(default="127.0.0.1:26657", metadata={"help": "host:port of the HTTP API."})
     api_body_bytes_max: int = field(default=8 * 1024 * 1024, metadata={"help": "Largest HTTP request body."})
     resolver_web: bool = field(default=False, metadata={"help": "Whether did:web is resolved, by asking web servers on the internet."})
+    resolver_chains: bool = field(
+        default=True, metadata={"help": "Whether DIDs of chains on record here are resolved, by asking the resolvers on record."}
+    )
+    resolver_unsafe_endpoints: bool = field(
+        default=False,
+        metadata={"help": "Whether those are asked by plain http and at private addresses too: for devnets and private networks."},
+    )
     resolver_web_host: str = field(
         default="", metadata={"help": "Host name for which DIDs of the ledger are served as did:web; empty: none."}
     )

@@ -28,6 +28,7 @@ from chainnode.node.frontdesk import FrontDesk
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress
 from chainnode.node.listener import cannot_listen, connections_max, listen, raise_open_files
+from chainnode.node.referrals import Referrals
 from chainnode.node.replicainputs import TransactionsRefused
 from chainnode.node.reports import equivocation_report
 from chainnode.node.webfetch import WebFetcher
@@ -40,7 +41,7 @@ from chainnode.storage.state import StateStore
 from chainnode.types.block import Vote
 from chainnode.types.codes import BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
 from chainnode.types.genesis import Genesis
-from chainnode.types.limits import HTTP_IDLE_S, OPEN_FILES_MIN
+from chainnode.types.limits import HTTP_IDLE_S, OPEN_FILES_MIN, REFERRAL_FETCHES_MAX
 from contracts import validators
 from contracts.registry import SystemContracts, node_ids
 
@@ -95,7 +96,9 @@ class Node:
         web_names = (config.resolver_web_host, config.resolver_web_root)
         info = NodeInfo(self.genesis, genesis_hash, self.node_id, config.node_name, VERSION, config.peers_listen, *web_names)
         fetcher = WebFetcher() if config.resolver_web else None
-        self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network, fetcher)
+        other_chains = WebFetcher(places=REFERRAL_FETCHES_MAX, is_anywhere=config.resolver_unsafe_endpoints)
+        referrals = Referrals(other_chains) if config.resolver_chains else None
+        self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network, fetcher, referrals)
         self._stopping = asyncio.Event()
         self.rounds_entered = self.txs_committed = 0
 

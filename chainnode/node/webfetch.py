@@ -2,13 +2,15 @@
 
 The host name is looked up once, all its addresses must be of the public internet, and the connection goes to those very addresses, so
 that a second look-up cannot lead elsewhere: INV-46. The certificate must still be the name's. Redirects are not followed.
+Where an operator says so, servers that no stranger chose are asked anywhere, by plain HTTP too.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Network, ip_address
+from types import MappingProxyType
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -20,6 +22,7 @@ from chainnode.types.limits import WEB_DOCUMENT_BYTES_MAX, WEB_FETCH_MS_MAX, WEB
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _OK, _NOT_FOUND, _GONE = 200, 404, 410
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
@@ -42,36 +45,43 @@ async def look_up(host: str, port: int) -> Sequence[str]:
 
 
 class WebFetcher:
-    """Fetches at most WEB_FETCHES_MAX documents at once. The arguments are for tests."""
+    """Fetches at most `places` documents at once; `is_anywhere`: by http too, and from any address. The other arguments are for tests."""
 
     def __init__(
-        self, *, look_up: Lookup = look_up, is_allowed: Callable[[str], bool] = is_public, context: ssl.SSLContext | None = None
+        self,
+        *,
+        places: int = WEB_FETCHES_MAX,
+        is_anywhere: bool = False,
+        look_up: Lookup = look_up,
+        is_allowed: Callable[[str], bool] = is_public,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._look_up = look_up
+        self._is_anywhere = is_anywhere
         self._is_allowed = is_allowed
         self._context = context
-        self._places = asyncio.Semaphore(WEB_FETCHES_MAX)
+        self._places = asyncio.Semaphore(places)
 
-    async def fetch(self, url: str) -> bytes:
-        """The body of a good answer.
+    async def fetch(self, url: str, *, bytes_max: int = WEB_DOCUMENT_BYTES_MAX, headers: Mapping[str, str] = _NO_HEADERS) -> bytes:
+        """The body of a good answer, of at most `bytes_max` bytes.
 
         Rejected(NOT_FOUND) when there is none, Rejected(WEB_DID_BAD) when it is too long, Unavailable(WEB_DID_UNREACHABLE) for the rest.
         """
         try:
             async with asyncio.timeout(WEB_FETCH_MS_MAX / 1000), self._places:
-                return await self._fetch(_checked(url))
+                return await self._fetch(_checked(url, self._is_anywhere), bytes_max, headers)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             raise _unreachable(f"{url}: {error or type(error).__name__}") from error
 
-    async def _fetch(self, url: URL) -> bytes:
+    async def _fetch(self, url: URL, bytes_max: int, others: Mapping[str, str]) -> bytes:
         host, port = url.host, url.port
         assert host is not None and port is not None
         addresses = await self._look_up(host, port)
-        if not addresses or not all(self._is_allowed(one) for one in addresses):
+        if not addresses or not (self._is_anywhere or all(self._is_allowed(one) for one in addresses)):
             raise _unreachable(f"{host} has no address, or one that is not of the public internet")
         connector = aiohttp.TCPConnector(resolver=_Pinned(addresses), use_dns_cache=False, ssl=self._context or True)
         timeout = aiohttp.ClientTimeout(total=None)  # `fetch` has the limit
-        headers = {"Accept": "application/did, application/did+json, application/json", "Accept-Encoding": "identity"}
+        headers = {"Accept": "application/did, application/did+json, application/json", "Accept-Encoding": "identity", **others}
         async with (
             aiohttp.ClientSession(
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, headers=headers
@@ -85,8 +95,8 @@ class WebFetcher:
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk
-                if len(content) > WEB_DOCUMENT_BYTES_MAX:
-                    raise Rejected(WEB_DID_BAD, f"{url} is longer than {WEB_DOCUMENT_BYTES_MAX} bytes")
+                if len(content) > bytes_max:
+                    raise Rejected(WEB_DID_BAD, f"{url} is longer than {bytes_max} bytes")
             return bytes(content)
 
 
@@ -114,15 +124,20 @@ class _Pinned(AbstractResolver):
         """There is nothing to close."""
 
 
-def _checked(text: str) -> URL:
-    """The parts of an https URL whose host is a name: a client would connect to a bare address without any look-up."""
+def _checked(text: str, is_anywhere: bool) -> URL:
+    """The parts of an https URL whose host is a name: a client would connect to a bare address without any look-up.
+
+    With `is_anywhere` http and bare addresses too.
+    """
     try:
         url = URL(text)
         host, port = url.host, url.port
     except ValueError as error:
         raise Malformed(MALFORMED, f"{text!r} is no URL") from error
-    if url.scheme != "https" or not host or port is None or url.user is not None:
+    if url.scheme not in (("https", "http") if is_anywhere else ("https",)) or not host or port is None or url.user is not None:
         raise Malformed(MALFORMED, f"{text!r} is no https URL of a host")
+    if is_anywhere:
+        return url
     try:
         ip_address(host)
     except ValueError:

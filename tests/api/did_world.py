@@ -1,12 +1,19 @@
-"""DIDs on a small chain in memory: one with three versions, one that has ended, one that nobody registered; behind the HTTP interface."""
+"""DIDs on a small chain in memory: one with three versions, one that has ended, one that nobody registered; behind the HTTP interface.
+
+The chain knows two others: the city's, whose nodes a `Carrier` asks, and one that was removed.
+"""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
-from chainnode.api.backend import NodeInfo, Resolved
+from chainnode.api.backend import NodeInfo, Reach, Resolved
 from chainnode.bid import did_of
 from chainnode.blocks import encode_header
+from chainnode.bundle import beginning_of
+from chainnode.bundlejson import bundle_to_json
+from chainnode.did.chainrecord import ACTIVE, REMOVED, ChainRecord, encode_chain
 from chainnode.did.record import (
     ASSERTION,
     AUTHENTICATION,
@@ -24,9 +31,14 @@ from chainnode.did.record import (
     encode_identity,
     encode_superseded,
 )
-from chainnode.did.versions import Wanted
+from chainnode.did.versions import Wanted, wanted_of
+from chainnode.digests import genesis_hash
+from chainnode.errors import Unavailable
+from chainnode.node.referrals import Referrals
 from chainnode.node.resolver import Resolver
 from chainnode.types.bundle import Bundle, StateClaim
+from chainnode.types.codes import WEB_DID_UNREACHABLE
+from contracts.chains import chain_key
 from contracts.identityrecords import identity_key, version_key
 from tests.api.fake_node import FakeNode
 from tests.bundle_world import World, make_world
@@ -34,6 +46,9 @@ from tests.chain_maker import key_of
 
 ANNA, ENDED, NOBODY = (did_of("e", key_of(name).public) for name in ("anna", "ended", "nobody"))
 CHAIN_BID, ELSEWHERE, UNKNOWN_CHAIN = "did:bid:byo1", did_of("e", key_of("anna").public, "byo1"), did_of("e", key_of("anna").public, "zzzz")
+ELSEWHERE_ENDED, ELSEWHERE_NOBODY = (did_of("e", key_of(name).public, "byo1") for name in ("ended", "nobody"))
+GONE_BID, OF_GONE = "did:bid:gone", did_of("e", key_of("anna").public, "gone")
+CITY_URL = "https://resolver.city.example"
 FIRST_MS = 1_790_000_000_250
 HOUR_MS = 3_600_000
 
@@ -72,16 +87,50 @@ def history(did: str, documents: Sequence[Document | None]) -> dict[bytes, bytes
     return entries
 
 
-def make_did_world() -> World:
-    """Fillers beside them, so that proofs have a few steps."""
+def make_did_world(*, chains: Sequence[ChainRecord] | None = None, dids: dict[bytes, bytes] | None = None, **settings) -> World:
+    """Fillers beside the DIDs, so that proofs have a few steps. `dids` are more of them."""
     entries = {b"\x00": b"\x01"}
     entries |= history(ANNA, [document_of("anna", version) for version in (1, 2, 3)])
     entries |= history(ENDED, [document_of("ended"), None])
-    entries |= history(CHAIN_BID, [document_of("chain")])
+    entries |= dids or {}
     for number in range(20):
         did = did_of("e", key_of(f"filler {number}").public)
         entries |= history(did, [document_of(f"filler {number}")])
-    return make_world(stores={"identity": entries})
+    others = (record_of(make_city()), record_of(make_city(chain_id="gone-1"), "gone", status=REMOVED)) if chains is None else chains
+    known = {b"\x00": b"\x01"} | {chain_key(one.ac): encode_chain(one) for one in others}
+    return make_world(stores={"identity": entries, "chains": known}, **settings)
+
+
+def make_city(*, chain_id: str = "city-1", powers: dict[str, int] | None = None) -> World:
+    """Another chain, with DIDs of its own: Anna's with three versions, and one that has ended."""
+    dids = history(ELSEWHERE, [document_of("anna", version) for version in (1, 2, 3)]) | history(
+        ELSEWHERE_ENDED, [document_of("ended"), None]
+    )
+    return make_did_world(chains=(), dids=dids, chain_id=chain_id, powers=powers or {"quay": 5, "dock": 4})
+
+
+def record_of(world: World, ac: str = "byo1", **changes) -> ChainRecord:
+    """What the main chain has on record of a chain."""
+    first = beginning_of(world.genesis)
+    whole = {
+        "sequence": 1,
+        "ac": ac,
+        "chain_id": first.chain_id,
+        "name": "City",
+        "operator": did_of("e", key_of("city").public),
+        "genesis_hash": first.genesis_hash,
+        "genesis_time_ns": first.time_ns,
+        "trusting_period_ms": first.trusting_period_ms,
+        "validators": first.validators,
+        "endpoints": (CITY_URL,),
+        "ttl_s": 3_600,
+        "status": ACTIVE,
+        "by": "governance:1",
+        "height": 1,
+        "time_ms": FIRST_MS,
+        "created_ms": FIRST_MS,
+    }
+    return ChainRecord(**whole | changes)
 
 
 @dataclass
@@ -91,19 +140,20 @@ class DidNode(FakeNode):
     world: World = field(default_factory=make_did_world)
     pages: dict[str, bytes | Exception] | None = None
     web_names: tuple[str, str] = ("", "")
+    referrals: Referrals | None = None
 
     @property
     def info(self) -> NodeInfo:
         whole = super().info
         return NodeInfo(whole.genesis, whole.genesis_hash, whole.node_id, whole.moniker, whole.version, whole.address, *self.web_names)
 
-    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         async def at_once(work, *arguments):
             return work(*arguments)
 
         fetcher = None if self.pages is None else Pages(self.pages)
-        resolver = Resolver(Held(self.world), Proving(self.world), at_once, fetcher)
-        return await resolver.resolve(did, wanted, has_proof=has_proof)
+        resolver = Resolver(Held(self.world), Proving(self.world), at_once, fetcher, self.referrals)
+        return await resolver.resolve(did, wanted, has_proof=has_proof, reach=reach)
 
 
 @dataclass
@@ -111,6 +161,10 @@ class Held:
     """A chain, its state and its ledger, as a resolver sees them."""
 
     world: World
+
+    @property
+    def genesis_hash(self) -> bytes:
+        return genesis_hash(self.world.genesis)
 
     @property
     def state(self) -> "Held":
@@ -156,3 +210,28 @@ class Pages:
         if isinstance(page, Exception):
             raise page
         return page
+
+
+@dataclass
+class Carrier:
+    """Fetches what nodes of other chains say of their DIDs, without a network; `asked` are the URLs and headers."""
+
+    nodes: dict[str, DidNode]
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    async def fetch(self, url: str, *, bytes_max: int, headers) -> bytes:
+        self.asked.append((url, dict(headers)))
+        for endpoint, node in self.nodes.items():
+            if url.startswith(f"{endpoint}/v1/identities/"):
+                did, _, query = url.removeprefix(f"{endpoint}/v1/identities/").partition("?")
+                pairs = dict(parse_qsl(query))
+                wanted = wanted_of(pairs.get("version_id"), pairs.get("version_time"))
+                resolved = await node.resolve(did, wanted, has_proof=True, reach=Reach.OWN)
+                return bundle_to_json(resolved.bundles[-1]).encode()
+        raise Unavailable(WEB_DID_UNREACHABLE, f"{url} is nowhere")
+
+
+def city_referrals(city: World | None = None) -> Referrals:
+    """Asks a node of the city."""
+    city = make_city() if city is None else city
+    return Referrals(Carrier({CITY_URL: DidNode(city)}), lambda: city.now_ns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from chainnode import codec
-from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Resolved, Status, StoredBlock, Submitted
+from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
 from chainnode.bid import did_of
 from chainnode.blocks import encode_block
 from chainnode.claims import transaction_claim
@@ -20,6 +20,7 @@ from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
 from chainnode.types.codes import BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
 from chainnode.types.genesis import ChainParams
 from chainnode.types.transaction import Event, Invocation, TxResult
+from contracts.identityrecords import identity_key
 from tests.bundle_world import World, make_world
 from tests.chain_maker import key_of, make_transaction
 
@@ -190,9 +191,10 @@ class FakeNode:
             raise Unavailable(HEIGHT_UNKNOWN, "not decided")
         return self.world.bundle(HeaderClaim(), (height,))
 
-    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """Nobody is registered; `tests/api/did_world.py` has a node with DIDs."""
-        return Resolved(None, {}, f"{did} is not registered", height=2, time_ns=0)
+        bundles = (self.world.bundle(StateClaim(self.world.state_proof("identity", identity_key(did)))),) if has_proof else ()
+        return Resolved(None, {}, f"{did} is not registered", height=2, time_ns=0, bundles=bundles)
 
 
 def with_memo(node: FakeNode, memo: str) -> bytes:

@@ -11,18 +11,35 @@ from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.crypto.keystrings import encode_public_key
 from chainnode.did import bidview
+from chainnode.did.chainrecord import identity_of_chain
 from chainnode.did.record import decode_identity
 from chainnode.errors import Rejected, Unavailable
 from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_READY
+from contracts.chains import chain_key
 from contracts.identityrecords import identity_key
 from tests.api.conftest import Served
-from tests.api.did_world import ANNA, CHAIN_BID, ELSEWHERE, ENDED, NOBODY, UNKNOWN_CHAIN, DidNode
+from tests.api.did_world import (
+    ANNA,
+    CHAIN_BID,
+    ELSEWHERE,
+    ELSEWHERE_ENDED,
+    ELSEWHERE_NOBODY,
+    ENDED,
+    GONE_BID,
+    NOBODY,
+    OF_GONE,
+    UNKNOWN_CHAIN,
+    DidNode,
+    city_referrals,
+    make_city,
+    record_of,
+)
 from tests.chain_maker import key_of
 
 
 @pytest.fixture
 async def dids():
-    node = DidNode()
+    node = DidNode(referrals=city_referrals())
     app = make_app(node, registry=CollectorRegistry(), body_bytes_max=64 * 1024)
     async with TestClient(TestServer(app)) as client:
         yield Served(node, app, client)
@@ -103,7 +120,10 @@ async def test_with_verify_the_answer_carries_the_proof(dids):
         (f"/{NOBODY}", 6),
         (f"/{ENDED}", 6),
         (f"/{ENDED}/attributes", 6),
-        (f"/{ELSEWHERE}", 6),
+        (f"/{ELSEWHERE_NOBODY}", 6),
+        (f"/{ELSEWHERE_ENDED}", 6),
+        (f"/{GONE_BID}", 6),
+        (f"/{OF_GONE}", 6),
         (f"/{UNKNOWN_CHAIN}", 10),
         ("/did:bid:zzzz", 10),
         ("/did:bid:nonsense", 4),
@@ -115,7 +135,21 @@ async def test_each_refusal_has_its_code(dids, path, code):
 
 
 async def test_the_document_of_a_chain_is_found_too(dids):
-    assert (await page_at(dids, f"/{CHAIN_BID}"))["data"]["didDocument"]["id"] == CHAIN_BID
+    page = (await page_at(dids, f"/{CHAIN_BID}"))["data"]["didDocument"]
+    assert page == bidview.document(identity_of_chain(record_of(make_city()))) and page["id"] == CHAIN_BID
+    (service,) = (await page_at(dids, f"/{CHAIN_BID}/services"))["data"]["service"]
+    assert (service["type"], service["serviceEndpoint"]) == ("DIDSubResolver", "resolver.city.example")
+
+
+async def test_a_bid_of_another_chain_is_found_with_both_proofs(dids):
+    assert (await page_at(dids, f"/{ELSEWHERE}"))["data"]["didDocument"]["id"] == ELSEWHERE
+    data = (await page_at(dids, f"/{ELSEWHERE}/public-keys?verify=true"))["data"]
+    main, city = dids.node.world, make_city()
+    record = verify_bundle(bundle_from_json(json.dumps(data["chainProof"]["bundle"])), main.genesis, main.now_ns).fact
+    assert (record.store, record.key) == ("chains", chain_key("byo1"))
+    fact = verify_bundle(bundle_from_json(json.dumps(data["proof"]["bundle"])), city.genesis, city.now_ns).fact
+    assert fact.key == identity_key(ELSEWHERE)
+    assert "chainProof" not in (await page_at(dids, f"/{ANNA}?verify=true"))["data"]
 
 
 @pytest.mark.parametrize(("error", "code"), [(Unavailable(HEIGHT_UNKNOWN), 3), (Rejected(NOT_READY), 2)])

@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from chainnode.api.backend import NodeInfo, Submitted
+from chainnode.api.backend import NodeInfo, Reach, Submitted
 from chainnode.api.server import make_app
 from chainnode.bid import did_of
 from chainnode.bundle import verify_bundle
@@ -90,12 +90,12 @@ class Registering(FakeNode):
         self.small.decide()
         return [Submitted(tx_id, OK, "", applied.header.height, 0, applied.results[0])]
 
-    async def resolve(self, text, wanted, *, has_proof):
+    async def resolve(self, text, wanted, *, has_proof, reach=Reach.OTHERS):
         async def at_once(work, *arguments):
             return work(*arguments)
 
         chain = self.small.chain
-        return await Resolver(chain, Prover(chain), at_once, None).resolve(text, wanted, has_proof=has_proof)
+        return await Resolver(chain, Prover(chain), at_once, None).resolve(text, wanted, has_proof=has_proof, reach=reach)
 
     def record(self, key: PrivateKey):
         return decode_identity(self.small.chain.state.get(NAME, identity_key(did(key))))

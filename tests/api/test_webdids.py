@@ -17,7 +17,7 @@ from chainnode.errors import Rejected, Unavailable
 from chainnode.types.codes import NOT_FOUND, WEB_DID_UNREACHABLE
 from contracts.identityrecords import identity_key
 from tests.api.conftest import Served
-from tests.api.did_world import ANNA, ENDED, NOBODY, DidNode, document_of, history
+from tests.api.did_world import ANNA, ENDED, NOBODY, DidNode, city_referrals, document_of, history
 
 WEB = "did:web:party.example"
 WEB_URL = "https://party.example/.well-known/did.json"
@@ -79,10 +79,11 @@ async def test_what_is_not_served(dids):
 
 
 async def test_a_did_of_another_chain_has_a_folder(dids):
-    tenant = f"byo1/{ANNA.removeprefix(PREFIX)}"
-    dids.node.world.stores["identity"] |= history(f"{PREFIX}{tenant.replace('/', ':')}", [document_of("anna")])
-    page = await page_at(dids, f"/{tenant}/did.json")
-    assert page["id"] == f"did:web:node.example%3A8443:{tenant.replace('/', ':')}"
+    dids.node.referrals = city_referrals()
+    dids.node.world.stores["identity"] |= history(f"{PREFIX}here:{ANNA.removeprefix(PREFIX)}", [document_of("anna")])
+    for ac in ("byo1", "here"):  # another chain's, and one of which none is on record
+        page = await page_at(dids, f"/{ac}/{ANNA.removeprefix(PREFIX)}/did.json")
+        assert page["id"] == f"did:web:node.example%3A8443:{ac}:{ANNA.removeprefix(PREFIX)}"
 
 
 @pytest.mark.parametrize("path", ["/.well-known/did.json", f"/{ANNA.removeprefix(PREFIX)}/did.json"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from chainnode.api.backend import Committed, NodeInfo, Resolved, Submitted
+from chainnode.api.backend import Committed, NodeInfo, Reach, Resolved, Submitted
 from chainnode.bid import did_of
 from chainnode.cli.main import main
 from chainnode.client.client import Client
@@ -135,8 +135,8 @@ class RegistryNode:
         assert results is not None
         return Committed(height, index, raws[index], results[index])
 
-    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool) -> Resolved:
-        return await self.resolver.resolve(did, wanted, has_proof=has_proof)
+    async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
+        return await self.resolver.resolve(did, wanted, has_proof=has_proof, reach=reach)
 
 
 @dataclass

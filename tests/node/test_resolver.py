@@ -69,7 +69,8 @@ class Behind:
 
     async def resolve(self, did: str = DID, wanted: Wanted = NEWEST):
         resolved = await self.resolver.resolve(did, wanted, has_proof=True)
-        verified = verify_bundle(resolved.bundle, self.small.genesis, self.small.chain.tip.time_ns)
+        (bundle,) = resolved.bundles
+        verified = verify_bundle(bundle, self.small.genesis, self.small.chain.tip.time_ns)
         assert isinstance(verified.fact, StateFact)
         assert (resolved.height, resolved.time_ns) == (verified.fact.state_height, verified.time_ns)
         return resolved, verified.fact
@@ -132,7 +133,7 @@ async def test_a_change_that_is_not_proved_yet_is_not_told(behind):
 async def test_without_a_proof_the_rest_is_the_same(behind):
     for wanted in (NEWEST, Wanted(sequence=2)):
         proved, _ = await behind.resolve(wanted=wanted)
-        assert await behind.resolver.resolve(DID, wanted, has_proof=False) == replace(proved, bundle=None)
+        assert await behind.resolver.resolve(DID, wanted, has_proof=False) == replace(proved, bundles=())
 
 
 async def test_a_version_that_the_disk_lost_is_told_as_damage(behind, monkeypatch):
