@@ -89,6 +89,14 @@ def reach_of(request: web.Request, *, is_fresh: bool = False) -> Reach:
     return Reach.OTHERS_NOW if is_fresh else Reach.OTHERS
 
 
+async def wait_for_state(backend: Backend, request: web.Request) -> None:
+    """With `min_height` in the query: wait until the state after that height can be proved, which its next header does."""
+    height = query_whole(request.query, "min_height")
+    if height is not None:
+        wait_ms = query_wait_ms(request)
+        await wait_for_height(backend, height + 1, SUBMIT_WAIT_MS_MAX if wait_ms is None else wait_ms)
+
+
 async def wait_for_height(backend: Backend, height: int, wait_ms: int) -> None:
     """Return when the height is applied; Unavailable(HEIGHT_UNKNOWN) when it is not within `wait_ms`."""
     if backend.last_height() >= height:

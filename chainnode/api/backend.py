@@ -12,6 +12,10 @@ from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import TxResult
+from chainnode.vc.jcs import Document, Json
+from chainnode.vc.listplace import ListPlace
+from chainnode.vc.login import Answer, Challenge, Login
+from chainnode.vc.verify import Result
 
 REFERRED_HEADER = "Chainnode-Referred"  # on a question that a node passes on to another chain
 
@@ -140,6 +144,43 @@ class Resolved:
         return self.metadata.get("deactivated") is True
 
 
+class Credentials(Protocol):
+    """What a node does about credentials. Verifying raises Unavailable(OVERLOADED), or for what it could not fetch; no verdict then."""
+
+    def is_allowed(self, token: str) -> bool:
+        """Whether this is the bearer token of who may have credentials issued."""
+
+    async def issue(self, credential: Document) -> Document:
+        """The credential with a proof by the operator's key. Malformed, Rejected(FEATURE_MISSING) on a node without one."""
+
+    async def verify(self, value: Json) -> tuple[Result, tuple[str, ...]]:
+        """The result, and what went wrong on the way to it."""
+
+    async def verify_presentation(
+        self, value: Json, domain: str | None, challenge: str | None
+    ) -> tuple[Result, tuple[Result, ...], tuple[str, ...]]:
+        """The results of the whole and of each credential in it, and what went wrong on the way."""
+
+    async def status_list(self, place: ListPlace, height: int | None, *, is_signed: bool | None) -> Document:
+        """A list after `height`: signed by its issuer, if that is the operator; or with a bundle. None: signed if it can be.
+
+        Rejected(NOT_FOUND), Rejected(FEATURE_MISSING) when it can not be signed here; else as bundles.
+        """
+
+    async def role(self, did: str, role: str, height: int | None) -> Document:
+        """The credential that a DID holds a role after `height`, with its bundle. Rejected(NOT_FOUND), else as bundles."""
+
+
+class Logins(Protocol):
+    """Logins of people to applications that use this node for it."""
+
+    def challenge(self, domain: str) -> Challenge:
+        """A new one. Rejected(FEATURE_MISSING) on a node without logins, Malformed(BAD_OPTION) for a domain that is not served."""
+
+    async def login(self, answer: Answer) -> Login:
+        """Who has come in; as `chainnode.vc.login.verify_challenge`, and as resolving the DID."""
+
+
 class Backend(Protocol):
     """The node, as the HTTP interface sees it.
 
@@ -151,6 +192,14 @@ class Backend(Protocol):
     @property
     def info(self) -> NodeInfo:
         """Who this node is."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """What it does about credentials."""
+
+    @property
+    def logins(self) -> Logins:
+        """Whom it lets in."""
 
     def last_height(self) -> int:
         """The last applied height, 0 before the first block."""

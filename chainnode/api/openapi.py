@@ -4,7 +4,7 @@ import json
 
 from chainnode.api.forms import Json
 from chainnode.api.problems import PROBLEM_MEDIA
-from chainnode.api.routes import Parameter, Route
+from chainnode.api.routeforms import Parameter, Route
 from chainnode.api.schemas import SCHEMAS, reference
 
 API_VERSION = "1.0.0"
@@ -13,6 +13,7 @@ _PROBLEMS = {
     201: "It is made.",
     303: "The place of the service is in `Location`.",
     400: "The request is malformed.",
+    401: "A bearer token is wanted.",
     404: "It is not here.",
     406: "No form of the answer is one that the client takes.",
     410: "It is no longer kept.",
@@ -30,6 +31,8 @@ _TAGS = {
     "events": "What contracts tell.",
     "did": "DIDs and their documents.",
     "bid": "Xinghuo's text resolver.",
+    "credentials": "Credentials: issuing, verifying, status lists, roles.",
+    "login": "Login with a DID.",
     "node": "The node itself.",
     "comet": "CometBFT's RPC, for stock light clients and tools.",
 }

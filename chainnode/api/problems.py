@@ -15,6 +15,7 @@ from chainnode.types.codes import (
     STATE_PRUNED,
     TOO_LARGE,
     TX_UNKNOWN,
+    UNAUTHORISED,
     UNSUPPORTED_MEDIA,
     WRONG_HTTP_METHOD,
     Code,
@@ -28,6 +29,7 @@ _BY_CODE = {
     STATE_PRUNED: HTTPStatus.GONE,
     TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UNSUPPORTED_MEDIA: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UNAUTHORISED: HTTPStatus.UNAUTHORIZED,
 }
 _BY_STATUS = {
     HTTPStatus.NOT_FOUND: NO_ROUTE,
@@ -70,6 +72,8 @@ def problem(status: HTTPStatus, code: Code, detail: str, headers: dict[str, str]
     headers = dict(headers or {})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return web.Response(status=status, text=json.dumps(document), content_type=PROBLEM_MEDIA, headers=headers)
 
 

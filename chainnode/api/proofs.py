@@ -10,10 +10,9 @@ from chainnode.api.asking import (
     path_height,
     path_state_key,
     query_choice,
-    query_wait_ms,
     query_whole,
     reach_of,
-    wait_for_height,
+    wait_for_state,
     whole,
 )
 from chainnode.api.backend import Backend, Reach
@@ -26,7 +25,6 @@ from chainnode.did.versions import wanted_of
 from chainnode.errors import Malformed, Rejected
 from chainnode.types.bundle import Bundle
 from chainnode.types.codes import BAD_DID, FEATURE_MISSING, NOT_FOUND
-from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
 
 _LARGE_HEADERS = 4  # so many and more are written off the event loop
 _JSON_MEDIA = "application/json"
@@ -52,7 +50,7 @@ async def state(backend: Backend, request: web.Request) -> web.Response:
     store, key = path_state_key(request)
     height = query_whole(request.query, "height")
     proof = query_choice(request, "proof", ("bundle", "none"), "bundle")
-    await _wait_for_state(backend, request)
+    await wait_for_state(backend, request)
     if proof == "bundle":
         return await bundle_response(request, await backend.bundle_state(store, key, height))
     proved = await backend.prove_state(store, key, height)
@@ -69,14 +67,14 @@ async def state(backend: Backend, request: web.Request) -> web.Response:
 async def evidence_by_digest(backend: Backend, request: web.Request) -> web.Response:
     """The first evidence record of a digest."""
     digest = path_hash(request, "digest")
-    await _wait_for_state(backend, request)
+    await wait_for_state(backend, request)
     return await bundle_response(request, await backend.bundle_evidence(digest))
 
 
 async def evidence_by_index(backend: Backend, request: web.Request) -> web.Response:
     """An evidence record by its place in the log."""
     index = whole(request.match_info["index"], "index")
-    await _wait_for_state(backend, request)
+    await wait_for_state(backend, request)
     return await bundle_response(request, await backend.bundle_evidence(index))
 
 
@@ -84,7 +82,7 @@ async def identity(backend: Backend, request: web.Request) -> web.Response:
     """What the ledger says of a DID: the key that answers, present or absent."""
     did = request.match_info["did"]
     wanted = wanted_of(request.query.get("version_id"), request.query.get("version_time"))
-    await _wait_for_state(backend, request)
+    await wait_for_state(backend, request)
     bundles = (await backend.resolve(did, wanted, has_proof=True, reach=Reach.OWN)).bundles
     if not bundles:
         raise Rejected(FEATURE_MISSING, "nothing on the ledger proves DIDs of this method")
@@ -107,11 +105,3 @@ async def header(backend: Backend, request: web.Request) -> web.Response:
     """The way of trust from genesis to a header."""
     height = path_height(request, backend)
     return await bundle_response(request, await backend.bundle_header(height))
-
-
-async def _wait_for_state(backend: Backend, request: web.Request) -> None:
-    """With `min_height` in the query: wait until the state after that height can be proved, which its next header does."""
-    height = query_whole(request.query, "min_height")
-    if height is not None:
-        wait_ms = query_wait_ms(request)
-        await wait_for_height(backend, height + 1, SUBMIT_WAIT_MS_MAX if wait_ms is None else wait_ms)

@@ -1,10 +1,5 @@
 """The table of all routes: what the server serves and the OpenAPI document describes."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from aiohttp import web
-
 from chainnode.api import (
     bidtext,
     comet,
@@ -19,73 +14,26 @@ from chainnode.api import (
     submissions,
     webdids,
 )
-from chainnode.api.backend import Backend
+from chainnode.api.credentialroutes import CREDENTIAL_ROUTES
 from chainnode.api.didmedia import DEREFERENCING, DID, RESOLUTION
-from chainnode.api.forms import Json
-from chainnode.bundlebytes import BUNDLE_MEDIA
-from chainnode.types.limits import SUBMIT_WAIT_MS_MAX
-
-Handle = Callable[[Backend, web.Request], Awaitable[web.StreamResponse]]
-
-JSON = "application/json"
-MSGPACK = submissions.MSGPACK_MEDIA
-TEXT = "text/plain"
-EVENT_STREAM = events.EVENT_STREAM_MEDIA
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A part of the path, of the query, or a header. Parts of the path are always required."""
-
-    name: str
-    place: str  # path, query or header
-    meaning: str
-    schema: dict[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A path with the method that it takes. `body` and `answer` name schemas by media type.
-
-    `pattern` is the path with the forms of its parts, where any one part is not enough. `others` are statuses whose answers have the
-    form of good ones, `problems` those of problem details.
-    """
-
-    method: str
-    path: str
-    name: str
-    tag: str
-    summary: str
-    handle: Handle
-    answer: dict[str, str]
-    parameters: tuple[Parameter, ...] = ()
-    body: dict[str, str] | None = None
-    problems: tuple[int, ...] = ()
-    others: tuple[int, ...] = ()
-    pattern: str = ""
-
-
-_WHOLE: dict[str, Json] = {"type": "integer", "minimum": 0}
-_HASH: dict[str, Json] = {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}
-_WORD: dict[str, Json] = {"type": "string", "maxLength": 64}
-
-HEIGHT = Parameter("height", "path", "A height, or `latest`.", {"type": "string", "pattern": "^([0-9]+|latest)$"})
-WAIT = Parameter(
-    "wait_ms",
-    "query",
-    "How long to wait for a block at most, in milliseconds.",
-    {"type": "integer", "minimum": 0, "maximum": SUBMIT_WAIT_MS_MAX},
+from chainnode.api.routeforms import (
+    EVENT_STREAM,
+    HASH,
+    HEIGHT,
+    JSON,
+    MIN_HEIGHT,
+    MSGPACK,
+    TEXT,
+    WAIT,
+    WHOLE,
+    WORD,
+    Handle,
+    Parameter,
+    Route,
+    choice,
+    text,
 )
-MIN_HEIGHT = Parameter("min_height", "query", "Answer from a state after this height or a later one; wait for it up to `wait_ms`.", _WHOLE)
-
-
-def _choice(name: str, meaning: str, *words: str) -> Parameter:
-    return Parameter(name, "query", meaning, {"type": "string", "enum": list(words), "default": words[0]})
-
-
-def _text(name: str, place: str, meaning: str) -> Parameter:
-    return Parameter(name, place, meaning, {"type": "string"})
-
+from chainnode.bundlebytes import BUNDLE_MEDIA
 
 _NATIVE: tuple[Route, ...] = (
     Route(
@@ -109,8 +57,8 @@ _NATIVE: tuple[Route, ...] = (
         submissions.transaction,
         {JSON: "CommittedOrBundle", BUNDLE_MEDIA: "BundleBytes"},
         (
-            Parameter("tx_id", "path", "SHA-256 of the transaction's body.", _HASH),
-            _choice("proof", "With `bundle`, the proof for a stranger.", "none", "bundle"),
+            Parameter("tx_id", "path", "SHA-256 of the transaction's body.", HASH),
+            choice("proof", "With `bundle`, the proof for a stranger.", "none", "bundle"),
             WAIT,
         ),
         problems=(400, 404, 503),
@@ -124,10 +72,10 @@ _NATIVE: tuple[Route, ...] = (
         proofs.state,
         {JSON: "StateOrBundle", BUNDLE_MEDIA: "BundleBytes"},
         (
-            Parameter("store", "path", "A store, which is a contract's name.", _WORD),
+            Parameter("store", "path", "A store, which is a contract's name.", WORD),
             Parameter("key", "path", "The key in hexadecimal.", {"type": "string", "pattern": "^([0-9a-fA-F]{2}){1,64}$"}),
-            _choice("proof", "With `none`, only what the node says.", "bundle", "none"),
-            Parameter("height", "query", "The state after this height; without it, the last that can be proved.", _WHOLE),
+            choice("proof", "With `none`, only what the node says.", "bundle", "none"),
+            Parameter("height", "query", "The state after this height; without it, the last that can be proved.", WHOLE),
             MIN_HEIGHT,
             WAIT,
         ),
@@ -141,7 +89,7 @@ _NATIVE: tuple[Route, ...] = (
         "The first evidence record of a digest, with proof.",
         proofs.evidence_by_digest,
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
-        (Parameter("digest", "path", "The digest that was put on record.", _HASH), MIN_HEIGHT, WAIT),
+        (Parameter("digest", "path", "The digest that was put on record.", HASH), MIN_HEIGHT, WAIT),
         problems=(400, 404, 503),
     ),
     Route(
@@ -152,7 +100,7 @@ _NATIVE: tuple[Route, ...] = (
         "An evidence record by its place in the log, with proof.",
         proofs.evidence_by_index,
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
-        (Parameter("index", "path", "The record's place, from 0.", _WHOLE), MIN_HEIGHT, WAIT),
+        (Parameter("index", "path", "The record's place, from 0.", WHOLE), MIN_HEIGHT, WAIT),
         problems=(400, 404, 503),
     ),
     Route(
@@ -163,7 +111,7 @@ _NATIVE: tuple[Route, ...] = (
         "A block: its header, its batches and its transactions.",
         ledgerpages.block,
         {JSON: "Block"},
-        (HEIGHT, _choice("transactions", "Their ids, or their bytes.", "ids", "raw")),
+        (HEIGHT, choice("transactions", "Their ids, or their bytes.", "ids", "raw")),
         problems=(400, 404),
     ),
     Route(
@@ -219,10 +167,10 @@ _NATIVE: tuple[Route, ...] = (
         events.events,
         {EVENT_STREAM: "EventStream"},
         (
-            Parameter("after", "query", "The id of the last event that was seen: `height-index`, or `height`.", _WORD),
-            Parameter("Last-Event-ID", "header", "As `after`, and it wins; browsers send it when they reconnect.", _WORD),
-            Parameter("contract", "query", "Only events of this contract.", _WORD),
-            Parameter("name", "query", "Only events of this name.", _WORD),
+            Parameter("after", "query", "The id of the last event that was seen: `height-index`, or `height`.", WORD),
+            Parameter("Last-Event-ID", "header", "As `after`, and it wins; browsers send it when they reconnect.", WORD),
+            Parameter("contract", "query", "Only events of this contract.", WORD),
+            Parameter("name", "query", "Only events of this name.", WORD),
         ),
         problems=(400, 410, 503),
     ),
@@ -236,17 +184,17 @@ _NATIVE: tuple[Route, ...] = (
 
 _RESOLUTIONS = {RESOLUTION: "Resolution", DEREFERENCING: "Dereferencing", DID: "DidDocument"}
 _RESOLUTION_PARAMETERS = (
-    _text("did", "path", "A DID or DID URL; percent-encoded as a whole when there are options."),
-    Parameter("versionId", "query", "The version with this number.", _WHOLE),
+    text("did", "path", "A DID or DID URL; percent-encoded as a whole when there are options."),
+    Parameter("versionId", "query", "The version with this number.", WHOLE),
     Parameter(
         "versionTime", "query", "The version in force at this time, in UTC and whole seconds.", {"type": "string", "format": "date-time"}
     ),
-    _text("service", "query", "The service with this id, or fragment of an id."),
-    _text("serviceType", "query", "The services of this type."),
-    _text("relativeRef", "query", "A place below the service."),
-    _text("verificationRelationship", "query", "The purpose that the verification method must serve."),
-    _choice("expandRelativeUrls", "Whether relative DID URLs of the document are made absolute.", "false", "true"),
-    _choice("noCache", "With `true`, another chain is asked again before what it said has aged.", "false", "true"),
+    text("service", "query", "The service with this id, or fragment of an id."),
+    text("serviceType", "query", "The services of this type."),
+    text("relativeRef", "query", "A place below the service."),
+    text("verificationRelationship", "query", "The purpose that the verification method must serve."),
+    choice("expandRelativeUrls", "Whether relative DID URLs of the document are made absolute.", "false", "true"),
+    choice("noCache", "With `true`, another chain is asked again before what it said has aged.", "false", "true"),
     MIN_HEIGHT,
     WAIT,
 )
@@ -256,8 +204,8 @@ _BID_PATTERN = "{bid:did:bid:[^/]+}"
 
 def _bid_route(path: str, name: str, summary: str, handle: Handle, *parameters: Parameter) -> Route:
     """A path of Xinghuo's text resolver."""
-    verify = _choice("verify", "With `true`, the answer carries the proof.", "false", "true")
-    parameters = (_text("bid", "path", "A did:bid."), *parameters, verify)
+    verify = choice("verify", "With `true`, the answer carries the proof.", "false", "true")
+    parameters = (text("bid", "path", "A did:bid."), *parameters, verify)
     return Route("GET", path, name, "bid", summary, handle, {JSON: "BidAnswer"}, parameters, pattern=path.replace("{bid}", _BID_PATTERN))
 
 
@@ -269,7 +217,7 @@ def _registrar_route(path: str, name: str, summary: str, handle: Handle) -> Rout
 
 
 _VERSION = (
-    Parameter("version_id", "query", "The version with this number.", _WHOLE),
+    Parameter("version_id", "query", "The version with this number.", WHOLE),
     Parameter(
         "version_time",
         "query",
@@ -316,7 +264,7 @@ _IDENTITIES: tuple[Route, ...] = (
         proofs.identity,
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (
-            _text("did", "path", "A did:bid."),
+            text("did", "path", "A did:bid."),
             *_VERSION,
             MIN_HEIGHT,
             WAIT,
@@ -331,7 +279,7 @@ _IDENTITIES: tuple[Route, ...] = (
         "The bundle with which another chain proves a DID's record, or that there is none.",
         proofs.identity_elsewhere,
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
-        (_text("ac", "path", "The AC number of the chain."), _text("did", "path", "A did:bid with this AC number."), *_VERSION),
+        (text("ac", "path", "The AC number of the chain."), text("did", "path", "A did:bid with this AC number."), *_VERSION),
         problems=(400, 404, 422, 503),
     ),
     Route(
@@ -352,7 +300,7 @@ _IDENTITIES: tuple[Route, ...] = (
         "The did:web document of a DID of the ledger.",
         webdids.of_tenant,
         {DID: "DidDocument"},
-        (_text("tenant", "path", "What stands behind `did:bid:`, with `/` for `:`."),),
+        (text("tenant", "path", "What stands behind `did:bid:`, with `/` for `:`."),),
         problems=(400, 404, 410, 503),
         pattern="/{tenant:(?:[0-9a-z]{4}/)?[0-9A-Za-z]{22,44}}/did.json",
     ),
@@ -367,7 +315,7 @@ _IDENTITIES: tuple[Route, ...] = (
         "getBidKey",
         "One of them.",
         bidtext.public_key,
-        _text("key", "path", "The id of the key, or the fragment of it."),
+        text("key", "path", "The id of the key, or the fragment of it."),
     ),
     _bid_route("/{bid}/attributes", "getBidAttributes", "Its attributes.", bidtext.attributes),
     _bid_route("/{bid}/acsns", "getBidAcsns", "The chains on which it is known too.", bidtext.acsns),
@@ -377,7 +325,7 @@ _IDENTITIES: tuple[Route, ...] = (
         "getBidServices",
         "Its services, or one of them.",
         bidtext.services,
-        _text("id", "query", "The id of the service, or the fragment of it."),
+        text("id", "query", "The id of the service, or the fragment of it."),
     ),
 )
 
@@ -435,4 +383,4 @@ _PAGES: tuple[Route, ...] = (
     Route("GET", "/", "getIndex", "node", "A list of all paths.", pages.index, {TEXT: "Text"}),
     Route("GET", "/openapi.json", "getOpenApi", "node", "The OpenAPI document of this interface.", pages.openapi, {JSON: "OpenApi"}),
 )
-ROUTES = (*_NATIVE, *_IDENTITIES, *_PAGES, *_COMET)
+ROUTES = (*_NATIVE, *_IDENTITIES, *CREDENTIAL_ROUTES, *_PAGES, *_COMET)

@@ -88,6 +88,11 @@ _HEADER = _object(
     proposer_address=_ADDRESS,
 )
 _METADATA: Json = {"type": "object", "description": "Metadata of DID Resolution 1.0; `proof` has our bundle."}
+_PROVED: dict[str, Json] = {
+    "height": _WHOLE,
+    "time": _TIME,
+    "proof": _list(_object(type=_TEXT, bundle={"$ref": "#/components/schemas/Bundle"})),
+}
 _OPTION: Json = {"type": ["string", "integer", "boolean"]}
 _PLACE = _object(vote={"enum": ["block", "nil"]}, address=_ADDRESS, time=_TIME, signature=_HEX)
 
@@ -147,6 +152,60 @@ SCHEMAS: dict[str, Json] = {
         "required": ["errorCode", "message"],
         "properties": {"errorCode": {"type": "integer", "minimum": 0, "maximum": 10}, "message": _TEXT, "data": {"type": "object"}},
     },
+    "Credential": {
+        "type": "object",
+        "required": ["@context", "type", "issuer", "credentialSubject", "proof"],
+        "description": "A W3C credential 2.0; a `proof` of type chainnode-bundle holds the bundle that proves it.",
+    },
+    "IssueRequest": {
+        "type": "object",
+        "required": ["credential"],
+        "additionalProperties": False,
+        "properties": {"credential": {"type": "object"}, "options": {"type": "object", "properties": {"credentialId": _TEXT}}},
+    },
+    "Issued": _object(verifiableCredential=reference("Credential")),
+    "VerifyRequest": {
+        "type": "object",
+        "required": ["verifiableCredential"],
+        "properties": {"verifiableCredential": {"type": ["object", "string"]}, "options": {"type": "object"}},
+    },
+    "VerifyPresentationRequest": {
+        "type": "object",
+        "required": ["verifiablePresentation"],
+        "properties": {
+            "verifiablePresentation": {"type": ["object", "string"]},
+            "options": {"type": "object", "properties": {"domain": _TEXT, "challenge": _TEXT}},
+        },
+    },
+    "Verdict": {
+        "type": "object",
+        "required": ["verified", "checks", "warnings", "errors", "problemDetails", "form", "issuer", "keys"],
+        "properties": {
+            "verified": _FLAG,
+            "checks": _list(_TEXT),
+            "warnings": _list(_TEXT),
+            "errors": _list(_TEXT),
+            "problemDetails": _list(_object(type=_TEXT, title=_TEXT, code=_TEXT, detail=_TEXT)),
+            "form": _TEXT,
+            "issuer": _TEXT,
+            "keys": _list(_object(verificationMethod=_TEXT, kind=_TEXT, publicKey=_HEX)),
+            "credential": {"description": "What was sent."},
+            "presentation": {"description": "What was sent."},
+            "credentialResults": _list({"type": "object"}),
+        },
+    },
+    "Issuer": _object(
+        issuer=_or_null(
+            _object(did=_TEXT, name=_TEXT, evidence=_HEX, is_admitted=_FLAG, by=_TEXT, height=_WHOLE, schemas=_WHOLE, lists=_WHOLE)
+        ),
+        **_PROVED,
+    ),
+    "Schema": _object(
+        schema=_or_null(_object(issuer=_TEXT, schema=_TEXT, version=_WHOLE, digest=_HASH, height=_WHOLE, time=_TIME)), **_PROVED
+    ),
+    "Challenge": _object(domain=_TEXT, chainId=_TEXT, nonce=_TEXT, expiresMs=_WHOLE),
+    "LoginAnswer": _object(challenge=reference("Challenge"), did=_TEXT, verificationMethod=_TEXT, signature=_HEX),
+    "Login": _object(did=_TEXT, verificationMethod=_TEXT, kind=_TEXT, publicKey=_HEX),
     "BlockId": _object(hash=_HEX, parts=_object(total=_WHOLE, hash=_HEX)),
     "Header": _HEADER,
     "Commit": _object(height=_WHOLE, round=_WHOLE, block_id=reference("BlockId"), signatures=_list(_or_null(_PLACE))),

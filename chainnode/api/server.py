@@ -12,7 +12,8 @@ from chainnode.api.openapi import document_text, index_text
 from chainnode.api.pages import INDEX_TEXT, OPENAPI_TEXT
 from chainnode.api.probes import REGISTRY, RequestCounter
 from chainnode.api.problems import problem_middleware
-from chainnode.api.routes import ROUTES, Handle
+from chainnode.api.routeforms import Handle
+from chainnode.api.routes import ROUTES
 
 
 def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: int) -> web.Application:

@@ -43,10 +43,11 @@ def run(args: argparse.Namespace) -> int:
     validator_key = load_key(config.validator_key_path, passphrase) if config.validator_key_path.exists() else None
     if args.until_eof:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
+    issuer_key = None if config.issuer_key_path is None else load_key(config.issuer_key_path, passphrase)
     gc.set_threshold(50_000, 20, 50)  # batches make many objects that live a moment; walking them often costs much
 
     async def main() -> None:
-        node = Node(config, node_key=node_key, validator_key=validator_key)
+        node = Node(config, node_key=node_key, validator_key=validator_key, issuer_key=issuer_key)
         await node.run(make_application)
 
     run_loop(main())

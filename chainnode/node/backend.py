@@ -1,18 +1,20 @@
 """The node as the HTTP interface sees it: `api.backend.Backend`, with everything slow in threads."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from chainnode import blocks, transactions
 from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
-from chainnode.did.versions import Wanted
+from chainnode.did.versions import NEWEST, Wanted
 from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
 from chainnode.node.chain import Chain
+from chainnode.node.credentials import CredentialDesk, Issuing
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress, Outcome, position_of
+from chainnode.node.logins import LoginDesk
 from chainnode.node.prover import Prover
 from chainnode.node.referrals import Referrals
 from chainnode.node.resolver import Resolver
@@ -47,12 +49,20 @@ class NodeBackend:
         self.info = info
         self.prover = Prover(chain)
         self.resolver = Resolver(chain, self.prover, self._about_now, fetcher, referrals)
+        self.credentials = CredentialDesk(chain, self.prover, self._document_of, self._about_height, fetcher)
+        self.logins = LoginDesk((), info.genesis.chain_id, self._document_of)
+        self._fetcher = fetcher
         self._chain = chain
         self._host = host
         self._ingress = ingress
         self._network = network
         self._pool = ThreadPoolExecutor(PROVER_THREADS, "prover")
         self._changed = asyncio.Event()
+
+    def open_desks(self, issuing: Issuing, login_domains: tuple[str, ...]) -> None:
+        """Issue credentials and let people in; a node does neither without."""
+        self.credentials = CredentialDesk(self._chain, self.prover, self._document_of, self._about_height, self._fetcher, issuing)
+        self.logins = LoginDesk(login_domains, self.info.genesis.chain_id, self._document_of)
 
     def height_applied(self) -> None:
         """Wake those who wait for a height."""
@@ -205,6 +215,13 @@ class NodeBackend:
     async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """A DID by its method."""
         return await self.resolver.resolve(did, wanted, has_proof=has_proof, reach=reach)
+
+    async def _document_of(self, did: str) -> Mapping[str, object] | None:
+        return (await self.resolve(did, NEWEST, has_proof=False)).document
+
+    async def _about_height(self, height: int | None, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
+        await self._wait_proof_block(height)
+        return await self._in_thread(work, *arguments)
 
     async def _about_now(self, work: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer:
         await self._wait_proof_block(None)

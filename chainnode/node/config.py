@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from chainnode.bid import parse_did
+from chainnode.did.methods import how_of
 from chainnode.did.webmethod import did_of_url
-from chainnode.errors import Malformed
+from chainnode.errors import Malformed, Rejected
 from chainnode.types.codes import BAD_CONFIG
+from chainnode.vc.login import DOMAIN_BYTES_MAX as LOGIN_DOMAIN_BYTES_MAX
 
 ENVIRONMENT_PREFIX = "CHAINNODE_"
 CONFIG_FILE = "config.toml"
@@ -53,6 +55,19 @@ class Config:
         default="", metadata={"help": "Host name for which DIDs of the ledger are served as did:web; empty: none."}
     )
     resolver_web_root: str = field(default="", metadata={"help": "The did:bid that is served as the did:web of that host itself."})
+    credentials_issuer_key: str = field(
+        default="", metadata={"help": "Sealed key with which the node issues credentials, under its keys' passphrase; empty: none."}
+    )
+    credentials_issuer_did: str = field(default="", metadata={"help": "DID whose document lists that key; empty: the key's own did:bid."})
+    credentials_token_file: str = field(
+        default="", metadata={"help": "File whose first line is the bearer token of who may have credentials issued."}
+    )
+    credentials_base_url: str = field(
+        default="", metadata={"help": "URL under which the world reaches the status lists that the node serves; empty: api.listen."}
+    )
+    login_domains: str = field(
+        default="", metadata={"help": "Applications that people log in to through this node, by domain, separated by commas; empty: none."}
+    )
     keys_passphrase_file: str = field(
         default="", metadata={"help": "File whose first line opens the keys; else CHAINNODE_KEYS_PASSPHRASE, else a prompt."}
     )
@@ -79,6 +94,11 @@ class Config:
     def node_key_path(self) -> Path:
         """The sealed network key."""
         return self.home / "keys" / "node.json"
+
+    @property
+    def issuer_key_path(self) -> Path | None:
+        """The sealed key with which the node issues credentials; None when it issues none."""
+        return self.home / self.credentials_issuer_key if self.credentials_issuer_key else None
 
     @property
     def data_path(self) -> Path:
@@ -129,9 +149,10 @@ def _check(config: Config) -> Config:
     for name, check in _FORMS.items():
         try:
             check(getattr(config, name))
-        except Malformed as error:
+        except (Malformed, Rejected) as error:
             raise _bad(f"{_dotted(name)}: {error.detail}") from error
     peers_to_dial(config)
+    login_domains(config)
     return config
 
 
@@ -148,7 +169,25 @@ _FORMS: dict[str, Callable[[str], object]] = {
     "api_listen": split_address,
     "resolver_web_host": lambda host: host and did_of_url(f"https://{host}/.well-known/did.json"),
     "resolver_web_root": lambda did: did and parse_did(did),
+    "credentials_issuer_did": lambda did: did and how_of(did),
+    "credentials_base_url": lambda url: url and _check_url(url),
 }
+
+
+def _check_url(url: str) -> str:
+    scheme, mark, host = url.partition("://")
+    if scheme not in ("http", "https") or not mark or not host or any(one in host for one in "/?# "):
+        raise _bad(f"{url!r} is not http:// or https:// and a host")
+    return url
+
+
+def login_domains(config: Config) -> tuple[str, ...]:
+    """The domains of `login.domains`."""
+    domains = tuple(filter(None, (part.strip() for part in config.login_domains.split(","))))
+    for domain in domains:
+        if not domain.isprintable() or " " in domain or len(domain.encode()) > LOGIN_DOMAIN_BYTES_MAX:
+            raise _bad(f"login.domains: {domain!r} is no domain")
+    return domains
 
 
 def peers_to_dial(config: Config) -> tuple[tuple[bytes, tuple[str, int]], ...]:

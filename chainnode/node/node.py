@@ -23,7 +23,8 @@ from chainnode.execution.state import State
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.backend import NodeBackend
 from chainnode.node.chain import Applied, Chain
-from chainnode.node.config import Config, peers_to_dial, split_address
+from chainnode.node.config import Config, login_domains, peers_to_dial, split_address
+from chainnode.node.credentials import issuing_of
 from chainnode.node.frontdesk import FrontDesk
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress
@@ -62,7 +63,9 @@ def load_genesis(path: Path) -> Genesis:
 class Node:
     """A node of one chain. Opening it takes the data folder; `run` ends when told to stop, or raises what broke."""
 
-    def __init__(self, config: Config, *, node_key: PrivateKey, validator_key: PrivateKey | None) -> None:
+    def __init__(
+        self, config: Config, *, node_key: PrivateKey, validator_key: PrivateKey | None, issuer_key: PrivateKey | None = None
+    ) -> None:
         check_machine()
         if node_key.suite != "e":
             raise Malformed(BAD_KEY, "a node key is an Ed25519 key")
@@ -99,6 +102,7 @@ class Node:
         other_chains = WebFetcher(places=REFERRAL_FETCHES_MAX, is_anywhere=config.resolver_unsafe_endpoints)
         referrals = Referrals(other_chains) if config.resolver_chains else None
         self.backend = NodeBackend(info, self.chain, self.host, self.ingress, self.network, fetcher, referrals)
+        self.backend.open_desks(issuing_of(config, issuer_key), login_domains(config))
         self._stopping = asyncio.Event()
         self.rounds_entered = self.txs_committed = 0
 

@@ -160,6 +160,11 @@ CREDENTIAL_LIST_MAX = 100  # proofs, subjects, status entries, … of one, each
 STATUS_LIST_BYTES_MAX = 4 * 1024 * 1024  # of a status list once expanded
 LOGIN_LIFETIME_MS_MAX = 600_000  # how long a login challenge may be open
 LOGIN_NONCES_MAX = 100_000  # answered challenges that are remembered until they expire
+LOGIN_LIFETIME_MS = 300_000  # how long one that a node makes is open
+CREDENTIAL_ENTRIES_MAX = 400  # status entries of a credential, or of all in a presentation
+CREDENTIAL_WORK_MAX = 16 * 1024 * 1024  # length of what a node is asked to verify, times its proofs
+CREDENTIAL_CHECKS_MAX = 4  # that a node verifies at once, for strangers
+CREDENTIAL_CHECK_MS_MAX = 10_000  # with everything that must be fetched
 
 # Host
 CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we call it wrong

@@ -30,7 +30,7 @@ NONCE_BYTES = 16
 SECRET_BYTES = 32
 _CODE_BYTES = 16
 _CODE_TAG = b"chainnode login code 1\n"
-_DOMAIN_BYTES_MAX = 4 * NAME_BYTES_MAX  # a host name and a port
+DOMAIN_BYTES_MAX = 4 * NAME_BYTES_MAX  # a host name and a port
 _TIME_MS_MAX = 2**63 - 1
 
 
@@ -143,7 +143,7 @@ def verify_challenge(
 
 def check_challenge(challenge: Challenge) -> None:
     """Malformed(MALFORMED) unless each part has its form, on one line."""
-    _check_line("domain", challenge.domain, _DOMAIN_BYTES_MAX)
+    _check_line("domain", challenge.domain, DOMAIN_BYTES_MAX)
     _check_line("chain_id", challenge.chain_id, CHAIN_ID_BYTES_MAX)
     _bytes_of(challenge.nonce)
     if type(challenge.expires_ms) is not int or not 0 < challenge.expires_ms <= _TIME_MS_MAX:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chainnode.did.multikey import decode_multikey, read_jwk
 from chainnode.errors import Malformed, Rejected
 from chainnode.types.codes import BAD_CREDENTIAL, METHOD_NOT_AUTHORISED
-from chainnode.types.limits import CREDENTIAL_LIST_MAX
+from chainnode.types.limits import CREDENTIAL_ENTRIES_MAX, CREDENTIAL_LIST_MAX
 from chainnode.vc.bifjws import is_bif
 from chainnode.vc.credential import ENVELOPED_CREDENTIAL_TYPE, is_enveloped
 from chainnode.vc.dataintegrity import ResolveMethod
@@ -29,13 +29,17 @@ class Needs:
 def needs_of(value: Json) -> Needs:
     """What a credential or presentation of any form asks for. Nothing is checked but the size; rubbish asks for nothing.
 
-    Malformed(BAD_CREDENTIAL) when it asks for more than CREDENTIAL_LIST_MAX things of a kind.
+    Malformed(BAD_CREDENTIAL) when it asks for more than CREDENTIAL_LIST_MAX things of a kind, or has more than
+    CREDENTIAL_ENTRIES_MAX status entries.
     """
-    dids, lists = dict[str, None](), dict[str, None]()
+    dids, lists, entries = dict[str, None](), dict[str, None](), list[str]()
     try:
-        _gather(value, dids, lists)
+        _gather(value, dids, entries)
     except (Malformed, Rejected):
         return Needs()  # verifying will say what is wrong with it
+    if len(entries) > CREDENTIAL_ENTRIES_MAX:
+        raise Malformed(BAD_CREDENTIAL, f"it has more than {CREDENTIAL_ENTRIES_MAX} status entries")
+    lists.update(dict.fromkeys(entries))
     if max(len(dids), len(lists)) > CREDENTIAL_LIST_MAX:
         raise Malformed(BAD_CREDENTIAL, f"it asks for more than {CREDENTIAL_LIST_MAX} documents or status lists")
     return Needs(tuple(dids), tuple(lists))
@@ -87,7 +91,7 @@ def _key_of(method: Mapping[str, object]) -> tuple[str, bytes]:
     raise Rejected(METHOD_NOT_AUTHORISED, "the method has no key as Multikey or JWK")
 
 
-def _gather(value: Json, dids: dict[str, None], lists: dict[str, None]) -> None:
+def _gather(value: Json, dids: dict[str, None], entries: list[str]) -> None:
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         token = parse_jws(value.strip().partition("~")[0]).document
         _note_did(token.get("iss", token.get("issuer")), dids)
@@ -102,16 +106,16 @@ def _gather(value: Json, dids: dict[str, None], lists: dict[str, None]) -> None:
         _note_did(content.get("issuer"), dids)
         return
     if is_enveloped(document, ENVELOPED_CREDENTIAL_TYPE):
-        _gather(str(document.get("id")).partition(",")[2], dids, lists)
+        _gather(str(document.get("id")).partition(",")[2], dids, entries)
         return
     for proof in _objects(document.get("proof")):
         _note_did(proof.get("verificationMethod"), dids)
     for entry in _objects(document.get("credentialStatus")):
         url = entry.get("statusListCredential")
         if isinstance(url, str):
-            lists[url] = None
+            entries.append(url)
     for inside in _objects(document.get("verifiableCredential")):
-        _gather(inside, dids, lists)
+        _gather(inside, dids, entries)
 
 
 def _note_did(value: object, dids: dict[str, None]) -> None:

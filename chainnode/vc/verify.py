@@ -44,7 +44,7 @@ _UNCHECKED_MEMBERS = {
     "refreshService": "whether there is a newer credential",
     "relatedResource": "the digests of related resources",
 }
-_ISSUER_TRUST = "whether the issuer may issue this"
+ISSUER_TRUST = "whether the issuer may issue this"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ def _verify_w3c(document: Document, given: _Given, told: _Story) -> Result:
         issuer=found.issuer,
         claims=claims,
         keys=_keys(proofs),
-        unchecked=(*unchecked, "what remote contexts say", _ISSUER_TRUST),
+        unchecked=(*unchecked, "what remote contexts say", ISSUER_TRUST),
     )
 
 
@@ -291,7 +291,7 @@ def _verify_sdjwt(text: str, given: _Given, told: _Story) -> Result:
     )
     if "status" in found.claims:
         raise Rejected(STATUS_UNKNOWN, "the credential has a status of a type that is not read here")
-    unchecked = [f"the type {found.type} and its rules", _ISSUER_TRUST]
+    unchecked = [f"the type {found.type} and its rules", ISSUER_TRUST]
     if found.holder is not None:
         unchecked.insert(0, "whether who shows it is the holder: it is bound to a key, and no challenge was asked for")
     return Result(SD_JWT, types=(found.type,), issuer=found.issuer, claims=found.claims, keys=(key,), unchecked=tuple(unchecked))
@@ -308,7 +308,7 @@ def _verify_bif(value: Json, given: _Given, told: _Story) -> Result:
     )
     if found.hidden:
         told.say(f"not shown: {', '.join(found.hidden)}")
-    unchecked = [_ISSUER_TRUST]
+    unchecked = [ISSUER_TRUST]
     if found.template_id:
         unchecked.insert(0, f"the content against the template {found.template_id}")
     if found.revocation_id:

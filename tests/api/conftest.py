@@ -9,7 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from chainnode.api.server import make_app
+from tests.api.credential_desk import Desk
 from tests.api.fake_node import FakeNode
+from tests.cli.credential_node import CredentialNode, tell_time
 
 
 @dataclass
@@ -27,3 +29,13 @@ async def served() -> AsyncIterator[Served]:
     app = make_app(node, registry=CollectorRegistry(), body_bytes_max=64 * 1024)
     async with TestClient(TestServer(app)) as client:
         yield Served(node, app, client)
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    """A node that issues and verifies credentials, and a client of it."""
+    node = CredentialNode()
+    tell_time(node, monkeypatch)
+    app = make_app(node, registry=CollectorRegistry(), body_bytes_max=2 * 1024 * 1024)
+    async with TestClient(TestServer(app)) as client:
+        yield Desk(node, client)

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from chainnode.errors import Malformed
-from chainnode.node.config import CONFIG_FILE, ENVIRONMENT_PREFIX, Config, load_config, peers_to_dial, render_config, split_address
+from chainnode.node.config import (
+    CONFIG_FILE,
+    ENVIRONMENT_PREFIX,
+    Config,
+    load_config,
+    login_domains,
+    peers_to_dial,
+    render_config,
+    split_address,
+)
 from chainnode.types.codes import BAD_CONFIG
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
@@ -140,6 +149,30 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     assert CONFIG_FILE in refusal(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("credentials.base_url", "node.example"),
+        ("credentials.base_url", "ftp://node.example"),
+        ("credentials.base_url", "https://"),
+        ("credentials.base_url", "https://node.example/path"),
+        ("credentials.base_url", "https://node.example?q"),
+        ("credentials.issuer_did", "not-a-did"),
+        ("credentials.issuer_did", "did:unknown:1"),
+        ("login.domains", "a b"),
+        ("login.domains", "x" * 300),
+    ],
+)
+def test_settings_of_credentials_have_their_forms(tmp_path: Path, name: str, value: str) -> None:
+    assert name in refusal(tmp_path, {ENVIRONMENT_PREFIX + name.upper().replace(".", "_"): value})
+
+
+def test_domains_of_logins_are_a_list(tmp_path: Path) -> None:
+    config = load_config(tmp_path, {"CHAINNODE_LOGIN_DOMAINS": " shop.example , desk.example:8443,"})
+    assert login_domains(config) == ("shop.example", "desk.example:8443")
+    assert login_domains(load_config(tmp_path, {})) == ()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_can_be_given_both_ways(tmp_path: Path, name: str) -> None:
     value = getattr(Config(home=tmp_path), name)
@@ -150,8 +183,10 @@ def test_every_setting_can_be_given_both_ways(tmp_path: Path, name: str) -> None
         other = "ab" * 32 + "@host:1"
     elif name == "resolver_web_host":
         other = "host.example:8443"
-    elif name == "resolver_web_root":
+    elif name in ("resolver_web_root", "credentials_issuer_did"):
         other = "did:bid:efnVUgqQFfYeu97ABf6sGm3WFtVXHZB2"
+    elif name == "credentials_base_url":
+        other = "https://node.example"
     changed = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else other or value + "x"
     expected = replace(Config(home=tmp_path), **{name: changed})
     assert load_config(tmp_path, {ENVIRONMENT_PREFIX + name.upper(): str(changed)}) == expected
