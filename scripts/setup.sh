@@ -1,5 +1,5 @@
 # Sourced by scripts/run and scripts/test: find Python 3.11 or 3.12, make .venv once, install once.
-# After the first success nothing here touches the network; a changed pyproject.toml installs again.
+# After the first success nothing here touches the network; a changed pyproject.toml, setup.py or C source installs again.
 
 repo_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 venv_dir="${CHAINNODE_VENV:-$repo_root/.venv}"
@@ -20,8 +20,10 @@ find_python() {
 # ensure_installed EXTRAS: EXTRAS is "" or "[test]".
 ensure_installed() {
     local extras="$1" python stamp want
-    # `cksum` also covers the place, since an editable install points back at this folder.
-    want="$( (cat "$repo_root/pyproject.toml"; echo "$repo_root $extras") | cksum)"
+    # `cksum` also covers the place, since an editable install points back at this folder; the C sources, which it
+    # builds; and the compiler: one that was installed later is put to use.
+    want="$( (cat "$repo_root"/pyproject.toml "$repo_root"/setup.py "$repo_root"/chainnode/native/*.[ch]
+        echo "$repo_root $extras $(command -v "${CC:-cc}")") | cksum)"
     stamp="$venv_dir/.chainnode-installed$extras"
     if [ -n "${PYTHON:-}" ] && [ -x "$venv_dir/bin/python" ] && [ "$("$PYTHON" -V 2>&1)" != "$("$venv_dir/bin/python" -V 2>&1)" ]; then
         echo "PYTHON=$PYTHON is not used: $venv_dir has $("$venv_dir/bin/python" -V). Remove it, or name another one by CHAINNODE_VENV." >&2

@@ -170,6 +170,7 @@ CREDENTIAL_CHECK_MS_MAX = 10_000  # with everything that must be fetched
 CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we call it wrong
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
 BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
+VERIFY_TABLES_BYTES_MAX = 64 * 1024 * 1024  # of tables of Ed25519 keys in the native verifier: 1,363 keys
 INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
 INGRESS_LOOP_BYTES_MAX = 8 * 1024  # a transaction up to this length is checked at once, which costs less than the hop to a thread
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them

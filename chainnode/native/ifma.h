@@ -1,0 +1,21 @@
+/* Eight signatures side by side, with the 52-bit multiply-add instructions of AVX-512 (IFMA). Only where `has_ifma`. */
+#ifndef CHAINNODE_IFMA_H
+#define CHAINNODE_IFMA_H
+
+#include "group.h"
+#include "sha512.h"
+
+#define LANES 8
+
+typedef struct {
+    const int8_t *s, *h; /* digits, as for `sum_with_table` */
+    const niels *table;
+} lane;
+
+/* The same as `sum_with_table` for each lane; t is not set. */
+void ifma_sums(point out[LANES], const lane lanes[LANES]);
+
+/* The same as `sha512_challenge` for each lane. */
+void ifma_challenges(uint8_t (*digests)[64], const challenge_text texts[LANES]);
+
+#endif

@@ -1,0 +1,133 @@
+/* The Python module `chainnode.native._verify`: reads items, lets go of the interpreter's lock, verifies, gives the verdicts. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch.h"
+#include "scalar.h"
+#include "sha512.h"
+#include "tables.h"
+
+#define OTHER_SUITE 2
+
+/* One (suite, public key, signature, message): its verdict, and whether it is left to `verify_items`; -1 with an exception set. */
+static int read_item(PyObject *row, item *out, uint8_t *verdict) {
+    char *bytes[3];
+    Py_ssize_t sizes[3];
+    if (!PyTuple_Check(row) || PyTuple_Size(row) != 4 || !PyUnicode_Check(PyTuple_GetItem(row, 0))) {
+        PyErr_SetString(PyExc_TypeError, "an item is (suite, public key, signature, message)");
+        return -1;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(row, i + 1), &bytes[i], &sizes[i]) < 0) return -1;
+    }
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GetItem(row, 0), "e") != 0) {
+        *verdict = OTHER_SUITE;
+        return 0;
+    }
+    *verdict = 0;
+    if (sizes[0] != 32 || sizes[1] != 64) return 0;
+    *out = (item){(const uint8_t *)bytes[0], (const uint8_t *)bytes[1], (const uint8_t *)bytes[2], (size_t)sizes[2], verdict};
+    return 1;
+}
+
+static PyObject *py_verify_many(PyObject *self, PyObject *args) {
+    PyObject *given;
+    Py_ssize_t bytes_max;
+    int use_ifma = has_ifma();
+    (void)self;
+    if (!PyArg_ParseTuple(args, "On|p:verify_many", &given, &bytes_max, &use_ifma)) return NULL;
+    PyObject *rows = PySequence_Tuple(given); /* which nobody can change meanwhile, nor what is in it */
+    if (rows == NULL) return NULL;
+    Py_ssize_t count = PyTuple_Size(rows), ours = 0;
+    item *items = malloc((size_t)(count + 1) * sizeof *items);
+    uint8_t *verdicts = malloc((size_t)count + 1);
+    PyObject *result = NULL;
+    if (items == NULL || verdicts == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        int is_ours = read_item(PyTuple_GetItem(rows, i), &items[ours], &verdicts[i]);
+        if (is_ours < 0) goto done;
+        ours += is_ours;
+    }
+    int is_done;
+    Py_BEGIN_ALLOW_THREADS;
+    is_done = verify_items(items, (size_t)ours, bytes_max < 0 ? 0 : (size_t)bytes_max, use_ifma && has_ifma());
+    Py_END_ALLOW_THREADS;
+    result = is_done ? PyBytes_FromStringAndSize((const char *)verdicts, count) : PyErr_NoMemory();
+done:
+    free(items);
+    free(verdicts);
+    Py_DECREF(rows);
+    return result;
+}
+
+static PyObject *py_tables(PyObject *self, PyObject *ignored) {
+    (void)self, (void)ignored;
+    tables_state seen = tables_look();
+    return Py_BuildValue("{s:n,s:n,s:n,s:n}", "tables", (Py_ssize_t)seen.tables, "bytes", (Py_ssize_t)seen.bytes, "built",
+                         (Py_ssize_t)seen.built, "evicted", (Py_ssize_t)seen.evicted);
+}
+
+static PyObject *py_forget(PyObject *self, PyObject *ignored) {
+    (void)self, (void)ignored;
+    tables_forget();
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_reduce(PyObject *self, PyObject *args) {
+    const uint8_t *bytes;
+    Py_ssize_t size;
+    uint8_t reduced[32];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y#:reduce", &bytes, &size)) return NULL;
+    if (size != 64) {
+        PyErr_SetString(PyExc_ValueError, "64 bytes are reduced");
+        return NULL;
+    }
+    scalar_reduce(reduced, bytes);
+    return PyBytes_FromStringAndSize((const char *)reduced, 32);
+}
+
+static PyMethodDef METHODS[] = {
+    {"verify_many", py_verify_many, METH_VARARGS, "verify_many(items, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each item"},
+    {"tables", py_tables, METH_NOARGS, "tables() -> how many tables of keys there are, their bytes, how many were built and evicted"},
+    {"forget", py_forget, METH_NOARGS, "forget() -> None: drop all tables and sightings"},
+    {"reduce", py_reduce, METH_VARARGS, "reduce(64 bytes) -> the number modulo L, for the tests"},
+    {NULL, NULL, 0, NULL},
+};
+
+static int execute(PyObject *module) {
+    const char *chosen = getenv("CHAINNODE_NATIVE");
+    if (chosen != NULL && strcmp(chosen, "0") == 0) {
+        PyErr_SetString(PyExc_ImportError, "switched off by CHAINNODE_NATIVE=0");
+        return -1;
+    }
+    static int is_started = 0; /* under the interpreter's lock */
+    if (!is_started && !group_start()) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    is_started = 1;
+    PyObject *flag = PyBool_FromLong(has_ifma());
+    int code = PyModule_AddObjectRef(module, "HAS_IFMA", flag);
+    Py_DECREF(flag);
+    return code < 0 ? -1 : PyModule_AddIntConstant(module, "OTHER_SUITE", OTHER_SUITE);
+}
+
+static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+
+static struct PyModuleDef MODULE = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_verify",
+    .m_doc = "Verification of many Ed25519 signatures in C (ADR-0002, ADR-0005).",
+    .m_methods = METHODS,
+    .m_slots = SLOTS,
+};
+
+PyMODINIT_FUNC PyInit__verify(void) {
+    return PyModuleDef_Init(&MODULE);
+}

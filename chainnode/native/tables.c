@@ -1,0 +1,150 @@
+/* A cache of tables behind one lock, which is held for look-ups, never for arithmetic.
+ *
+ * A table costs about as much as three signatures without one, so it is built when a key has been seen three times: then even
+ * a stranger who uses each key just so often makes us work at most twice as long. Sightings are counted in a small array
+ * that any key may overwrite: keys that are seen once cost no table its place.
+ */
+#include "tables.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define BUCKETS 4096
+#define SIGHTINGS 16384
+#define WAYS 8 /* places where a key may be counted */
+#define SIGHTINGS_DUE 3
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static table *buckets[BUCKETS], *newest, *oldest;
+static struct {
+    uint64_t mark;
+    int count;
+} sightings[SIGHTINGS];
+static tables_state state;
+
+/* 64 bits of a key. Keys that agree in them share a bucket or a count, which costs time and nothing else. */
+static uint64_t mark_of(const uint8_t key[32]) {
+    uint64_t words[4];
+    memcpy(words, key, sizeof words);
+    uint64_t mixed = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) * UINT64_C(0x9e3779b97f4a7c15);
+    return mixed ^ mixed >> 32;
+}
+
+static table **bucket_of(const uint8_t key[32]) {
+    return &buckets[mark_of(key) % BUCKETS];
+}
+
+static table *found(const uint8_t key[32]) {
+    table *one = *bucket_of(key);
+    while (one != NULL && memcmp(one->key, key, 32) != 0) one = one->next;
+    return one;
+}
+
+static void unlink_use(table *one) {
+    *(one->newer ? &one->newer->older : &newest) = one->older;
+    *(one->older ? &one->older->newer : &oldest) = one->newer;
+}
+
+static void link_newest(table *one) {
+    one->newer = NULL;
+    one->older = newest;
+    *(newest ? &newest->newer : &oldest) = one;
+    newest = one;
+}
+
+static void drop_user(table *one) {
+    if (--one->users == 0) free(one);
+}
+
+static void evict(table *one) {
+    table **link = bucket_of(one->key);
+    while (*link != one) link = &(*link)->next;
+    *link = one->next;
+    unlink_use(one);
+    state.tables--;
+    state.bytes -= sizeof *one;
+    drop_user(one);
+}
+
+table *table_find(const uint8_t key[32]) {
+    pthread_mutex_lock(&lock);
+    table *one = found(key);
+    if (one != NULL) {
+        one->users++;
+        unlink_use(one);
+        link_newest(one);
+    }
+    pthread_mutex_unlock(&lock);
+    return one;
+}
+
+void table_release(table *held) {
+    pthread_mutex_lock(&lock);
+    drop_user(held);
+    pthread_mutex_unlock(&lock);
+}
+
+int table_is_due(const uint8_t key[32]) {
+    uint64_t mark = mark_of(key);
+    size_t start = (mark >> 32) % (SIGHTINGS / WAYS) * WAYS, place = start;
+    pthread_mutex_lock(&lock);
+    for (size_t i = start; i < start + WAYS; i++) {
+        if (sightings[i].mark == mark) {
+            place = i;
+            break;
+        }
+        if (sightings[i].count < sightings[place].count) place = i; /* the one that was seen least makes room */
+    }
+    if (sightings[place].mark != mark) {
+        sightings[place].mark = mark;
+        sightings[place].count = 0;
+    }
+    int is_due = ++sightings[place].count >= SIGHTINGS_DUE;
+    if (is_due) sightings[place].count = 0;
+    pthread_mutex_unlock(&lock);
+    return is_due;
+}
+
+void table_build(const uint8_t key[32], point minus, size_t bytes_max) {
+    if (sizeof(table) > bytes_max) return;
+    table *built = aligned_alloc(64, (sizeof *built + 63) / 64 * 64);
+    if (built == NULL) return; /* the key goes on without */
+    if (!table_fill(built->multiples, minus, KEY_WIDTH, KEY_WINDOWS)) {
+        free(built);
+        return;
+    }
+    memcpy(built->key, key, 32);
+    built->users = 1;
+    pthread_mutex_lock(&lock);
+    if (found(key) != NULL) { /* another thread was faster */
+        free(built);
+    } else {
+        while (state.bytes + sizeof *built > bytes_max) {
+            evict(oldest);
+            state.evicted++;
+        }
+        table **bucket = bucket_of(key);
+        built->next = *bucket;
+        *bucket = built;
+        link_newest(built);
+        state.tables++;
+        state.bytes += sizeof *built;
+        state.built++;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+tables_state tables_look(void) {
+    pthread_mutex_lock(&lock);
+    tables_state seen = state;
+    pthread_mutex_unlock(&lock);
+    return seen;
+}
+
+void tables_forget(void) {
+    pthread_mutex_lock(&lock);
+    while (oldest != NULL) evict(oldest);
+    memset(sightings, 0, sizeof sightings);
+    memset(&state, 0, sizeof state);
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,35 @@
+/* The tables of keys that sign again and again: a bounded cache, least recently used out, shared by all threads. */
+#ifndef CHAINNODE_TABLES_H
+#define CHAINNODE_TABLES_H
+
+#include <stddef.h>
+
+#include "group.h"
+
+typedef struct table {
+    niels multiples[KEY_ENTRIES]; /* of minus the key's point, for `sum_with_table` */
+    uint8_t key[32];
+    int users; /* threads that hold it, and the cache */
+    struct table *newer, *older, *next; /* in the order of use; in its bucket */
+} table;
+
+typedef struct {
+    size_t tables, bytes, built, evicted;
+} tables_state;
+
+/* The key's table, to be given back by `table_release`; NULL when there is none. */
+table *table_find(const uint8_t key[32]);
+void table_release(table *held);
+
+/* Count a signature that verified under a key without table; whether it is time to build one. */
+int table_is_due(const uint8_t key[32]);
+
+/* Build the table of minus the point of a key, and keep at most `bytes_max` of all. Nothing happens where that is too little. */
+void table_build(const uint8_t key[32], point minus, size_t bytes_max);
+
+tables_state tables_look(void);
+
+/* Forget all tables and sightings. */
+void tables_forget(void);
+
+#endif
