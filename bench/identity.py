@@ -3,8 +3,9 @@
     python bench/identity.py [--dids 100000] [--validators 4] [--rate 500] [--seconds 10]
 
 Devices are registered in transactions of `--per-tx`, each signed by its own key and checked by every validator. Then DIDs drawn
-at random are resolved at one node, over HTTP, in the form of W3C DID Resolution with a proof bundle of present state:
-first at a steady rate, timed from the moment each request was due, then as fast as one node answers. `--connections` stay open.
+at random are resolved at one node, over HTTP, in the form of W3C DID Resolution with a proof bundle in JSON, and as the SDK does,
+by the bundle alone in its binary form: first at a steady rate, timed from the moment each request was due, then as fast as one
+node answers. `--connections` stay open. The targets of size and time are for what the SDK reads.
 """
 
 import argparse
@@ -19,15 +20,16 @@ import aiohttp
 
 from chainnode.bid import did_of
 from chainnode.bundle import verify_bundle
-from chainnode.bundlejson import bundle_from_json
+from chainnode.bundlebytes import bundle_from_content
 from chainnode.crypto import ed25519
 from chainnode.did.record import Control, Facts, control_value, facts_value
 from chainnode.types.transaction import Invocation
 from contracts.devices import device_message, template_digest
 from httpload import as_fast_as_answered, at_rate, connect, request_of
-from netbench import CHAIN_ID, Bench, bench_network, conditions, finish, percentile, post, run, sign, spread
+from netbench import CHAIN_ID, Bench, bench_network, conditions, finish, percentile, post, run, sign
 
-ACCEPT = "application/did-resolution"
+W3C = "/1.0/identifiers/", "application/did-resolution"
+SDK = "/v1/identities/", "application/vnd.chainnode.bundle"
 WAIT_MS = 55_000
 VERIFICATIONS = 200
 UNDER_WAY = 4
@@ -75,14 +77,15 @@ async def register(bench: Bench, raws: list[bytes]) -> float:
         return time.perf_counter() - began
 
 
-async def resolve(bench: Bench, dids: list[str], args: argparse.Namespace) -> tuple[list[float], float, list[bytes]]:
+async def resolve(bench: Bench, dids: list[str], form: tuple[str, str], args: argparse.Namespace) -> tuple[list[float], float, list[bytes]]:
     """Milliseconds of each request at the steady rate; requests a second at most; some answers."""
     url = bench.network.urls[0].removeprefix("http://")
     host, port = url.rsplit(":", 1)
     drawn = random.Random(args.seed)
+    path, accept = form
 
     def requests(count: int) -> list[bytes]:
-        return [request_of(f"/1.0/identifiers/{quote(drawn.choice(dids))}", host=url, accept=ACCEPT) for _ in range(count)]
+        return [request_of(path + quote(drawn.choice(dids)), host=url, accept=accept) for _ in range(count)]
 
     connections = await connect(host, int(port), args.connections)
     answers = [await connections[0].get(request) for request in requests(VERIFICATIONS)]  # which also warms up
@@ -94,17 +97,24 @@ async def resolve(bench: Bench, dids: list[str], args: argparse.Namespace) -> tu
     return steady, peak, answers
 
 
-def verify(bench: Bench, answers: list[bytes]) -> tuple[list[int], list[float]]:
-    """Bytes of each bundle, and milliseconds to read and verify it from the genesis alone."""
-    sizes: list[int] = []
+def bundle_in(answer: bytes) -> bytes:
+    """The bundle in a result of DID Resolution."""
+    bundle = json.loads(answer)["didDocumentMetadata"]["proof"][0]["bundle"]
+    return json.dumps(bundle, separators=(",", ":")).encode()
+
+
+def verify(bench: Bench, bundles: list[bytes]) -> dict[str, float]:
+    """Bytes of the largest, and milliseconds to read and verify one from the genesis alone."""
     took: list[float] = []
-    for answer in answers:
-        text = json.dumps(json.loads(answer)["didDocumentMetadata"]["proof"][0]["bundle"], separators=(",", ":"))
-        sizes.append(len(text))
+    for content in bundles:
         began = time.perf_counter()
-        verify_bundle(bundle_from_json(text), bench.genesis, time.time_ns())
+        verify_bundle(bundle_from_content(content), bench.genesis, time.time_ns())
         took.append((time.perf_counter() - began) * 1000)
-    return sizes, took
+    return {
+        "bundle_bytes_max": max(map(len, bundles)),
+        "verify_p50_ms": round(percentile(took, 0.5), 2),
+        "verify_p99_ms": round(percentile(took, 0.99), 2),
+    }
 
 
 def main() -> None:
@@ -133,40 +143,42 @@ def main() -> None:
             f"validator, {bytes_per_did:.0f} bytes of memory each",
             flush=True,
         )
-        steady, peak, answers = run(resolve(bench, dids, args))
-        sizes, took = verify(bench, answers)
+        measured: dict[str, dict[str, float]] = {}
+        for name, form in (("w3c", W3C), ("sdk", SDK)):
+            steady, peak, answers = run(resolve(bench, dids, form, args))
+            bundles = [bundle_in(answer) for answer in answers] if form is W3C else answers
+            p50, p99 = percentile(steady, 0.5), percentile(steady, 0.99)
+            rates = {"p50_ms": round(p50, 2), "p99_ms": round(p99, 2), "peak_per_s": round(peak)}
+            measured[name] = {**rates, **verify(bench, bundles)}
+            print(f"{form[0]} at {args.rate:.0f} a second: {measured[name]}", flush=True)
         rss = bench.rss_mb()
-    p50, p99, verify_p99 = percentile(steady, 0.5), percentile(steady, 0.99), percentile(took, 0.99)
-    print(f"resolved at {args.rate:.0f} a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms; at most {peak:.0f} a second", flush=True)
-    print(f"bundles: bytes {spread(sizes)}, ms to read and verify {spread(took)}", flush=True)
+    w3c, sdk = measured["w3c"], measured["sdk"]
     targets = {
         "registered_per_s": registered >= REGISTERED_PER_S,
-        "p99_ms": p99 <= P99_MS,
-        "peak_per_s": peak >= PEAK_PER_S,
-        "bundle_bytes": max(sizes) <= BUNDLE_BYTES,
-        "verify_ms": verify_p99 <= VERIFY_MS,
+        "p99_ms": max(w3c["p99_ms"], sdk["p99_ms"]) <= P99_MS,
+        "peak_per_s": min(w3c["peak_per_s"], sdk["peak_per_s"]) >= PEAK_PER_S,
+        "bundle_bytes": sdk["bundle_bytes_max"] <= BUNDLE_BYTES,
+        "verify_ms": sdk["verify_p99_ms"] <= VERIFY_MS,
     }
+    setup = conditions(
+        validators=args.validators,
+        dids=args.dids,
+        per_tx=args.per_tx,
+        rate=args.rate,
+        seconds=args.seconds,
+        connections=args.connections,
+        seed=args.seed,
+    )
     finish(
         {
             "bench": "identity",
             "registered_per_s": round(registered),
             "bytes_of_memory_per_did": round(bytes_per_did),
-            "resolve_p50_ms": round(p50, 2),
-            "resolve_p99_ms": round(p99, 2),
-            "resolve_peak_per_s": round(peak),
-            "bundle_bytes_max": max(sizes),
-            "verify_p99_ms": round(verify_p99, 2),
+            "w3c": w3c,
+            "sdk": sdk,
             "rss_mb": round(max(rss), 1),
             "targets_met": targets,
-            "conditions": conditions(
-                validators=args.validators,
-                dids=args.dids,
-                per_tx=args.per_tx,
-                rate=args.rate,
-                seconds=args.seconds,
-                connections=args.connections,
-                seed=args.seed,
-            ),
+            "conditions": setup,
         }
     )
 
