@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from chainnode import bid
-from chainnode.cli import ask, diddevices, diddocuments, didparties, didshow
-from chainnode.cli.didparties import Keys, act, current, deciders, open_keys, stamp
+from chainnode.cli import ask, diddevices, diddocuments, didparties, didrecord, didshow
+from chainnode.cli.didparties import Keys, act, deciders, open_keys
+from chainnode.cli.didrecord import current, record_of, stamp
 from chainnode.cli.usage import UsageError
 from chainnode.cli.verify import Subparsers
 from chainnode.client.client import Client
@@ -55,10 +56,10 @@ def _add_readers(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     resolve.add_argument("--offline", type=Path, metavar="BUNDLE", help="ask nobody: check this proof, or this answer of a resolver")
     resolve.add_argument("--web", action="store_true", help="fetch a did:web, which nothing proves, from its server")
     resolve.set_defaults(run=didshow.run_resolve)
-    show = actions.add_parser("show", help="say what the ledger knows of a DID", description=didshow.run_show.__doc__)
+    show = actions.add_parser("show", help="say what the ledger knows of a DID", description=didrecord.run_show.__doc__)
     show.add_argument("did")
     show.add_argument("--history", action="store_true", help="all earlier versions too")
-    show.set_defaults(run=didshow.run_show)
+    show.set_defaults(run=didrecord.run_show)
     for parser in (resolve, show):
         didparties.add_node_options(parser)
 
@@ -150,7 +151,7 @@ def _create(args: argparse.Namespace) -> int:
 
 async def _register(args: argparse.Namespace, did: str, document: Document, parties: Keys) -> None:
     async with ask.client_of(args, age_ms_max=None) as client:
-        if (await client.resolve(did)).identity is not None:
+        if await record_of(client, did) is not None:
             raise Rejected(ALREADY_EXISTS, f"{did} is registered; `did update` and `did rotate` change it")
         call = Invocation(NAME, "create", (did, record.document_value(document)))
         if await act(args, client, call, (did,), parties) is not None:

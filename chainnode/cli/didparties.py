@@ -1,7 +1,6 @@
 """Who signs a change of a DID: the key files of the command line, the DIDs that they speak for, and drafts for those who are elsewhere."""
 
 import argparse
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from chainnode import bid, bundlewords
 from chainnode.cli import ask
+from chainnode.cli.didrecord import record_of
 from chainnode.cli.didwords import draft_words
 from chainnode.cli.keys import PASSPHRASE_VARIABLE, read_passphrase
 from chainnode.cli.usage import UsageError
@@ -17,14 +17,14 @@ from chainnode.client.failures import TransactionFailed
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.client.signing import LIFETIME_MS, Signer, TransactionDraft, draft_from_bytes, make_draft
 from chainnode.crypto.suites import PrivateKey
-from chainnode.did.record import INVOCATION, Identity, encode_identity
+from chainnode.did.record import INVOCATION, Identity
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed, Rejected
 from chainnode.node.homes import load_key
 from chainnode.node.node import load_genesis
 from chainnode.rfc3339 import time_to_text
 from chainnode.storage.files import save_new
-from chainnode.types.codes import DEACTIVATED, KEY_NOT_AUTHORISED, NOT_FOUND, SIGNER_MISSING
+from chainnode.types.codes import KEY_NOT_AUTHORISED, SIGNER_MISSING
 from chainnode.types.limits import DRAFT_BYTES_MAX, TX_SIGNERS_MAX
 from chainnode.types.transaction import Invocation
 
@@ -112,21 +112,6 @@ def _open(name: str, passphrase: str) -> Party:
     return Party(load_key(Path(file), passphrase), bid.normalise(did) if did else None, Path(file))
 
 
-async def current(client: Client, did: str) -> Identity:
-    """The current version of a DID that is to be changed, proved. Rejected(NOT_FOUND), Rejected(DEACTIVATED)."""
-    found = await client.resolve(did)
-    if found.identity is None:
-        raise Rejected(NOT_FOUND, f"{did} is not registered as of block {found.height}; `did create` does that")
-    if not found.identity.is_active:
-        raise Rejected(DEACTIVATED, f"{did} was deactivated in block {found.identity.height}, for ever")
-    return found.identity
-
-
-def stamp(one: Identity) -> tuple[int, bytes]:
-    """Number and SHA-256 of a version, as a change of it must name them."""
-    return one.sequence, hashlib.sha256(encode_identity(one)).digest()
-
-
 def deciders(one: Identity) -> tuple[str, ...]:
     """The DIDs whose signatures a change takes, or some of them."""
     return one.document.control.controllers or (one.did,)
@@ -171,7 +156,7 @@ async def _signers(client: Client, party: Party, candidates: Sequence[str]) -> l
 
 async def _speaks(client: Client, party: Party, did: str) -> bool:
     """Whether a key signs for a DID: its document lists the key for that, or there is none and the DID is the key's own."""
-    one, key = (await client.resolve(did)).identity, party.key
+    one, key = await record_of(client, did), party.key
     if one is None:
         return bid.is_did_of(did, key.suite, key.public)
     return any((method.kind, method.key) == (key.suite, key.public) and method.purposes & INVOCATION for method in one.document.methods)

@@ -1,4 +1,4 @@
-"""`chainnode did resolve|show`: a DID's document and record as they are proved, and on whose word."""
+"""`chainnode did resolve`: a DID's document as it is proved, and on whose word."""
 
 import argparse
 import asyncio
@@ -12,11 +12,7 @@ from chainnode.bid import parse_did
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.cli import ask
-from chainnode.cli.didparties import stamp
-from chainnode.cli.didwords import identity_words
-from chainnode.cli.statewords import words_of
 from chainnode.cli.usage import UsageError
-from chainnode.client.client import Client
 from chainnode.client.resolving import ResolvedDid
 from chainnode.did import bidview, w3c
 from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
@@ -32,7 +28,6 @@ from chainnode.types.bundle import StateFact
 from chainnode.types.codes import BAD_BUNDLE, BAD_DID, DEACTIVATED, FEATURE_MISSING, NOT_FOUND, OTHER_QUESTION
 from chainnode.types.limits import BUNDLE_BYTES_MAX
 from contracts.didanswers import version_in
-from contracts.identityrecords import NAME, recovery_key
 
 Members = dict[str, object]
 _NS_PER_SECOND = 1_000_000_000
@@ -161,38 +156,3 @@ def _bundle_text(path: Path) -> str:
         if isinstance(proofs, list) and proofs and isinstance(proofs[0], dict) and "bundle" in proofs[0]:
             return json.dumps(proofs[0]["bundle"])
     return text
-
-
-def run_show(args: argparse.Namespace) -> int:
-    """The record in sentences, with what no document has a word for: thresholds, recovery, hash, history."""
-    asyncio.run(_show(args))
-    return 0
-
-
-async def _show(args: argparse.Namespace) -> None:
-    async with ask.client_of(args, age_ms_max=None) as client:
-        found = await client.resolve(args.did)
-        if found.height is None:
-            raise UsageError(f"`did show` shows what the ledger keeps, and {args.did} is not kept there; `did resolve` resolves it")
-        if found.identity is None:
-            print(f"trusted: {found.trust}")
-            raise Rejected(NOT_FOUND, f"{args.did} is not registered as of block {found.height}; its own key speaks for it; that is proved")
-        for line in identity_words(found.identity):
-            print(line)
-        print(f"  SHA-256 of this version: {stamp(found.identity)[1].hex()}")
-        pending = await client.state(NAME, recovery_key(found.did))
-        for line in words_of(pending.fact) or ("No recovery is pending.",):
-            print(f"  {line}")
-        if args.history:
-            await _tell_history(client, found)
-        print(f"trusted: {found.trust}")
-
-
-async def _tell_history(client: Client, found: ResolvedDid) -> None:
-    """Each version before, newest first, proved one by one."""
-    assert found.identity is not None
-    for number in range(found.identity.sequence - 1, 0, -1):
-        old = await client.resolve(found.did, number)
-        assert old.identity is not None
-        keys = ", ".join(f"#{method.fragment}" for method in old.identity.document.methods) or "none"
-        print(f"  version {number}: of block {old.identity.height}, until {old.metadata['nextUpdate']}, keys {keys}")

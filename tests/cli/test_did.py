@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from chainnode.bid import did_of
 from chainnode.bundlejson import bundle_from_json
 from chainnode.did.multikey import encode_multikey
 from chainnode.node.homes import save_key
@@ -249,7 +250,15 @@ async def test_show_tells_what_no_document_says(anna: Desk) -> None:
     assert "48 hours after asking" in out and "No recovery is pending." in out and "version 1: of block" in out
     assert "SHA-256 of this version" in out and "trusted: " in out
     await anna.refused("not-found", "show", "@nobody")
-    await anna.refused("bad-use", "show", KEY_DID, exit_code=2)
+    await anna.refused("bad-did", "show", KEY_DID)
+
+
+async def test_a_did_with_an_ac_number_is_changed_as_this_ledger_has_it(desk: Desk) -> None:
+    did = did_of("e", key_of("anna").public, "byo1")
+    await desk.sponsored("create", "--key-file", f"{did}={desk.key('anna')}")
+    await desk.sponsored("update", did, "--key-file", "%anna", "--service", SHOP)
+    out = await desk.run("show", did)
+    assert out.startswith(f"{did} is active: version 2") and "#shop" in out
 
 
 # Update
