@@ -5,6 +5,7 @@ from collections.abc import Callable
 from chainnode import codec
 from chainnode.bundlewords import value_to_text
 from chainnode.cli.usage import UsageError
+from chainnode.did.chainrecord import decode_chain
 from chainnode.did.record import (
     INVOCATION,
     P256,
@@ -20,7 +21,7 @@ from chainnode.errors import ChainError
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import StateFact
 from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX
-from contracts import evidence, goods, governance, identityrecords, roles, validators
+from contracts import chains, evidence, goods, governance, identityrecords, roles, validators
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import STORE as RECEIPTS
 from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
@@ -36,13 +37,17 @@ _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "intake": (goods.NAME, goods.intake_key),
     "roles": (roles.NAME, roles.holder_key),
     "identity": (identityrecords.NAME, identityrecords.identity_key),
+    "chain": (chains.NAME, chains.chain_key),
     "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
 }
 THINGS = tuple(_THINGS)
 
 
 def key_of(thing: str) -> tuple[str, bytes]:
-    """Store and key of `receipt:NAME`, `package:CODE`, `intake:NAME`, `roles:DID`, `identity:DID` or `proposal:NUMBER`; else UsageError."""
+    """Store and key of `receipt:NAME`, `package:CODE`, `intake:NAME`, `roles:DID`, `identity:DID`, `chain:AC`, `proposal:NUMBER`.
+
+    UsageError otherwise.
+    """
     kind, _, name = thing.partition(":")
     if kind not in _THINGS or not name:
         raise UsageError(f"{thing!r} is not one of {', '.join(kind + ':NAME' for kind in THINGS)}")
@@ -205,6 +210,21 @@ def method_words(one: Method) -> str:
     return f"Key #{one.fragment} for {uses}: {_SUITES.get(one.kind, named(one.kind))} {one.key.hex()}.{signs}"
 
 
+def _chain(value: bytes) -> tuple[str, ...]:
+    one = decode_chain(value)
+    state = "is on record" if one.is_active else f"was {named(one.status)}"
+    keys = [
+        f"{each.public_key.type.name.lower()} {each.public_key.data.hex()} with power {each.power:,}" for each in one.validators.validators
+    ]
+    return (
+        f"Chain {named(one.chain_id)}, {value_to_text(one.name)}, {state} as {one.did}: version {one.sequence}, of block {one.height},"
+        f" by {named(one.by)}.",
+        f"Operator {named(one.operator)}; resolvers {', '.join(map(named, one.endpoints))}, whose answers count for {one.ttl_s:,} s.",
+        f"It begins with genesis {one.genesis_hash.hex()} at {time_to_text(one.genesis_time_ns)} and {_count(len(keys), 'validator')}:"
+        f" {'; '.join(keys)}. Trust in that lasts {one.trusting_period_ms // 86_400_000:,} days.",
+    )
+
+
 def _proposal(value: bytes) -> tuple[str, ...]:
     one = governance.decode_proposal(value)
     yes = sum(said for _, said in one.votes)
@@ -229,6 +249,7 @@ _RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
     (identityrecords.NAME, identityrecords.identity_key("")[:1], _identity),
     (identityrecords.NAME, identityrecords.version_key("", 1)[:1], _superseded),
     (identityrecords.NAME, identityrecords.recovery_key("")[:1], _recovery),
+    (chains.NAME, chains.chain_key("0000")[:1], _chain),
     (governance.NAME, governance.proposal_key(1)[:1], _proposal),
     (evidence.NAME, evidence.HEAD_KEY, _log_head),
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chainnode.cli.statewords import key_of, words_of
 from chainnode.cli.usage import UsageError
+from chainnode.did.chainrecord import encode_chain
 from chainnode.did.record import (
     AUTHENTICATION,
     SIGNING,
@@ -26,9 +27,11 @@ from chainnode.did.record import (
 from chainnode.types.block import KeyType, PublicKey
 from chainnode.types.bundle import StateFact
 from contracts import evidence, goods, governance, roles, validators
+from contracts.chains import chain_key
 from contracts.identityrecords import identity_key, recovery_key, version_key
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import Hold, HoldKind, Order, Pledge, Status, encode_receipt, receipt_key
+from tests.api.did_world import make_city, record_of
 from tests.cli.records import BANK, RECEIPT, TRADER, UNIT, WAREHOUSE
 
 PLEDGE = Pledge(BANK, 500_000, "CNY", 1_800_000_000_000, "a loan", 1, 0, 9, 2)
@@ -127,8 +130,18 @@ def test_identities_are_told() -> None:
     assert "Key #k1" in text
 
 
+def test_chains_are_told() -> None:
+    one = record_of(make_city())
+    text = told("chains", chain_key("byo1"), encode_chain(one))
+    assert 'Chain city-1, "City", is on record as did:bid:byo1: version 1, of block 1, by governance:1.' in text
+    assert f"Operator {one.operator}; resolvers https://resolver.city.example, whose answers count for 3,600 s." in text
+    assert f"genesis {one.genesis_hash.hex()} at 2026-11-18T11:06:40Z and 2 validators: ed25519 " in text
+    assert "with power 5; ed25519 " in text and "lasts 1,825 days" in text
+    assert "was removed as did:bid:byo1" in told("chains", chain_key("byo1"), encode_chain(replace(one, status="removed")))
+
+
 @given(
-    st.sampled_from(["receipts", "goods", "roles", "validators", "identity", "governance", "evidence", "ibc"]),
+    st.sampled_from(["chains", "receipts", "goods", "roles", "validators", "identity", "governance", "evidence", "ibc"]),
     st.binary(min_size=1, max_size=4),
     st.binary(min_size=1, max_size=60),
 )
@@ -148,10 +161,13 @@ def test_things_have_the_keys_that_contracts_give_them() -> None:
     assert key_of("intake:i") == ("goods", goods.intake_key("i"))
     assert key_of(f"roles:{TRADER}") == ("roles", roles.holder_key(TRADER))
     assert key_of(f"identity:{TRADER}") == ("identity", identity_key(TRADER))
+    assert key_of("chain:byo1") == ("chains", chain_key("byo1"))
     assert key_of("proposal:7") == ("governance", governance.proposal_key(7))
 
 
-@pytest.mark.parametrize("thing", ["", "receipt", "receipt:", "weather:sun", "proposal:x", f"proposal:{2**64}", "package:a b"])
+@pytest.mark.parametrize(
+    "thing", ["", "receipt", "receipt:", "weather:sun", "chain:BYO1", "proposal:x", f"proposal:{2**64}", "package:a b"]
+)
 def test_what_is_no_thing_is_wrong_use(thing: str) -> None:
     with pytest.raises(UsageError):
         key_of(thing)

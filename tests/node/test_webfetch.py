@@ -189,6 +189,28 @@ async def test_only_https_urls_of_a_host_are_fetched(site, url):
     assert site.looked_up == []
 
 
+async def test_where_an_operator_says_so_any_address_and_plain_http_are_asked():
+    app = web.Application()
+
+    async def hello(request: web.Request) -> web.Response:
+        return web.Response(text=request.headers["Chainnode-Test"])
+
+    app.router.add_get("/x", hello)
+    async with TestServer(app) as server:
+        for host in ("127.0.0.1", "localhost"):
+            url = f"http://{host}:{server.port}/x"
+            assert await WebFetcher(is_anywhere=True).fetch(url, headers={"Chainnode-Test": "yes"}) == b"yes"
+            await refused(WebFetcher().fetch(url), Malformed, MALFORMED)
+        for text in ("ftp://localhost/", "http:///x", "http://me@localhost/"):
+            await refused(WebFetcher(is_anywhere=True).fetch(text), Malformed, MALFORMED)
+
+
+async def test_a_caller_may_set_another_limit(site):
+    site.answer = answering(body=b"x" * 11)
+    await refused(site.fetcher().fetch(site.url(), bytes_max=10), Rejected, WEB_DID_BAD)
+    assert len(await site.fetcher().fetch(site.url(), bytes_max=11)) == 11
+
+
 # What a server may do
 
 
