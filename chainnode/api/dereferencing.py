@@ -150,7 +150,8 @@ def _below(endpoint: str, reference: str) -> str:
     if base.scheme not in ("http", "https") or not base.netloc:
         raise Unresolved(FEATURE_NOT_SUPPORTED, f"nothing is below {endpoint}, which is no web address")
     path = _decoded(wanted.path)
-    if wanted.scheme or wanted.netloc or reference.startswith("//") or ".." in path.replace("\\", "/").split("/"):
+    leaves = any(step.partition(";")[0] == ".." for step in path.replace("\\", "/").split("/"))  # some servers cut off what is behind `;`
+    if wanted.scheme or wanted.netloc or reference.startswith("//") or leaves:
         raise Unresolved(INVALID_DID_URL, "a relativeRef leads to a place below the service, not elsewhere")
     place = f"{base.path.rstrip('/')}/{wanted.path.lstrip('/')}"
     return urlunsplit((base.scheme, base.netloc, place, wanted.query or base.query, wanted.fragment))

@@ -16,8 +16,9 @@ from aiohttp import web
 from chainnode import transactions
 from chainnode.api import registering
 from chainnode.api.asking import body_of
-from chainnode.api.backend import Backend, Reach, Resolved
+from chainnode.api.backend import Backend, Reach, Resolved, Submitted
 from chainnode.api.forms import code_name, encoded_value_json
+from chainnode.api.jsonbody import read_json
 from chainnode.api.registering import Members, Party, party_of
 from chainnode.api.resolution import metadata_text
 from chainnode.crypto import secp256k1
@@ -35,11 +36,13 @@ from chainnode.types.codes import (
     MALFORMED,
     NOT_FOUND,
     OK,
+    REPLAYED,
     SIGNER_MISSING,
+    TOO_LARGE,
     WAIT_TIMEOUT,
     WRONG_CHAIN,
 )
-from chainnode.types.limits import REGISTRATION_MS, REGISTRATION_WAIT_MS
+from chainnode.types.limits import REGISTRATION_BYTES_MAX, REGISTRATION_MS, REGISTRATION_WAIT_MS
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
 from contracts.identityrecords import NAME
 
@@ -68,7 +71,10 @@ async def deactivate(backend: Backend, request: web.Request) -> web.Response:
 async def _operate(backend: Backend, request: web.Request, start: Start, *, finished: int) -> web.Response:
     """Begin a job, or go on with one that has its signatures; what goes wrong is a state too."""
     try:
-        asked = _asked(await body_of(request))
+        body = await body_of(request)
+        if len(body) > REGISTRATION_BYTES_MAX:
+            raise Malformed(TOO_LARGE, f"a request to register has at most {REGISTRATION_BYTES_MAX} bytes")
+        asked = _asked(body)
         job = asked.get("jobId")
         if isinstance(job, str) and _signatures_of(asked):
             return await _finish(backend, job, _signatures_of(asked), finished)
@@ -183,6 +189,8 @@ async def _finish(backend: Backend, job: str, given: Members, finished: int) -> 
     for signer, key in zip(body.signers, _keys_of(members, len(body.signers)), strict=True):
         signatures.append(_signature(signer, key, given.get(signer), message))
     (told,) = await backend.submit([transactions.encode_transaction(body_bytes, signatures)], wait_ms=REGISTRATION_WAIT_MS)
+    if told.code is REPLAYED:
+        told = await _committed(backend, told)
     if told.code is WAIT_TIMEOUT:
         return _state(200, job, {"state": "wait", "did": did, "wait": "the next block", "waittime": str(REGISTRATION_WAIT_MS)})
     if told.result is None:
@@ -195,6 +203,12 @@ async def _finish(backend: Backend, job: str, given: Members, finished: int) -> 
     registration: Members = {"tx_id": told.tx_id.hex(), "height": told.height}
     state: Members = {"state": "finished", "did": did, "secret": {}, "didDocument": resolved.document}
     return _state(finished, job, state, registration, resolved)
+
+
+async def _committed(backend: Backend, told: Submitted) -> Submitted:
+    """What became of a transaction whose block came after its client was told to wait."""
+    found = None if told.tx_id is None else await backend.transaction(told.tx_id)
+    return told if found is None else Submitted(told.tx_id, OK, "", found.height, found.index, found.result)
 
 
 def _signature(did: str, key: tuple[str, bytes], given: object, message: bytes) -> Signature:
@@ -216,10 +230,7 @@ def _signature(did: str, key: tuple[str, bytes], given: object, message: bytes) 
 
 def _asked(body: bytes) -> Members:
     """The request; refused when it brings a secret, or wants us to make or keep one."""
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
+    asked = read_json(body)
     if not isinstance(asked, dict):
         raise Malformed(MALFORMED, "the body is a JSON object")
     options = _object(asked, "options")
@@ -282,8 +293,8 @@ def _job_id(members: Members) -> str:
 
 def _job_members(job: str) -> Members:
     try:
-        members = json.loads(base64.b64decode(job, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        members = read_json(base64.b64decode(job, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, Malformed):
         members = None
     if not isinstance(members, dict):
         raise Malformed(MALFORMED, "the jobId is none that this registrar has given")

@@ -14,6 +14,7 @@ from chainnode.api.asking import body_of, reach_of, wait_for_height, whole
 from chainnode.api.backend import Backend, Reach, Resolved
 from chainnode.api.dereferencing import Members, Unresolved
 from chainnode.api.didmedia import ANY, DEREFERENCING, DEREFERENCING_OLD, DID, DOCUMENTS, RESOLUTION, RESOLUTION_OLD, URI_LIST, chosen
+from chainnode.api.jsonbody import read_json
 from chainnode.bundlejson import bundle_to_json
 from chainnode.did.syntax import RELATIVE_REF, DidUrl, parse_did_url
 from chainnode.did.versions import Wanted, wanted_of
@@ -173,10 +174,7 @@ def _object_pairs(body: bytes) -> list[tuple[str, str]]:
             raise ValueError("a member stands twice")
         return dict(pairs)
 
-    try:
-        document = json.loads(body, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        document = None
+    document = read_json(body, pairs=once)
     if not isinstance(document, dict) or not all(isinstance(value, str | int) for value in document.values()):
         raise Malformed(MALFORMED, "the body is a JSON object with the options, each a text, a number or a flag")
     return [(name, value if isinstance(value, str) else str(value).lower()) for name, value in document.items()]

@@ -212,6 +212,7 @@ REFERRAL_FETCHES_MAX = 32  # and to all of them
 
 # Clients of the HTTP interface
 DRAFT_BYTES_MAX = TX_BYTES_MAX + 4096  # a transaction with places for signatures
+REGISTRATION_BYTES_MAX = 128 * 1024  # of a request: the largest document as JSON, and a job with the largest call in base64 twice
 REGISTRATION_MS = 300_000  # how long the client of a registrar may take to sign
 REGISTRATION_WAIT_MS = 15_000  # how long a registrar waits for a block before it says `wait`
 CLIENT_TIMEOUT_MS = 30_000  # how long one question, or one transaction, may take with all its tries

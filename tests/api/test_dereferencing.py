@@ -147,6 +147,8 @@ def test_nothing_is_below_what_is_no_web_address():
         "//evil.example/x",
         "https://evil.example/x",
         "javascript:alert(1)",
+        "/..;/x",
+        "/a/..%3bv=1/../x",
         "/%" + "25" * 20 + "2e",
         "//[x",
     ],

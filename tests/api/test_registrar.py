@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from chainnode.api.backend import NodeInfo, Reach, Submitted
+from chainnode.api.backend import Committed, NodeInfo, Reach, Submitted
 from chainnode.api.server import make_app
 from chainnode.bid import did_of
 from chainnode.bundle import verify_bundle
@@ -31,10 +31,13 @@ from chainnode.did.record import (
 )
 from chainnode.did.versions import NEWEST
 from chainnode.digests import genesis_hash
+from chainnode.execution.engine import TX_INDEX
+from chainnode.node.ingress import position_of
 from chainnode.node.prover import Prover
 from chainnode.node.resolver import Resolver
 from chainnode.transactions import decode_transaction
-from chainnode.types.codes import OK, WAIT_TIMEOUT
+from chainnode.types.codes import OK, REPLAYED, WAIT_TIMEOUT
+from chainnode.types.limits import REGISTRATION_BYTES_MAX
 from chainnode.types.transaction import Invocation
 from contracts.identityrecords import NAME, identity_key
 from tests.api.conftest import Served
@@ -65,6 +68,7 @@ class Registering(FakeNode):
     small: SmallChain = field(default_factory=SmallChain.open)
     is_late: bool = False
     nonce: int = 0
+    late: bytes = b""  # the transaction that was waited for
 
     def __post_init__(self) -> None:
         method = Method("key-1", "e", CLIENT.public, AUTHENTICATION | ASSERTION | INVOCATION)
@@ -84,11 +88,26 @@ class Registering(FakeNode):
     async def submit(self, raws, *, wait_ms):
         (raw,) = raws
         tx_id = decode_transaction(raw).tx_id
+        if await self.transaction(tx_id) is not None:
+            return [Submitted(tx_id, REPLAYED, REPLAYED.meaning)]
         if self.is_late:
+            self.late = raw
             return [Submitted(tx_id, WAIT_TIMEOUT, WAIT_TIMEOUT.meaning)]
         applied = self.small.decide(batch(raw))
         self.small.decide()
         return [Submitted(tx_id, OK, "", applied.header.height, 0, applied.results[0])]
+
+    def decide_late(self) -> None:
+        """The block that was waited for."""
+        self.small.decide(batch(self.late))
+        self.small.decide()
+
+    async def transaction(self, tx_id):
+        found = self.small.chain.state.index_get(TX_INDEX, tx_id)
+        if found is None:
+            return None
+        height, index = position_of(found)
+        return Committed(height, index, self.late, Prover(self.small.chain).results(height)[index])
 
     async def resolve(self, text, wanted, *, has_proof, reach=Reach.OTHERS):
         async def at_once(work, *arguments):
@@ -105,7 +124,7 @@ class Registering(FakeNode):
 async def served(monkeypatch):
     node = Registering()
     monkeypatch.setattr("chainnode.api.registrar.time.time_ns", lambda: node.small.chain.tip.time_ns)
-    app = make_app(node, registry=CollectorRegistry(), body_bytes_max=64 * 1024)
+    app = make_app(node, registry=CollectorRegistry(), body_bytes_max=256 * 1024)
     async with TestClient(TestServer(app)) as client:
         yield Served(node, app, client)
 
@@ -294,6 +313,28 @@ async def test_a_block_that_does_not_come_is_waited_for(served):
     await post(served, "create", 201, **signed(asked, ANNA, CLIENT))
 
 
+async def test_a_block_that_came_while_the_client_waited_is_no_failure(served):
+    asked = await post(served, "create", didDocument=document_of(ANNA))
+    served.node.is_late = True
+    reply = signed(asked, ANNA, CLIENT)
+    assert (await post(served, "create", **reply))["didState"]["state"] == "wait"
+    served.node.decide_late()
+    page = await post(served, "create", 201, **reply)
+    assert page["didState"]["state"] == "finished" and page["didDocumentMetadata"]["versionId"] == "1"
+    height = page["didRegistrationMetadata"]["height"]
+    assert await post(served, "create", 201, **reply) == page and served.node.small.chain.tip.height == height + 1
+
+
+async def test_what_failed_while_the_client_waited_is_told(served):
+    asked = await post(served, "create", didDocument=document_of(ANNA))
+    served.node.is_late = True
+    reply = signed(asked, ANNA, CLIENT)
+    await post(served, "create", **reply)
+    served.node.write([CLIENT, ANNA], "create", did(ANNA), document_value(Document((Method("k", "e", ANNA.public, INVOCATION),))))
+    served.node.decide_late()
+    await failed(served, "create", "already-exists", **reply)
+
+
 # What is refused
 
 
@@ -357,6 +398,11 @@ async def test_each_refusal_is_a_failed_state_with_a_code(served, operation, mem
 async def test_a_body_that_is_no_request(served, body):
     answer = await served.client.post("/1.0/create", data=body)
     assert answer.status == 400 and (await answer.json())["didState"]["state"] == "failed"
+
+
+async def test_a_long_body_is_refused_before_it_is_read(served):
+    answer = await served.client.post("/1.0/create", data=b"{" + b" " * REGISTRATION_BYTES_MAX)
+    assert answer.status == 400 and (await answer.json())["didState"]["error"] == "too-large"
 
 
 async def test_a_job_of_another_contract_or_chain_is_not_submitted(served):

@@ -263,7 +263,17 @@ async def test_options_may_stand_in_a_body(dids):
 
 
 @pytest.mark.parametrize(
-    "body", ["[]", "x", '{"versionId":null}', '{"versionId":{}}', '{"versionId":1.5}', '{"a":"1","a":"1"}', "[" * 100_000]
+    "body",
+    [
+        "[]",
+        "x",
+        '{"versionId":null}',
+        '{"versionId":{}}',
+        '{"versionId":1.5}',
+        '{"a":"1","a":"1"}',
+        "[" * 100_000,
+        f"[{','.join(['0'] * 25_000)}]",
+    ],
 )
 async def test_a_body_that_holds_no_options_is_malformed(dids, body):
     answer = await dids.client.post(f"/1.0/identifiers/{ANNA}", data=body[:60_000])
