@@ -58,17 +58,10 @@ class FaultyKV:
 
     def write(self, changes: Sequence[Change], *, sync: bool) -> None:
         """Apply all changes, unless a fault is due."""
-        self._check_running()
-        fault = self.faults.get(self.writes)
-        self.writes += 1
-        if fault in (Fault.CRASH_BEFORE, Fault.TORN):
-            self.end()
-            raise Crashed
-        if fault is Fault.DISK_FULL:
-            raise Unavailable(DISK_FULL)
+        fault = self._due()
         if fault is Fault.DISK_FAILED:
             self._unsynced.append(tuple(changes))
-            raise Corrupt(DISK_FAILED)
+        self._strike(fault)
         self._now.write(changes, sync=sync)
         self._unsynced.append(tuple(changes))
         if sync:
@@ -87,18 +80,10 @@ class FaultyKV:
 
     def fault_of_append(self, blobs: MemoryBlobs, number: int, contents: Sequence[bytes]) -> Fault | None:
         """The fault that is due; of what is torn or refused, an unforeseeable part is there all the same."""
-        self._check_running()
-        fault = self.faults.get(self.writes)
-        self.writes += 1
+        fault = self._due()
         if fault in (Fault.TORN, Fault.DISK_FULL, Fault.DISK_FAILED):
             blobs.append(number, contents[: self._random.randint(0, len(contents))])
-        if fault in (Fault.CRASH_BEFORE, Fault.TORN):
-            self.end()
-            raise Crashed
-        if fault is Fault.DISK_FULL:
-            raise Unavailable(DISK_FULL)
-        if fault is Fault.DISK_FAILED:
-            raise Corrupt(DISK_FAILED)
+        self._strike(fault)
         return fault
 
     def close(self) -> None:
@@ -123,6 +108,23 @@ class FaultyKV:
         following._now = MemoryKV(dict(self._durable))
         following._blobs = {name: blobs.copy() for name, blobs in self._blobs.items()}
         return following
+
+    def _due(self) -> Fault | None:
+        """The fault of this write, which is counted."""
+        self._check_running()
+        fault = self.faults.get(self.writes)
+        self.writes += 1
+        return fault
+
+    def _strike(self, fault: Fault | None) -> None:
+        """End the process or refuse the write, unless the fault comes after it."""
+        if fault in (Fault.CRASH_BEFORE, Fault.TORN):
+            self.end()
+            raise Crashed
+        if fault is Fault.DISK_FULL:
+            raise Unavailable(DISK_FULL)
+        if fault is Fault.DISK_FAILED:
+            raise Corrupt(DISK_FAILED)
 
     def _check_running(self) -> None:
         assert not self._ended, "the process that held this store has ended"

@@ -11,7 +11,7 @@ import plyvel
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.storage.files import make_folder
 from chainnode.storage.kv import Change
-from chainnode.storage.segments import Segments
+from chainnode.storage.segments import SUFFIX, Segments
 from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DISK_FULL
 from chainnode.types.limits import SEGMENT_BYTES_MAX
 
@@ -41,6 +41,7 @@ class LevelKV:
         self._segments: dict[str, Segments] = {}
         try:
             make_folder(folder)
+            _check_whole(folder)
             self._lock = _locked(folder / LOCK_FILE)
         except OSError as error:
             raise self._explained(error) from error
@@ -147,6 +148,13 @@ class LevelKV:
         if isinstance(error, plyvel.CorruptionError):
             return Corrupt(CORRUPT_STORE, f"{self._folder}: {text}")
         return Corrupt(DISK_FAILED, f"{self._folder}: {text}")
+
+
+def _check_whole(folder: Path) -> None:
+    """Corrupt(CORRUPT_STORE) when LevelDB would begin a new store and delete the files that it found, since the one that names them is gone."""
+    left = [*folder.glob("*.ldb"), *folder.glob(f"*/*{SUFFIX}")]
+    if left and not (folder / "CURRENT").exists():
+        raise Corrupt(CORRUPT_STORE, f"{folder} has {left[0].name} but no CURRENT: a part of the store is gone")
 
 
 def _locked(path: Path) -> int:

@@ -25,7 +25,7 @@ _MARK = b"\xc7\x5e"
 _FRAME = Struct(">2sII")  # mark, length, checksum
 _PLACE = Struct(">QQI")
 _END = Struct(">QQ")
-_SUFFIX = ".seg"
+SUFFIX = ".seg"
 _INLINE, _PLACED = b"\x00", b"\x01"
 
 
@@ -193,11 +193,11 @@ class Segments:
             self._file = None
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:016d}{_SUFFIX}"
+        return self._folder / f"{number:016d}{SUFFIX}"
 
     def _numbers(self) -> list[int]:
         try:
-            names = [path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}")]
+            names = [path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}")]
         except OSError as error:
             raise explained(error, self._folder) from error
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())

@@ -13,6 +13,7 @@ from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.kv import MemoryKV
 from chainnode.storage.leveldb import LevelKV
+from chainnode.storage.segments import EMPTY
 from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DISK_FULL
 
 keys = st.binary(max_size=3)
@@ -206,6 +207,24 @@ class TestLevelDB:
             LevelKV(tmp_path / "db")
         assert caught.value.code is CORRUPT_STORE
 
+    @pytest.mark.parametrize("kind", ["tables", "segments"])
+    def test_a_store_without_its_beginning_is_damaged_and_not_begun_anew(self, tmp_path, kind):
+        """A folder copied in part: LevelDB would say nothing, and delete what is left."""
+        kv = LevelKV(tmp_path)
+        kv.write([(b"a", b"1")], sync=True)
+        if kind == "tables":
+            kv.compact(b"", b"z")
+        else:
+            kv.blobs("bodies").cut(EMPTY)
+            kv.blobs("bodies").append(1, [b"content"])
+        kv.close()
+        (tmp_path / "CURRENT").unlink()
+        before = sorted(path.name for path in tmp_path.rglob("*"))
+        with pytest.raises(Corrupt) as caught:
+            LevelKV(tmp_path)
+        assert caught.value.code is CORRUPT_STORE
+        assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
     def test_a_torn_log_loses_the_torn_write_alone(self, tmp_path):
         kv = LevelKV(tmp_path / "db")
         kv.write([(b"a", b"1" * 500)], sync=True)
@@ -224,6 +243,7 @@ class TestLevelDB:
             from pathlib import Path
             from chainnode.errors import Unavailable
             from chainnode.storage.leveldb import LevelKV
+from chainnode.storage.segments import EMPTY
             from chainnode.types.codes import DISK_FULL
             kv = LevelKV(Path({str(tmp_path / "db")!r}))
             kv.write([(b"a", b"1" * 1000)], sync=True)
