@@ -46,7 +46,7 @@ _PROBLEMS = {"bad-credential": _MALFORMED_TYPE, "bad-credential-proof": _PROOF_T
 
 
 async def issue(backend: Backend, request: web.Request) -> web.Response:
-    """Sign a credential with the operator's key, for who has the token."""
+    """Sign a credential with the operator's key, for who has the token (INV-52)."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not backend.credentials.is_allowed(token.strip()):
         raise _Unauthorised(UNAUTHORISED, "credentials are issued for who sends the token of the setting credentials.token_file")

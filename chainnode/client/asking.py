@@ -42,10 +42,18 @@ class Asker:
     async def ask_node(self, node: Node, question: Question[AnyFact], min_height: int = 0) -> Proved[AnyFact]:
         """The answer of one node. NotProved, Unavailable (stale answers too), Rejected; ChainForked."""
         min_height = max(min_height, self.height - 1)  # nothing that was seen is unseen again
+        content = await node.get(question.path, self.query_of(node, question, min_height), ACCEPT)
+        return await self.believe(content, question, min_height)
+
+    def query_of(self, node: Node, question: Question[AnyFact], min_height: int) -> dict[str, str]:
+        """What is asked of a node, which waits for the state after `min_height` if it can."""
         query = dict(question.query)
         if question.has_min_height and min_height > 0:
             query |= {"min_height": str(min_height), "wait_ms": str(node.wait_ms)}
-        content = await node.get(question.path, query, ACCEPT)
+        return query
+
+    async def believe(self, content: bytes, question: Question[AnyFact], min_height: int) -> Proved[AnyFact]:
+        """What a bundle answers, once it is verified, young enough, and of the chain that is known."""
         proved = await asyncio.to_thread(read_bundle, content, question, self.genesis, self.now_ns(), verify=self.verify)
         if self.verify:
             self.known.add(proved.bundle)

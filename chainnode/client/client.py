@@ -11,6 +11,17 @@ import aiohttp
 from chainnode import codec
 from chainnode.client.anchoring import records_of
 from chainnode.client.asking import Asker
+from chainnode.client.credentials import (
+    CredentialValue,
+    Given,
+    Members,
+    ProvedStatusList,
+    VerifiedCredential,
+    role_credential,
+    status_list,
+    verify_credential,
+    verify_presentation,
+)
 from chainnode.client.events import END_OF_HEIGHT, LedgerEvent, Place, Wanted, follow
 from chainnode.client.failures import NotProved
 from chainnode.client.nodes import Json, Node, Nodes, check_urls, parse_json
@@ -28,6 +39,7 @@ from chainnode.types.codes import MALFORMED
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import ANCHOR_RECORDS, CLIENT_HEARTBEATS_MAX, CLIENT_TIMEOUT_MS
 from chainnode.types.transaction import Invocation
+from chainnode.vc.listplace import ListPlace
 
 _INT64_MAX = 2**63 - 1
 
@@ -94,6 +106,42 @@ class Client:
         """
         wanted = wanted_of(None if version_id is None else str(version_id), version_time)
         return await resolve(self._asker, did, wanted, min_height)
+
+    async def verify_credential(
+        self,
+        value: CredentialValue,
+        *,
+        documents: Mapping[str, Members] | None = None,
+        lists: Mapping[str, Members] | None = None,
+        min_height: int = 0,
+    ) -> VerifiedCredential:
+        """Whether a credential of any form counts, with keys, status lists and the issuer's admission as the ledger proves them now.
+
+        `documents` by DID and `lists` by URL are what the caller knows of issuers and lists that are not on the ledger.
+        """
+        return await verify_credential(self._asker, value, Given(documents or {}, lists or {}, min_height))
+
+    async def verify_presentation(
+        self,
+        value: CredentialValue,
+        *,
+        domain: str | None = None,
+        challenge: str | None = None,
+        documents: Mapping[str, Members] | None = None,
+        lists: Mapping[str, Members] | None = None,
+        min_height: int = 0,
+    ) -> VerifiedCredential:
+        """The same of a presentation for this domain and challenge; `inside` are the results of its credentials."""
+        given = Given(documents or {}, lists or {}, min_height)
+        return await verify_presentation(self._asker, value, given, domain=domain, challenge=challenge)
+
+    async def status_list(self, issuer: str, list_id: str, height: int | None = None, *, min_height: int = 0) -> ProvedStatusList:
+        """A status list of the ledger, after block `height` or now. Rejected(NOT_FOUND) when it is proved that there is none."""
+        return await status_list(self._asker, ListPlace(issuer, list_id), height, min_height)
+
+    async def role_credential(self, did: str, role: str, height: int | None = None, *, min_height: int = 0) -> Members:
+        """The credential, with its proof, that a DID holds a role. Rejected(NOT_FOUND) when it is proved that it does not."""
+        return await role_credential(self._asker, did, role, height, min_height)
 
     async def evidence(self, digest: bytes, *, min_height: int = 0) -> Proved[EvidenceFact]:
         """The first record of a digest. That there is none is the nodes' word: Rejected(NOT_FOUND)."""

@@ -74,7 +74,10 @@ def chain_url(genesis_hash: bytes) -> str:
 
 
 def verify_ledger_proof(document: Document, genesis: Genesis, now_ms: int) -> LedgerProof:
-    """Check a role credential or a list. Malformed, Rejected with the reason; whether it is in force is not looked at."""
+    """Check a role credential or a list. Malformed, Rejected with the reason; whether it is in force is not looked at.
+
+    INV-51: it is valid only when it is what its bundle proves, word by word.
+    """
     bundle = bundle_from_json(bundle_text(document))
     verified = verify_bundle(bundle, genesis, now_ms * _NS_PER_MS)
     if not isinstance(verified.fact, StateFact):
@@ -82,10 +85,16 @@ def verify_ledger_proof(document: Document, genesis: Genesis, now_ms: int) -> Le
     said = {name: value for name, value in document.items() if name != "proof"}
     types = said.get("type")
     is_list = isinstance(types, list) and LIST_CREDENTIAL_TYPE in types
-    made = _list_again(said, verified.fact, bundle.chain_id) if is_list else _role_again(said, verified)
+    if is_list:
+        check_list(said, verified.fact, bundle.chain_id)
+    else:
+        _require_same(_role_again(said, verified), said)
+    return LedgerProof(said, verified)
+
+
+def _require_same(made: Document, said: Document) -> None:
     if json.dumps(made, sort_keys=True) != json.dumps(said, sort_keys=True):
         raise Rejected(BAD_CREDENTIAL_PROOF, "the credential says something else than its bundle proves")
-    return LedgerProof(said, verified)
 
 
 # Roles
@@ -156,8 +165,8 @@ def list_document(record: StatusList, bits: bytes, url: str) -> Document:
     )
 
 
-def _list_again(said: Document, fact: StateFact, chain_id: str) -> Document:
-    """The list of the proved record, with the bits that were shown if they are the record's."""
+def check_list(said: Document, fact: StateFact, chain_id: str) -> bytes:
+    """The bits of a list, without its proof, whose record the fact is. Malformed, Rejected when it says anything else."""
     url: Json = said.get("id")
     place = place_of_url(url) if isinstance(url, str) else None
     if place is None:
@@ -170,7 +179,9 @@ def _list_again(said: Document, fact: StateFact, chain_id: str) -> Document:
         raise Rejected(NOT_FOUND, f"{place.issuer} has no list {place.list_id} after block {fact.state_height}")
     record = decode_list(fact.value)
     text = statuslist.read_subject(said)["encodedList"]
-    if not has_bits(record, statuslist.decode_list(text)):
+    bits = statuslist.decode_list(text)
+    if not has_bits(record, bits):
         raise Rejected(BAD_STATUS_LIST, "the bits of the list are not those that the ledger has")
     made = list_document(record, b"", str(url))
-    return {**made, "credentialSubject": {**made["credentialSubject"], "encodedList": text}}
+    _require_same({**made, "credentialSubject": {**made["credentialSubject"], "encodedList": text}}, said)
+    return bits

@@ -37,7 +37,7 @@ async def test_what_the_operator_has_issued_is_verified_by_anybody(desk: Desk) -
     assert (await desk.issue(credential(issuer=None)))["issuer"] == ISSUER_DID
 
 
-async def test_only_who_has_the_token_has_credentials_issued(desk: Desk) -> None:
+async def test_inv_52_only_who_has_the_token_has_credentials_issued(desk: Desk) -> None:
     for given in ("", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer"):
         headers = {"Authorization": given} if given else {}
         answer = await desk.client.post("/vc/credentials/issue", json={"credential": credential()}, headers=headers)

@@ -157,7 +157,7 @@ def test_nobody_shows_a_role_that_he_does_not_hold(world: World) -> None:
         {"more": 1},
     ],
 )
-def test_a_changed_claim_is_refused(world: World, changes: dict[str, Any]) -> None:
+def test_inv_51_a_changed_claim_is_refused(world: World, changes: dict[str, Any]) -> None:
     good = role_of(world)
     refused(world, {**good, "credentialSubject": {**good["credentialSubject"], **changes}}, BAD_CREDENTIAL_PROOF, "something else")
 
