@@ -151,7 +151,7 @@ class LevelKV:
 
 
 def _check_whole(folder: Path) -> None:
-    """Corrupt(CORRUPT_STORE) when LevelDB would begin a new store and delete the files that it found, since the one that names them is gone."""
+    """Corrupt(CORRUPT_STORE) where the file that names the others is gone: LevelDB would begin anew and delete them."""
     left = [*folder.glob("*.ldb"), *folder.glob(f"*/*{SUFFIX}")]
     if left and not (folder / "CURRENT").exists():
         raise Corrupt(CORRUPT_STORE, f"{folder} has {left[0].name} but no CURRENT: a part of the store is gone")

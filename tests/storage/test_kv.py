@@ -243,7 +243,6 @@ class TestLevelDB:
             from pathlib import Path
             from chainnode.errors import Unavailable
             from chainnode.storage.leveldb import LevelKV
-from chainnode.storage.segments import EMPTY
             from chainnode.types.codes import DISK_FULL
             kv = LevelKV(Path({str(tmp_path / "db")!r}))
             kv.write([(b"a", b"1" * 1000)], sync=True)
