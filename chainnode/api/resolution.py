@@ -13,7 +13,7 @@ from chainnode.api import dereferencing
 from chainnode.api.asking import body_of, reach_of, wait_for_height, whole
 from chainnode.api.backend import Backend, Reach, Resolved
 from chainnode.api.dereferencing import Members, Unresolved
-from chainnode.api.didmedia import ANY, DEREFERENCING, DEREFERENCING_OLD, DID, DOCUMENTS, RESOLUTION, RESOLUTION_OLD, URI_LIST, chosen
+from chainnode.api.didmedia import DEREFERENCING, DEREFERENCING_OLD, DID, DOCUMENTS, RESOLUTION, RESOLUTION_OLD, URI_LIST, chosen
 from chainnode.api.jsonbody import read_json
 from chainnode.bundlejson import bundle_to_json
 from chainnode.did.syntax import RELATIVE_REF, DidUrl, parse_did_url
@@ -114,7 +114,7 @@ async def _answer(backend: Backend, request: web.Request, options: list[tuple[st
         resolved = await _resolve(backend, asked, reach)
         return _dereferenced(asked, resolved) if is_dereferencing else _resolution(asked, resolved)
     except Unresolved as error:
-        return _failure(error, resolved, is_dereferencing=is_dereferencing)
+        return _failure(error, resolved, _frame(form, is_dereferencing=is_dereferencing))
 
 
 # What is asked for
@@ -206,19 +206,18 @@ def _resolution(asked: _Asked, resolved: Resolved) -> web.Response:
     """The document, alone or with its metadata."""
     document = _document(asked, resolved)
     if document is None:
-        return _gone(resolved, is_dereferencing=False)
+        return _gone(resolved, _frame(asked.form, is_dereferencing=False))
     if asked.form in DOCUMENTS:
         return _json(200, asked.form, json.dumps(document))
     metadata = metadata_text(resolved)
-    media = RESOLUTION if asked.form == ANY else asked.form
-    return _result(200, media, json.dumps(document), json.dumps(_process(resolved)), metadata)
+    return _result(200, _frame(asked.form, is_dereferencing=False), json.dumps(document), json.dumps(_process(resolved)), metadata)
 
 
 def _dereferenced(asked: _Asked, resolved: Resolved) -> web.Response:
     """A part of the document, the place of a service, or, when nothing else is named, the document."""
     document = _document(asked, resolved)
     if document is None:
-        return _gone(resolved, is_dereferencing=True)
+        return _gone(resolved, _frame(asked.form, is_dereferencing=True))
     url, options, relationship = asked.url, asked.options, asked.options.get("verificationRelationship")
     if url.path:
         raise Unresolved(dereferencing.NOT_FOUND, f"there is nothing at the path {url.path}")
@@ -236,7 +235,7 @@ def _dereferenced(asked: _Asked, resolved: Resolved) -> web.Response:
     if asked.form in DOCUMENTS:
         return _json(200, asked.form, json.dumps(content))
     text, process, metadata = json.dumps(content), json.dumps(_process(resolved)), metadata_text(resolved)
-    return _result(200, DEREFERENCING if asked.form == ANY else asked.form, text, process, metadata)
+    return _result(200, _frame(asked.form, is_dereferencing=True), text, process, metadata)
 
 
 def _document(asked: _Asked, resolved: Resolved) -> Members | None:
@@ -248,17 +247,22 @@ def _document(asked: _Asked, resolved: Resolved) -> Members | None:
     return resolved.document
 
 
-def _gone(resolved: Resolved, *, is_dereferencing: bool) -> web.Response:
+def _gone(resolved: Resolved, media: str) -> web.Response:
     """The DID was deactivated; proof and metadata say when."""
-    metadata = metadata_text(resolved)
-    return _result(410, DEREFERENCING if is_dereferencing else RESOLUTION, "null", json.dumps(_process(resolved)), metadata)
+    return _result(410, media, "null", json.dumps(_process(resolved)), metadata_text(resolved))
 
 
-def _failure(error: Unresolved, resolved: Resolved | None, *, is_dereferencing: bool) -> web.Response:
+def _failure(error: Unresolved, resolved: Resolved | None, media: str) -> web.Response:
     """An error. That there is nothing is proved too, in the metadata of the process: those of the document are empty by the standard."""
     metadata: Members = {"error": dereferencing.error_json(error)}
     text = json.dumps(metadata) if resolved is None else _with_proof(metadata | _freshness(resolved), resolved)
-    return _result(error.kind.status, DEREFERENCING if is_dereferencing else RESOLUTION, "null", text, "{}")
+    return _result(error.kind.status, media, "null", text, "{}")
+
+
+def _frame(form: str | None, *, is_dereferencing: bool) -> str:
+    """The kind of result to answer with, under the name by which the client asked for it, if it did."""
+    newest, old = (DEREFERENCING, DEREFERENCING_OLD) if is_dereferencing else (RESOLUTION, RESOLUTION_OLD)
+    return old if form == old else newest
 
 
 def _result(status: int, media: str, content: str, process: str, metadata: str) -> web.Response:

@@ -108,6 +108,13 @@ async def test_the_form_of_old_universal_resolvers_is_named_as_they_asked(dids):
     assert (await ask(dids, ANNA, DEREFERENCING_OLD)).headers["Content-Type"] == DEREFERENCING_OLD
 
 
+@pytest.mark.parametrize("text, status", [(ENDED, 410), (NOBODY, 404), ("did:bid:x", 400), ("did:other:1", 501)])
+async def test_what_is_no_document_has_the_form_asked_for_too(dids, text, status):
+    for form in (RESOLUTION, RESOLUTION_OLD, DEREFERENCING, DEREFERENCING_OLD):
+        assert (await ask(dids, text, form, status=status)).headers["Content-Type"] == form
+    assert (await ask(dids, text, DID, status=status)).headers["Content-Type"] == RESOLUTION
+
+
 async def test_other_forms_are_not_served(dids):
     await error(dids, ANNA, "REPRESENTATION_NOT_SUPPORTED", 406, "application/x-nothing")
     await error(dids, ANNA, "REPRESENTATION_NOT_SUPPORTED", 406, "text/uri-list")
