@@ -20,6 +20,7 @@ from chainnode.errors import ChainError, Unavailable
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.codes import CHAIN_NOT_PROVED, CHAIN_UNREACHABLE, OVERLOADED
 from chainnode.types.limits import (
+    REFERRAL_ABSENCE_MS_MAX,
     REFERRAL_BYTES_MAX,
     REFERRAL_DETAIL_LENGTH_MAX,
     REFERRAL_MS_MAX,
@@ -31,7 +32,7 @@ from chainnode.types.limits import (
 from contracts.didanswers import Referred, good_until_ns, referred
 
 _Question = tuple[str, int, str, Wanted]  # AC number, version of its record, DID, version
-_NS_PER_SECOND = 1_000_000_000
+_NS_PER_MS, _NS_PER_SECOND = 1_000_000, 1_000_000_000
 _HEADERS = MappingProxyType({REFERRED_HEADER: "1", "Accept": f"{BUNDLE_MEDIA}, application/json;q=0.5"})
 
 
@@ -116,7 +117,10 @@ class Referrals:
     def _remember(self, question: _Question, chain: ChainRecord, found: Referred, size: int) -> None:
         """Keep an answer, and forget those that were asked for longest ago."""
         self._forget(question)
-        self._kept[question] = (found, good_until_ns(found.bundle, chain), size)
+        until_ns = good_until_ns(found.bundle, chain)
+        if found.version is None:
+            until_ns = min(until_ns, self._now_ns() + REFERRAL_ABSENCE_MS_MAX * _NS_PER_MS)
+        self._kept[question] = (found, until_ns, size)
         self._kept_bytes += size
         while len(self._kept) > REFERRALS_KEPT_MAX or self._kept_bytes > REFERRALS_KEPT_BYTES_MAX:
             self._forget(next(iter(self._kept)))

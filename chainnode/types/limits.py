@@ -204,6 +204,7 @@ WEB_FETCHES_MAX = 8  # did:web documents fetched at once
 REFERRAL_MS_MAX = 8_000  # for the answer of another chain, all its resolvers together
 REFERRAL_BYTES_MAX = 1024 * 1024  # of such an answer
 REFERRAL_DETAIL_LENGTH_MAX = 1_000  # of what is told about those that failed
+REFERRAL_ABSENCE_MS_MAX = 30_000  # how long it is remembered that a DID is not there: it may come any moment
 REFERRALS_KEPT_MAX = 4096  # answers of other chains that are remembered
 REFERRALS_KEPT_BYTES_MAX = 16 * 1024 * 1024  # of those, as they came
 REFERRALS_OPEN_MAX = 256  # questions to other chains that are under way or wait

@@ -248,6 +248,21 @@ async def test_an_answer_is_remembered_until_it_has_aged_and_no_longer():
     assert await asker.ask(record, ELSEWHERE, NEWEST) is not first, "it was forgotten"
 
 
+async def test_an_absence_is_remembered_for_a_moment_only():
+    clock = Clock()
+    asker, answers = asking(proof_of(identity_key(ELSEWHERE_NOBODY)), clock=clock)
+    for later_ns, asked in ((30 * NS - 1, 1), (1, 2)):
+        await asker.ask(RECORD, ELSEWHERE_NOBODY, NEWEST)
+        clock.now_ns += later_ns
+        await asker.ask(RECORD, ELSEWHERE_NOBODY, NEWEST)
+        assert len(answers.asked) == asked
+    clock.now_ns = MADE_NS + 5 * NS
+    short = replace(RECORD, ttl_s=6)
+    await asker.ask(short, ELSEWHERE_NOBODY, Wanted(sequence=1))
+    clock.now_ns += NS
+    await refused(asker.ask(short, ELSEWHERE_NOBODY, Wanted(sequence=1)), CHAIN_NOT_PROVED)
+
+
 async def test_inv_48_an_old_answer_is_none_however_true():
     clock = Clock(MADE_NS + RECORD.ttl_s * NS)
     asker, _ = asking(GOOD, clock=clock)
