@@ -25,6 +25,7 @@ REASON = "chainnode: "  # begins the last line of a node that says why it ends
 GENESIS_FILE = "genesis.json"
 VALIDATORS, PORT, PORT_MAX = 4, 26650, 65_535  # of a network, when nothing else is asked for
 START_S, STOP_S = 30.0, 15.0
+NATIVE_SWITCH = "CHAINNODE_NATIVE"  # the one name that is no setting of a node: it counts for all processes alike
 _POLL_S = 0.1
 
 
@@ -82,7 +83,7 @@ class Network:
 
     def start_one(self, member: Member) -> None:
         """Start one node. It ends with this process, however that ends, since it watches its standard input."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("CHAINNODE_")}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("CHAINNODE_") or key == NATIVE_SWITCH}
         passphrase = member.config.home.parent / PASSPHRASE_FILE
         if passphrase.exists():  # also where the whole folder was moved
             environment["CHAINNODE_KEYS_PASSPHRASE_FILE"] = str(passphrase.resolve())

@@ -18,6 +18,7 @@ from chainnode.consensus.effects import EnteredRound
 from chainnode.crypto import keys
 from chainnode.crypto.acceptance import first_deviation
 from chainnode.crypto.suites import PrivateKey
+from chainnode.crypto.verify import PATH
 from chainnode.errors import ChainError, Corrupt, Malformed, Unavailable
 from chainnode.execution.state import State
 from chainnode.genesisfile import genesis_from_json
@@ -217,7 +218,10 @@ class Node:
         stopping = loop.create_task(self._stopping.wait(), name="stop")
         try:
             server = await listen(runner, self.config.api_listen, most=connections_max(files))
-            log.info("node_started", extra={"node": self.config.node_name, "node_id": self.node_id, "chain": self.genesis.chain_id})
+            log.info(
+                "node_started",
+                extra={"node": self.config.node_name, "node_id": self.node_id, "chain": self.genesis.chain_id, "ed25519": PATH},
+            )
             if on_ready is not None:
                 on_ready()
             await asyncio.wait((*parts, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,7 @@ from chainnode.cli.main import main
 from chainnode.errors import Rejected
 from chainnode.types.codes import NOT_FOUND
 
-COMMANDS = ("devnet", "init", "run", "keys", "status", "submit", "anchor", "query", "verify", "replay")
+COMMANDS = ("devnet", "init", "run", "keys", "status", "submit", "anchor", "query", "verify", "replay", "doctor")
 
 
 @pytest.fixture
