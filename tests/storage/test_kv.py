@@ -207,24 +207,6 @@ class TestLevelDB:
             LevelKV(tmp_path / "db")
         assert caught.value.code is CORRUPT_STORE
 
-    @pytest.mark.parametrize("kind", ["tables", "segments"])
-    def test_a_store_without_its_beginning_is_damaged_and_not_begun_anew(self, tmp_path, kind):
-        """A folder copied in part: LevelDB would say nothing, and delete what is left."""
-        kv = LevelKV(tmp_path)
-        kv.write([(b"a", b"1")], sync=True)
-        if kind == "tables":
-            kv.compact(b"", b"z")
-        else:
-            kv.blobs("bodies").cut(EMPTY)
-            kv.blobs("bodies").append(1, [b"content"])
-        kv.close()
-        (tmp_path / "CURRENT").unlink()
-        before = sorted(path.name for path in tmp_path.rglob("*"))
-        with pytest.raises(Corrupt) as caught:
-            LevelKV(tmp_path)
-        assert caught.value.code is CORRUPT_STORE
-        assert sorted(path.name for path in tmp_path.rglob("*")) == before
-
     def test_a_torn_log_loses_the_torn_write_alone(self, tmp_path):
         kv = LevelKV(tmp_path / "db")
         kv.write([(b"a", b"1" * 500)], sync=True)
@@ -273,3 +255,22 @@ class TestLevelDB:
             assert kv._explained(OSError(f"IO error: {words}".encode())).code is DISK_FULL
         assert kv._explained(OSError(b"IO error: Input/output error")).code is DISK_FAILED
         kv.close()
+
+
+@pytest.mark.parametrize("kind", ["tables", "segments"])
+def test_a_store_without_its_beginning_is_damaged_and_not_begun_anew(tmp_path, kind):
+    """A folder copied in part: LevelDB would say nothing, and delete what is left."""
+    kv = LevelKV(tmp_path)
+    kv.write([(b"a", b"1")], sync=True)
+    if kind == "tables":
+        kv.compact(b"", b"z")
+    else:
+        kv.blobs("bodies").cut(EMPTY)
+        kv.blobs("bodies").append(1, [b"content"])
+    kv.close()
+    (tmp_path / "CURRENT").unlink()
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    with pytest.raises(Corrupt) as caught:
+        LevelKV(tmp_path)
+    assert caught.value.code is CORRUPT_STORE
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before

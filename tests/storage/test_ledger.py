@@ -260,15 +260,6 @@ class TestPrune:
         ledger.commit_height(height_record(11))
         assert opened(kv).first_body() == 7
 
-    def test_who_reads_meanwhile_gets_all_batches_or_none(self, shelves):
-        """Some of them would look like a block of others: the transaction at a place would be another one."""
-        for moment in range(4):
-            kv = PrunedMeanwhile(moment)
-            kv.ledger = ledger = filled(kv, 6)
-            kv.is_watching = True
-            assert ledger.batches(2) in ((), height_record(2).batches)
-            assert ledger.batches(6) == height_record(6).batches
-
     def test_the_last_body_stays(self, kv):
         ledger = filled(kv, 3)
         ledger.prune(99)
@@ -428,3 +419,13 @@ def test_a_commit_is_one_synced_write():
     ledger.commit_height(GENESIS)
     ledger.commit_height(height_record(1))
     assert seen == [True, True, True]
+
+
+def test_who_reads_meanwhile_gets_all_batches_or_none(shelves):
+    """Some of them would look like a block of others: the transaction at a place would be another one."""
+    for moment in range(4):
+        kv = PrunedMeanwhile(moment)
+        kv.ledger = ledger = filled(kv, 6)
+        kv.is_watching = True
+        assert ledger.batches(2) in ((), height_record(2).batches)
+        assert ledger.batches(6) == height_record(6).batches
