@@ -52,6 +52,10 @@ class Desk:
         """What a GET answers, as JSON."""
         return json.loads(self._ask(path))
 
+    def post(self, path: str, document: object) -> object:
+        """What a POST of a JSON document answers, as JSON."""
+        return json.loads(self._ask(path, json.dumps(document).encode()))
+
     def _ask(self, path: str, body: bytes | None = None) -> str:
         request = urllib.request.Request(self.url + path, data=body, headers={"Content-Type": "application/json"})
         try:

@@ -21,7 +21,8 @@ from chainnode.errors import ChainError
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import StateFact
 from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX
-from contracts import chains, evidence, goods, governance, identityrecords, roles, validators
+from chainnode.vc.listrecord import LIST_ENTRIES, decode_list, list_key
+from contracts import chains, credentials, evidence, goods, governance, identityrecords, roles, validators
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import STORE as RECEIPTS
 from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
@@ -38,13 +39,14 @@ _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "roles": (roles.NAME, roles.holder_key),
     "identity": (identityrecords.NAME, identityrecords.identity_key),
     "chain": (chains.NAME, chains.chain_key),
+    "issuer": (credentials.NAME, credentials.issuer_key),
     "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
 }
 THINGS = tuple(_THINGS)
 
 
 def key_of(thing: str) -> tuple[str, bytes]:
-    """Store and key of `receipt:NAME`, `package:CODE`, `intake:NAME`, `roles:DID`, `identity:DID`, `chain:AC`, `proposal:NUMBER`.
+    """Store and key of what people name: `receipt:NAME`, `package:CODE`, or another of THINGS.
 
     UsageError otherwise.
     """
@@ -235,6 +237,31 @@ def _proposal(value: bytes) -> tuple[str, ...]:
     )
 
 
+def _issuer(value: bytes) -> tuple[str, ...]:
+    one = credentials.decode_issuer(value)
+    state = "is admitted as an issuer" if one.is_admitted else "was removed as an issuer"
+    owns = f"{_count(one.schemas, 'schema')}, {_count(one.lists, 'status list')}"
+    evidence = f"on evidence {one.evidence.hex()}"
+    return f"{named(one.did)} {state}, {value_to_text(one.name)}, by {named(one.by)} in block {one.height}, {evidence}; {owns}.",
+
+
+def _schema(value: bytes) -> tuple[str, ...]:
+    one = credentials.decode_schema_version(value)
+    what = f"Schema {named(one.schema_id)} of {named(one.issuer)}, version {one.version}"
+    return f"{what}: SHA-256 {one.digest.hex()}, registered in block {one.height}, {_time(one.time_ms)}.",
+
+
+def _status_list(value: bytes) -> tuple[str, ...]:
+    one = decode_list(value)
+    what = f"Status list {named(one.list_id)} of {named(one.issuer)}, for {named(one.purpose)}, begun in block {one.height}"
+    used = sum(1 for digest in one.chunks if digest)
+    return (
+        f"{what}: {LIST_ENTRIES:,} entries of {_count(one.size, 'bit')}, "
+        f"changed last in block {one.changed_height}, {_time(one.changed_ms)}.",
+        f"{used} of {len(one.chunks)} chunks of it are not all zeros; the record has their digests.",
+    )
+
+
 def _log_head(value: bytes) -> tuple[str, ...]:
     size, root = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)
     records = _count(codec.as_int(size, 0, 2**63 - 1), "record")
@@ -252,4 +279,7 @@ _RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
     (chains.NAME, chains.chain_key("0000")[:1], _chain),
     (governance.NAME, governance.proposal_key(1)[:1], _proposal),
     (evidence.NAME, evidence.HEAD_KEY, _log_head),
+    (credentials.NAME, credentials.issuer_key("")[:1], _issuer),
+    (credentials.NAME, credentials.schema_version_key("", "", 1)[:1], _schema),
+    (credentials.NAME, list_key("", "")[:1], _status_list),
 )

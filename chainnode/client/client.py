@@ -135,9 +135,14 @@ class Client:
         given = Given(documents or {}, lists or {}, min_height)
         return await verify_presentation(self._asker, value, given, domain=domain, challenge=challenge)
 
-    async def status_list(self, issuer: str, list_id: str, height: int | None = None, *, min_height: int = 0) -> ProvedStatusList:
-        """A status list of the ledger, after block `height` or now. Rejected(NOT_FOUND) when it is proved that there is none."""
-        return await status_list(self._asker, ListPlace(issuer, list_id), height, min_height)
+    async def status_list(
+        self, issuer: str, list_id: str, height: int | None = None, *, url: str = "", min_height: int = 0
+    ) -> ProvedStatusList:
+        """A status list of the ledger, after block `height` or now. Rejected(NOT_FOUND) when it is proved that there is none.
+
+        `url` is its name in a credential; else the list is called as the node does.
+        """
+        return await status_list(self._asker, ListPlace(issuer, list_id), height, min_height, url)
 
     async def role_credential(self, did: str, role: str, height: int | None = None, *, min_height: int = 0) -> Members:
         """The credential, with its proof, that a DID holds a role. Rejected(NOT_FOUND) when it is proved that it does not."""

@@ -19,7 +19,7 @@ from chainnode.types.codes import MALFORMED, NOT_FOUND
 from chainnode.vc import verify
 from chainnode.vc.admission import with_admission
 from chainnode.vc.jcs import Document, Json
-from chainnode.vc.ledgerproof import bundle_text, check_list, role_document, with_bundle
+from chainnode.vc.ledgerproof import bundle_text, check_list, list_document, role_document, with_bundle
 from chainnode.vc.listplace import ListPlace, place_of_url, url_of_list
 from chainnode.vc.listrecord import STORE, StatusList, decode_list, list_key
 from chainnode.vc.needs import keys_in, needs_of
@@ -199,7 +199,7 @@ async def status_list(asker: Asker, place: ListPlace, height: int | None, min_he
         document = parse_json(content)
         if not isinstance(document, dict):
             raise NotProved(MALFORMED, "the list is no JSON object")
-        said: Document = {**{name: value for name, value in document.items() if name != "proof"}, "id": url or document.get("id")}
+        said: Document = {name: value for name, value in document.items() if name != "proof"}
         try:
             bundle = bundle_text(dict(document)).encode()
         except Malformed as error:
@@ -210,7 +210,8 @@ async def status_list(asker: Asker, place: ListPlace, height: int | None, min_he
         except ChainError as error:
             raise NotProved(error.code, error.detail) from error
         assert proof.fact.value is not None
-        return ProvedStatusList(said, decode_list(proof.fact.value), bits, proof)
+        record = decode_list(proof.fact.value)
+        return ProvedStatusList(list_document(record, bits, url) if url else said, record, bits, proof)
 
     try:
         return await asker.nodes.first_good(ask)

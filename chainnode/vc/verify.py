@@ -16,6 +16,7 @@ from chainnode.types.codes import (
     METHOD_NOT_AUTHORISED,
     STATUS_UNKNOWN,
     SUITE_UNKNOWN,
+    WRONG_CHALLENGE,
 )
 from chainnode.types.genesis import Genesis
 from chainnode.vc import statuslist
@@ -138,12 +139,18 @@ def verify_presentation(
 ) -> tuple[Result, tuple[Result, ...]]:
     """Verify a presentation with Data Integrity proofs by its holder, for this domain and challenge; and each credential in it.
 
+    An SD-JWT whose holder has bound it to domain (audience) and challenge (nonce) is a presentation too, of itself.
+
     The first result is about the whole: valid when the presentation and each of its credentials are.
     """
     given = _Given(resolve_method, now_ms, StatusLists() if status_lists is None else status_lists, genesis)
     inside: list[Result] = []
 
     def run(told: "_Story") -> Result:
+        if isinstance(value, str) and is_sdjwt(value.strip()):
+            if domain is None or challenge is None:
+                raise Rejected(WRONG_CHALLENGE, "who shows an SD-JWT shows it for a domain and a challenge")
+            return _verify_sdjwt(value.strip(), given, told, (domain, challenge))
         document = _document(value)
         found = check_presentation(document)
         told.say("it has the form of W3C presentations 2.0")
@@ -280,8 +287,9 @@ def _check_status(entry: Document, issuer: str, given: _Given, told: _Story) -> 
     told.say(f"{status.purpose} by {url}, entry {entry['statusListIndex']}: {status.value}{said}")
 
 
-def _verify_sdjwt(text: str, given: _Given, told: _Story) -> Result:
-    found = verify_sdjwt(text, given.resolve_method, given.now_ms)
+def _verify_sdjwt(text: str, given: _Given, told: _Story, verifier: tuple[str, str] | None = None) -> Result:
+    audience, nonce = (None, None) if verifier is None else verifier
+    found = verify_sdjwt(text, given.resolve_method, given.now_ms, audience=audience, nonce=nonce)
     key = Key(found.method, found.kind, found.public_key)
     told.say(
         "it is an SD-JWT credential, each claim that is shown fits its digest",
@@ -292,7 +300,9 @@ def _verify_sdjwt(text: str, given: _Given, told: _Story) -> Result:
     if "status" in found.claims:
         raise Rejected(STATUS_UNKNOWN, "the credential has a status of a type that is not read here")
     unchecked = [f"the type {found.type} and its rules", ISSUER_TRUST]
-    if found.holder is not None:
+    if found.is_bound:
+        told.say("its holder has bound it to the domain and the challenge that were asked for")
+    elif found.holder is not None:
         unchecked.insert(0, "whether who shows it is the holder: it is bound to a key, and no challenge was asked for")
     return Result(SD_JWT, types=(found.type,), issuer=found.issuer, claims=found.claims, keys=(key,), unchecked=tuple(unchecked))
 

@@ -1,6 +1,7 @@
 """A chain in this process with an issuer whom its super node admitted, behind the real HTTP interface that issues, verifies and lets in."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -9,6 +10,7 @@ from typing import Any
 
 from chainnode.api.backend import ProvedValue
 from chainnode.bid import did_of
+from chainnode.cli.main import main
 from chainnode.did.record import ASSERTION, AUTHENTICATION, INVOCATION, Document, Method, document_value
 from chainnode.did.versions import NEWEST
 from chainnode.node.credentials import CredentialDesk, Issuing
@@ -17,7 +19,7 @@ from chainnode.types.proof import ExistenceProof
 from chainnode.types.transaction import Invocation
 from chainnode.vc.listplace import ListPlace, url_of_list
 from tests.chain_maker import key_of, make_transaction
-from tests.cli.registry_node import RegistryNode
+from tests.cli.registry_node import Desk, RegistryNode
 from tests.node.small_chain import CLIENT, batch
 
 HOME = "https://node.example"
@@ -114,3 +116,34 @@ def tell_time(node: CredentialNode, monkeypatch: Any) -> None:
     """The node's clock is the chain's."""
     for module in ("credentials", "logins"):
         monkeypatch.setattr(f"chainnode.node.{module}.time", SimpleNamespace(time_ns=lambda: node.now_ns))
+
+
+@dataclass
+class VcDesk(Desk):
+    """Runs `chainnode vc` against a node."""
+
+    async def run(self, *arguments: object, genesis: bool = True, code: int = 0, node: bool = True) -> str:
+        """Standard output of `chainnode vc …`."""
+        given = ["vc", *map(self._argument, arguments)]
+        given += ["--node", self.url] if node else []
+        given += ["--genesis", str(self.folder / "genesis.json")] if genesis else []
+        got = await asyncio.to_thread(main, given)
+        self.out, self.err = self.read()
+        assert got == code, (given, self.out, self.err)
+        return self.out
+
+    async def denied(self, code: str, *arguments: object, **options: Any) -> str:
+        """The line in which a command says why not."""
+        await self.run(*arguments, **{"code": 2 if code == "bad-use" else 1, **options})
+        line = self.err.splitlines()[-1]
+        assert line.startswith(f"chainnode: {code}: "), self.err
+        return line.removeprefix(f"chainnode: {code}: ")
+
+    def file(self, name: str, content: Any) -> str:
+        """A file of the test, as an argument."""
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return f"./{name}"
+
+    def read_file(self, name: str) -> Any:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))

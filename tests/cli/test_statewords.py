@@ -26,7 +26,8 @@ from chainnode.did.record import (
 )
 from chainnode.types.block import KeyType, PublicKey
 from chainnode.types.bundle import StateFact
-from contracts import evidence, goods, governance, roles, validators
+from chainnode.vc.listrecord import StatusList, encode_list, list_key
+from contracts import credentials, evidence, goods, governance, roles, validators
 from contracts.chains import chain_key
 from contracts.identityrecords import identity_key, recovery_key, version_key
 from contracts.packagecodes import unit_key
@@ -157,6 +158,20 @@ def test_other_values_have_no_words() -> None:
 
 def test_things_have_the_keys_that_contracts_give_them() -> None:
     assert key_of("receipt:r:1") == ("receipts", receipt_key("r:1"))
+    issuer = credentials.Issuer(TRADER, "Uni A", b"\5" * 32, True, "governance:1", 6, 1, 2)
+    text = told("credentials", credentials.issuer_key(TRADER), credentials.encode_issuer(issuer))
+    admitted = f'is admitted as an issuer, "Uni A", by governance:1 in block 6, on evidence {"05" * 32}; 1 schema, 2 status lists.'
+    assert f"{TRADER} {admitted}" in text
+    text = told("credentials", credentials.issuer_key(TRADER), credentials.encode_issuer(replace(issuer, is_admitted=False)))
+    assert f"{TRADER} was removed as an issuer" in text
+    schema = credentials.SchemaVersion(TRADER, "degree", 2, b"\6" * 32, 7, 1_700_000_000_000)
+    text = told("credentials", credentials.schema_version_key(TRADER, "degree", 2), credentials.encode_schema_version(schema))
+    assert f"Schema degree of {TRADER}, version 2: SHA-256 {'06' * 32}, registered in block 7, 2023-11-14T22:13:20Z." in text
+    listed = StatusList(TRADER, "1", "revocation", 1, 8, 9, 1_700_000_000_000, (b"\7" * 32, *(b"",) * 15))
+    text = told("credentials", list_key(TRADER, "1"), encode_list(listed))
+    assert f"Status list 1 of {TRADER}, for revocation, begun in block 8: 131,072 entries of 1 bit, changed last in block 9" in text
+    assert "1 of 16 chunks of it are not all zeros" in text
+    assert key_of(f"issuer:{TRADER}") == ("credentials", credentials.issuer_key(TRADER))
     assert key_of("package:A-1") == ("goods", unit_key("A-1"))
     assert key_of("intake:i") == ("goods", goods.intake_key("i"))
     assert key_of(f"roles:{TRADER}") == ("roles", roles.holder_key(TRADER))
