@@ -242,13 +242,13 @@ def _issuer(value: bytes) -> tuple[str, ...]:
     state = "is admitted as an issuer" if one.is_admitted else "was removed as an issuer"
     owns = f"{_count(one.schemas, 'schema')}, {_count(one.lists, 'status list')}"
     evidence = f"on evidence {one.evidence.hex()}"
-    return f"{named(one.did)} {state}, {value_to_text(one.name)}, by {named(one.by)} in block {one.height}, {evidence}; {owns}.",
+    return (f"{named(one.did)} {state}, {value_to_text(one.name)}, by {named(one.by)} in block {one.height}, {evidence}; {owns}.",)
 
 
 def _schema(value: bytes) -> tuple[str, ...]:
     one = credentials.decode_schema_version(value)
     what = f"Schema {named(one.schema_id)} of {named(one.issuer)}, version {one.version}"
-    return f"{what}: SHA-256 {one.digest.hex()}, registered in block {one.height}, {_time(one.time_ms)}.",
+    return (f"{what}: SHA-256 {one.digest.hex()}, registered in block {one.height}, {_time(one.time_ms)}.",)
 
 
 def _status_list(value: bytes) -> tuple[str, ...]:
