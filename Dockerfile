@@ -4,8 +4,10 @@
 #   docker run -v my-node:/node/home -p 127.0.0.1:26657:26657 -p 26656:26656 chainnode
 
 FROM python:3.12-slim AS build
+# The compiler stays in this stage; it builds the verifier of signatures (docs/adr/0005-native-verifier.md).
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml setup.py MANIFEST.in README.md ./
 COPY chainnode chainnode
 COPY contracts contracts
 RUN python -m venv /opt/chainnode && /opt/chainnode/bin/pip install --no-cache-dir ".[sm]"
