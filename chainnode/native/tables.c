@@ -2,7 +2,9 @@
  *
  * A table costs about as much as three signatures without one, so it is built when a key has been seen three times: then even
  * a stranger who uses each key just so often makes us work at most twice as long. Sightings are counted in a small array
- * that any key may overwrite: keys that are seen once cost no table its place.
+ * that any key may overwrite: keys that are seen once cost no table its place. Neither do keys beyond the room: while the
+ * oldest table has been used within STEADY look-ups per table, a new key goes on without, instead of tables being built and
+ * thrown away in turn.
  */
 #include "tables.h"
 
@@ -13,6 +15,7 @@
 #define SIGHTINGS 16384
 #define WAYS 8 /* places where a key may be counted */
 #define SIGHTINGS_DUE 3
+#define STEADY 16
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static table *buckets[BUCKETS], *newest, *oldest;
@@ -21,6 +24,7 @@ static struct {
     int count;
 } sightings[SIGHTINGS];
 static tables_state state;
+static uint64_t lookups;
 
 /* 64 bits of a key. Keys that agree in them share a bucket or a count, which costs time and nothing else. */
 static uint64_t mark_of(const uint8_t key[32]) {
@@ -69,8 +73,10 @@ static void evict(table *one) {
 table *table_find(const uint8_t key[32]) {
     pthread_mutex_lock(&lock);
     table *one = found(key);
+    lookups++;
     if (one != NULL) {
         one->users++;
+        one->used = lookups;
         unlink_use(one);
         link_newest(one);
     }
@@ -105,8 +111,34 @@ int table_is_due(const uint8_t key[32]) {
     return is_due;
 }
 
+/* Evict what must go for one more table; 0 where the room is taken by tables in steady use. */
+static int make_room(size_t bytes_max) {
+    if (sizeof(table) > bytes_max) return 0;
+    while (state.bytes + sizeof(table) > bytes_max) {
+        if (lookups - oldest->used < STEADY * state.tables) return 0;
+        evict(oldest);
+        state.evicted++;
+    }
+    return 1;
+}
+
+/* Put it into its bucket, as the newest of all. */
+static void insert(table *built) {
+    table **bucket = bucket_of(built->key);
+    built->next = *bucket;
+    *bucket = built;
+    built->used = lookups;
+    link_newest(built);
+    state.tables++;
+    state.bytes += sizeof *built;
+    state.built++;
+}
+
 void table_build(const uint8_t key[32], point minus, size_t bytes_max) {
-    if (sizeof(table) > bytes_max) return;
+    pthread_mutex_lock(&lock);
+    int is_worth_it = found(key) == NULL && make_room(bytes_max);
+    pthread_mutex_unlock(&lock);
+    if (!is_worth_it) return;
     table *built = aligned_alloc(64, (sizeof *built + 63) / 64 * 64);
     if (built == NULL) return; /* the key goes on without */
     if (!table_fill(built->multiples, minus, KEY_WIDTH, KEY_WINDOWS)) {
@@ -116,20 +148,10 @@ void table_build(const uint8_t key[32], point minus, size_t bytes_max) {
     memcpy(built->key, key, 32);
     built->users = 1;
     pthread_mutex_lock(&lock);
-    if (found(key) != NULL) { /* another thread was faster */
-        free(built);
+    if (found(key) == NULL && make_room(bytes_max)) { /* else another thread was faster */
+        insert(built);
     } else {
-        while (state.bytes + sizeof *built > bytes_max) {
-            evict(oldest);
-            state.evicted++;
-        }
-        table **bucket = bucket_of(key);
-        built->next = *bucket;
-        *bucket = built;
-        link_newest(built);
-        state.tables++;
-        state.bytes += sizeof *built;
-        state.built++;
+        free(built);
     }
     pthread_mutex_unlock(&lock);
 }
@@ -146,5 +168,6 @@ void tables_forget(void) {
     while (oldest != NULL) evict(oldest);
     memset(sightings, 0, sizeof sightings);
     memset(&state, 0, sizeof state);
+    lookups = 0;
     pthread_mutex_unlock(&lock);
 }

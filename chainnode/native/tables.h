@@ -10,6 +10,7 @@ typedef struct table {
     niels multiples[KEY_ENTRIES]; /* of minus the key's point, for `sum_with_table` */
     uint8_t key[32];
     int users; /* threads that hold it, and the cache */
+    uint64_t used;                      /* the look-up that found it last */
     struct table *newer, *older, *next; /* in the order of use; in its bucket */
 } table;
 
@@ -24,7 +25,8 @@ void table_release(table *held);
 /* Count a signature that verified under a key without table; whether it is time to build one. */
 int table_is_due(const uint8_t key[32]);
 
-/* Build the table of minus the point of a key, and keep at most `bytes_max` of all. Nothing happens where that is too little. */
+/* Build the table of minus the point of a key where there is room: all tables together stay within `bytes_max`, and the least
+ * recently used go, but none that is in steady use. */
 void table_build(const uint8_t key[32], point minus, size_t bytes_max);
 
 tables_state tables_look(void);

@@ -20,7 +20,9 @@ _numbers = count()
 def compiler() -> list[str]:
     """$CC, or what Python was built with; skips the test where there is none, or no header of Python's."""
     command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-    works = shutil.which(command[0]) is not None and subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0
+    works = (
+        shutil.which(command[0]) is not None and subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0
+    )
     if not works or not (Path(sysconfig.get_path("include")) / "Python.h").exists():
         pytest.skip("no C compiler, or no header of Python's")
     return command

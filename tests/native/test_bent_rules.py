@@ -25,7 +25,7 @@ def objects(tmp_path_factory):
 @pytest.fixture(scope="module")
 def straight(objects):
     """The module with no rule bent, but in smaller steps."""
-    return load_bent(objects, "batch.c", "#define CHUNK 256", "#define CHUNK 16")
+    return load_bent(objects, "batch.c", "#define CHUNK 64", "#define CHUNK 16")
 
 
 def clause(name):
@@ -59,12 +59,40 @@ def bad_signatures_build_no_table(module):
     return module.tables()["tables"] == 0
 
 
+def use(module, number, times):
+    key = generate("e", bytes([number]) * 32)
+    module.verify_many([("e", key.public, sign(key, b"m"), b"m")] * times, 2 * 50_000)
+
+
 def tables_stay_within_their_bytes(module):
     module.forget()
     for number in range(4):
-        key = generate("e", bytes([number]) * 32)
-        module.verify_many([("e", key.public, sign(key, b"m"), b"m")] * 3, 2 * 50_000)
+        use(module, number, 100)
     return module.tables()["bytes"] <= 2 * 50_000
+
+
+def tables_in_steady_use_stay(module):
+    module.forget()
+    for number in (0, 1, 0, 1, 2):
+        use(module, number, 3)
+    return module.tables()["evicted"] == 0
+
+
+def the_least_recently_used_goes(module):
+    module.forget()
+    for number in (0, 1, 0):
+        use(module, number, 3)
+    use(module, 2, 100)
+    built = module.tables()["built"]
+    use(module, 0, 1)
+    use(module, 2, 1)
+    return built == 3 and module.tables()["tables"] == 2 and module.tables()["built"] == 3 and not rebuilt(module, 0)
+
+
+def rebuilt(module, number):
+    before = module.tables()["built"]
+    use(module, number, 3)
+    return module.tables()["built"] > before
 
 
 def a_table_is_built_once_it_is_due(module):
@@ -103,7 +131,10 @@ BENT = {
         "if (table_is_due",
         bad_signatures_build_no_table,
     ),
-    "tables are bounded": ("tables.c", "while (state.bytes + sizeof *built > bytes_max) {", "while (0) {", tables_stay_within_their_bytes),
+    "tables are bounded": ("tables.c", "while (state.bytes + sizeof(table) > bytes_max) {", "while (0) {", tables_stay_within_their_bytes),
+    "tables in use stay": ("tables.c", "#define STEADY 16", "#define STEADY 0", tables_in_steady_use_stay),
+    "which table goes": ("tables.c", "        evict(oldest);", "        evict(newest);", the_least_recently_used_goes),
+    "use makes a table newer": ("tables.c", "        unlink_use(one);\n        link_newest(one);", "", the_least_recently_used_goes),
     "tables are built": ("tables.c", "#define SIGHTINGS_DUE 3", "#define SIGHTINGS_DUE 4", a_table_is_built_once_it_is_due),
 }
 
