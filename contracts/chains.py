@@ -30,11 +30,12 @@ from chainnode.types.transaction import Event, Value
 from contracts.arguments import check_did, check_digest, check_text
 
 NAME = "chains"
-_FIRST_KEY = b"\x00"
+_OWN_KEY = b"\x00"
 _CHAIN_PREFIX = b"\x01"  # ‖ AC number (4)
 _GENESIS_PREFIX = b"\x02"  # ‖ hash of the genesis
 CHAIN_TTL_S = 3_600  # an hour, many heartbeats of a chain without work
 _INT63_MAX = 2**63 - 1
+_COLONS_WITH_AC = 3  # did:bid:<ac>:<suffix>
 _Given = TypeVar("_Given")
 _Part = TypeVar("_Part")
 
@@ -156,6 +157,17 @@ def _save(state: State, one: ChainRecord) -> None:
     state.store(NAME).put(chain_key(one.ac), encode_chain(one))
 
 
-def genesis(state: State) -> None:
-    """Begin the store."""
-    state.store(NAME).put(_FIRST_KEY, codec.encode(1))
+def is_elsewhere(state: State, did: str) -> bool:
+    """Whether the DID is another chain's by its AC number, on record here: what its keys are is known there alone (INV-48).
+
+    Hot, every signer of a transaction; DIDs without AC number cost nothing.
+    """
+    if did.count(":") != _COLONS_WITH_AC:
+        return False
+    found = chain(state, parse_did(did).acsn or "")
+    return found is not None and codec.encode(found.genesis_hash) != state.store(NAME).get(_OWN_KEY)
+
+
+def genesis(state: State, genesis_hash: bytes) -> None:
+    """Begin the store, with which chain this is."""
+    state.store(NAME).put(_OWN_KEY, codec.encode(genesis_hash))

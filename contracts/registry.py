@@ -1,6 +1,7 @@
 """All contracts as one table: what the engine calls the law."""
 
 from chainnode import bid, codec
+from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, Method, methods_of
@@ -57,7 +58,7 @@ class SystemContracts:
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now."""
-        return identityrecords.may_sign(state, did, suite, public_key)
+        return identityrecords.may_sign(state, did, suite, public_key) and not chains.is_elsewhere(state, did)
 
     def may_submit(self, state: State, did: str, time_ms: int) -> bool:
         """Members with a role, whichever, and the nodes, which report equivocation. Nothing that others send could succeed (INV-32)."""
@@ -86,7 +87,7 @@ class SystemContracts:
         identity.genesis(state)
         evidence.genesis(state)
         credentials.genesis(state)
-        chains.genesis(state)
+        chains.genesis(state, genesis_hash(genesis))
         for name in (goods.NAME, RECEIPTS, IBC):
             state.store(name).put(_FIRST_KEY, codec.encode(1))
 

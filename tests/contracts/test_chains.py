@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chainnode import codec
+from chainnode.bid import did_of
 from chainnode.bundle import beginning_of
 from chainnode.crypto.keys import public_key_of
 from chainnode.did import bidview, w3c
@@ -17,8 +18,9 @@ from chainnode.errors import Malformed
 from chainnode.types.limits import CHAIN_ENDPOINT_LENGTH_MAX, CHAIN_ENDPOINTS_MAX, CHAIN_TTL_S_MAX, PROPOSAL_BYTES_MAX, VALIDATORS_MAX
 from contracts import chains
 from contracts.chains import arguments_of, chain_key
+from contracts.registry import SystemContracts
 from tests.chain_maker import key_of, make_genesis
-from tests.contracts.council import Council, did
+from tests.contracts.council import Council, did, genesis_of
 from tests.contracts.receipt_world import Refused
 
 CITY = make_genesis({"west": 3, "east": 5}, chain_id="city-1")
@@ -73,6 +75,17 @@ def test_a_record_has_what_trust_in_the_chain_begins_with(world: Council) -> Non
         world.decide("set_chain", *arguments(ac, genesis))
         assert beginning_of_chain(chain_of(world, ac)) == replace(beginning_of(genesis), names=())
         assert chains.ac_of(world.state, beginning_of(genesis).genesis_hash) == ac
+
+
+def test_inv_48_keys_of_another_chains_dids_sign_nothing_here(world: Council) -> None:
+    key, law = key_of("ida"), SystemContracts()
+    here, there, elsewhere = (did_of("e", key.public, acsn) for acsn in (None, "byo1", "0000"))
+    assert all(law.may_sign(world.state, one, "e", key.public) for one in (here, there, elsewhere))
+    world.decide("set_chain", *arguments("byo1"))
+    world.decide("set_chain", *arguments("0000", genesis_of(("ada",), ("v1", "v2", "v3"))))  # this very chain
+    assert [law.may_sign(world.state, one, "e", key.public) for one in (here, there, elsewhere)] == [True, False, True]
+    world.decide("remove_chain", "byo1")
+    assert not law.may_sign(world.state, there, "e", key.public)
 
 
 def test_inv_47_a_number_is_one_chains_for_ever_and_a_chain_has_one(world: Council) -> None:
@@ -210,6 +223,7 @@ def test_a_chain_has_a_document_in_both_forms(world: Council) -> None:
 # In any order
 
 ACS = st.sampled_from(("aaaa", "bbbb", "cccc"))
+OWN_HASH = beginning_of(genesis_of(("ada",), ("v1", "v2", "v3"))).genesis_hash
 GENESES = st.sampled_from((CITY, PORT, make_genesis({"x": 1}, chain_id="third-1")))
 
 
@@ -258,7 +272,10 @@ class ChainsMachine(RuleBasedStateMachine):
             assert known == self.records.get(ac)
             assert found is None or (found.genesis_hash == self.numbers[ac] and chains.ac_of(self.world.state, found.genesis_hash) == ac)
         written = [key for key, value in self.world.state.writes()["chains"] if value is not None]
-        assert len(written) == 1 + 2 * len(self.numbers) and codec.decode(self.world.value("chains", b"\x00") or b"", bytes_max=9) == 1
+        assert (
+            len(written) == 1 + 2 * len(self.numbers)
+            assert codec.decode(self.world.value("chains", b"\x00") or b"", bytes_max=34) == OWN_HASH
+        )
 
 
 TestChains = ChainsMachine.TestCase

@@ -251,5 +251,5 @@ def test_the_page_tells_each_default_and_variable(item) -> None:
 def test_the_page_tells_how_a_variable_is_named() -> None:
     text = PAGE.read_text()
     for variable in re.findall(r"CHAINNODE_[A-Z_]+", text):
-        assert variable.removeprefix(ENVIRONMENT_PREFIX).lower() in [*NAMES, "keys_passphrase"], variable
+        assert variable.removeprefix(ENVIRONMENT_PREFIX).lower() in [*NAMES, "keys_passphrase", "native"], variable
     assert "`CHAINNODE_API_LISTEN`" in text
