@@ -272,10 +272,8 @@ class ChainsMachine(RuleBasedStateMachine):
             assert known == self.records.get(ac)
             assert found is None or (found.genesis_hash == self.numbers[ac] and chains.ac_of(self.world.state, found.genesis_hash) == ac)
         written = [key for key, value in self.world.state.writes()["chains"] if value is not None]
-        assert (
-            len(written) == 1 + 2 * len(self.numbers)
-            assert codec.decode(self.world.value("chains", b"\x00") or b"", bytes_max=34) == OWN_HASH
-        )
+        assert len(written) == 1 + 2 * len(self.numbers)
+        assert codec.decode(self.world.value("chains", b"\x00") or b"", bytes_max=34) == OWN_HASH
 
 
 TestChains = ChainsMachine.TestCase
