@@ -6,8 +6,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = "chainnode/native"
-SOURCES = ["batch.c", "group.c", "ifma.c", "module.c", "scalar.c", "sha512.c", "tables.c"]
-HEADERS = ["batch.h", "field.h", "group.h", "ifma.h", "scalar.h", "sha512.h", "tables.h"]
+SOURCES = ["batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "module.c", "scalar.c", "sha512.c", "tables.c"]
+HEADERS = ["batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"]
 
 
 class BuildFresh(build_ext):

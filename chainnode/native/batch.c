@@ -11,16 +11,18 @@
 #include "sha512.h"
 #include "tables.h"
 
-#define CHUNK 64 /* items at one time, which bounds the memory of a call: 36 KB */
+#define CHUNK 64 /* items at one time, which bounds the memory of a call: 60 KB */
 
 typedef struct {
     const item *item;
     table *table; /* NULL: none */
+    point minus;  /* of the key, where there is no table */
     int8_t s[BASE_WINDOWS], h[KEY_WINDOWS];
 } job;
 
 typedef struct {
-    job jobs[CHUNK], *ready[CHUNK]; /* those whose key has a table */
+    job jobs[CHUNK], *ready[CHUNK], *fresh[CHUNK]; /* those whose key has a table, and the others */
+    fe roots[CHUNK];
     point sums[CHUNK];
     fe scratch[2 * CHUNK];
     uint8_t encodings[CHUNK][32];
@@ -65,38 +67,58 @@ static int is_plausible(const item *one) {
     return 1;
 }
 
-static void decide(job *one, const uint8_t encoding[32]) {
+static void decide(const job *one, const uint8_t encoding[32]) {
     *one->item->verdict = memcmp(encoding, one->item->signature, 32) == 0;
 }
 
-/* A key without table: decode it, use doublings, and build the table when it is due. */
-static void decide_alone(job *one, size_t bytes_max) {
-    point key;
-    fe scratch[2];
-    uint8_t encoding[1][32];
-    if (!point_decode(&key, one->item->key)) return;
-    point minus = point_negated(key), sum = sum_without_table(one->s, one->h, minus);
-    points_encode(encoding, &sum, scratch, 1);
-    decide(one, encoding[0]);
-    if (*one->item->verdict && table_is_due(one->item->key)) table_build(one->item->key, minus, bytes_max);
+/* How many of `left` jobs are done by the next call of a kernel for lanes; 0: by none, one job is not worth eight lanes. */
+static size_t lanes_used(size_t left, int use_ifma) {
+    return !use_ifma || left < 2 ? 0 : left < LANES ? left : LANES;
 }
 
-/* The sums of the jobs that have tables: eight at a time where there are lanes for it, and more than one to fill them. */
-static void sum_ready(job **ready, point *sums, size_t count, int use_ifma) {
-    size_t i = 0;
-    while (use_ifma && count - i > 1) {
-        lane lanes[LANES];
-        size_t used = count - i < LANES ? count - i : LANES;
-        for (size_t k = 0; k < LANES; k++) {
-            const job *one = ready[i + (k < used ? k : 0)]; /* lanes that are left over do the first one's work again */
-            lanes[k] = (lane){one->s, one->h, one->table->multiples};
-        }
-        point eight[LANES];
-        ifma_sums(eight, lanes);
-        memcpy(sums + i, eight, used * sizeof *sums);
-        i += used;
+/* Decode the keys without table; those that are no points are dropped, and how many are left is returned. */
+static size_t decode_fresh(workspace *work, size_t count, int use_ifma) {
+    size_t kept = 0, i = 0, used;
+    for (size_t k = 0; k < count; k++) work->roots[k] = decode_radicand(work->fresh[k]->item->key);
+    for (; (used = lanes_used(count - i, use_ifma)) > 0; i += used) {
+        fe eight[LANES] = {{{0}}};
+        memcpy(eight, work->roots + i, used * sizeof *eight);
+        ifma_power_roots(eight);
+        memcpy(work->roots + i, eight, used * sizeof *eight);
     }
-    for (; i < count; i++) sums[i] = sum_with_table(ready[i]->s, ready[i]->h, ready[i]->table->multiples);
+    for (; i < count; i++) work->roots[i] = fe_power_root(work->roots[i]);
+    for (size_t k = 0; k < count; k++) {
+        job *one = work->fresh[k];
+        point key;
+        if (!point_decode(&key, one->item->key, work->roots[k])) continue;
+        one->minus = point_negated(key);
+        work->fresh[kept++] = one;
+    }
+    return kept;
+}
+
+/* S*B - h*A of jobs that all have tables, or all have none. */
+static void sum_jobs(job **jobs, point *sums, size_t count, int has_tables, int use_ifma) {
+    size_t i = 0, used;
+    for (; (used = lanes_used(count - i, use_ifma)) > 0; i += used) {
+        lane lanes[LANES];
+        point eight[LANES], minus[LANES];
+        for (size_t k = 0; k < LANES; k++) {
+            const job *one = jobs[i + (k < used ? k : 0)]; /* lanes that are left over do the first one's work again */
+            lanes[k] = (lane){one->s, one->h, has_tables ? one->table->multiples : NULL};
+            minus[k] = one->minus;
+        }
+        if (has_tables) {
+            ifma_sums(eight, lanes);
+        } else {
+            ifma_fresh_sums(eight, lanes, minus);
+        }
+        memcpy(sums + i, eight, used * sizeof *sums);
+    }
+    for (; i < count; i++) {
+        const job *one = jobs[i];
+        sums[i] = has_tables ? sum_with_table(one->s, one->h, one->table->multiples) : sum_without_table(one->s, one->h, one->minus);
+    }
 }
 
 static void challenges(workspace *work, size_t count, int use_ifma) {
@@ -116,7 +138,7 @@ static void challenges(workspace *work, size_t count, int use_ifma) {
 }
 
 static void verify_chunk(workspace *work, const item *items, size_t count, size_t bytes_max, int use_ifma) {
-    size_t jobs = 0, ready = 0;
+    size_t jobs = 0, ready = 0, fresh = 0;
     for (size_t i = 0; i < count; i++) {
         *items[i].verdict = 0;
         if (is_plausible(&items[i])) work->jobs[jobs++].item = &items[i];
@@ -124,18 +146,22 @@ static void verify_chunk(workspace *work, const item *items, size_t count, size_
     challenges(work, jobs, use_ifma);
     for (size_t i = 0; i < jobs; i++) {
         job *one = &work->jobs[i];
+        one->minus = POINT_ZERO;
         one->table = table_find(one->item->key);
-        if (one->table != NULL) {
-            work->ready[ready++] = one;
-        } else {
-            decide_alone(one, bytes_max);
-        }
+        *(one->table != NULL ? &work->ready[ready++] : &work->fresh[fresh++]) = one;
     }
-    sum_ready(work->ready, work->sums, ready, use_ifma);
-    points_encode(work->encodings, work->sums, work->scratch, ready);
+    fresh = decode_fresh(work, fresh, use_ifma);
+    sum_jobs(work->ready, work->sums, ready, 1, use_ifma);
+    sum_jobs(work->fresh, work->sums + ready, fresh, 0, use_ifma);
+    points_encode(work->encodings, work->sums, work->scratch, ready + fresh);
     for (size_t i = 0; i < ready; i++) {
         decide(work->ready[i], work->encodings[i]);
         table_release(work->ready[i]->table);
+    }
+    for (size_t i = 0; i < fresh; i++) {
+        const job *one = work->fresh[i];
+        decide(one, work->encodings[ready + i]);
+        if (*one->item->verdict && table_is_due(one->item->key)) table_build(one->item->key, one->minus, bytes_max);
     }
 }
 

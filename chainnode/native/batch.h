@@ -16,7 +16,7 @@ typedef struct {
 /* Decide each of the items. Tables of keys may take `bytes_max`. `use_ifma` only where `has_ifma`. 0 when memory is short. */
 int verify_items(const item *items, size_t count, size_t bytes_max, int use_ifma);
 
-/* Whether this processor has the instructions of `ifma.c`, and this build the code. */
+/* Whether this processor has the instructions of the `ifma_*.c` files, and this build the code. */
 int has_ifma(void);
 
 #endif

@@ -10,7 +10,7 @@ typedef struct {
     fe sum, difference, z2, t2d; /* y + x, y - x, 2z, 2dt */
 } cached;
 
-static const point POINT_ZERO = {{{0, 0, 0, 0, 0}}, {{1, 0, 0, 0, 0}}, {{1, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}};
+const point POINT_ZERO = {{{0, 0, 0, 0, 0}}, {{1, 0, 0, 0, 0}}, {{1, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}};
 
 static cached point_cached(point p) {
     cached out = {fe_add(p.y, p.x), fe_sub(p.y, p.x), fe_add(p.z, p.z), fe_mul(p.t, FE_2D)};
@@ -51,20 +51,34 @@ static point point_double(point p) {
     return point_of(e, f, g, h);
 }
 
-int point_decode(point *out, const uint8_t encoding[32]) {
+typedef struct {
+    fe y, u, v, v3; /* x^2 = u / v */
+} equation;
+
+static equation equation_of(const uint8_t encoding[32]) {
     uint64_t words[4];
     memcpy(words, encoding, sizeof words);
     fe y = fe_from_words(words), yy = fe_square(y);
-    fe u = fe_mul(fe_sub(yy, FE_ONE), FE_ONE), v = fe_add(fe_mul(yy, FE_D), FE_ONE); /* x^2 = u / v */
-    fe v3 = fe_mul(fe_square(v), v), v7 = fe_mul(fe_square(v3), v);
-    fe x = fe_mul(fe_mul(fe_power_root(fe_mul(u, v7)), v3), u);
-    fe square = fe_mul(fe_square(x), v);
-    if (!fe_is_equal(square, u)) {
-        if (!fe_is_equal(square, fe_sub(FE_ZERO, u))) return 0;
+    fe v = fe_add(fe_mul(yy, FE_D), FE_ONE);
+    equation out = {y, fe_mul(fe_sub(yy, FE_ONE), FE_ONE), v, fe_mul(fe_square(v), v)};
+    return out;
+}
+
+fe decode_radicand(const uint8_t encoding[32]) {
+    equation one = equation_of(encoding);
+    return fe_mul(one.u, fe_mul(fe_square(one.v3), one.v));
+}
+
+int point_decode(point *out, const uint8_t encoding[32], fe root) {
+    equation one = equation_of(encoding);
+    fe x = fe_mul(fe_mul(root, one.v3), one.u); /* u v^3 (u v^7)^((p - 5) / 8) */
+    fe square = fe_mul(fe_square(x), one.v);
+    if (!fe_is_equal(square, one.u)) {
+        if (!fe_is_equal(square, fe_sub(FE_ZERO, one.u))) return 0;
         x = fe_mul(x, FE_SQRT_MINUS_1);
     }
     if (fe_parity(x) != encoding[31] >> 7) x = fe_mul(fe_sub(FE_ZERO, x), FE_ONE);
-    point p = {x, y, FE_ONE, fe_mul(x, y)};
+    point p = {x, one.y, FE_ONE, fe_mul(x, one.y)};
     *out = p;
     return 1;
 }
@@ -126,7 +140,7 @@ int group_start(void) {
     uint8_t encoding[32];
     memset(encoding, 0x66, sizeof encoding); /* y = 4/5, x even */
     encoding[0] = 0x58;
-    return point_decode(&base, encoding) && table_fill(base_table, base, BASE_WIDTH, BASE_WINDOWS);
+    return point_decode(&base, encoding, fe_power_root(decode_radicand(encoding))) && table_fill(base_table, base, BASE_WIDTH, BASE_WINDOWS);
 }
 
 INLINE point add_digit(point p, const niels *multiples, int digit) {

@@ -59,6 +59,12 @@ def bad_signatures_build_no_table(module):
     return module.tables()["tables"] == 0
 
 
+def fresh_ones(module):
+    """Good signatures of keys that are seen once."""
+    keys = [generate("e", bytes([number]) * 32) for number in range(8)]
+    return module.verify_many([("e", key.public, sign(key, b"m"), b"m") for key in keys], 0) == b"\x01" * 8
+
+
 def use(module, number, times):
     key = generate("e", bytes([number]) * 32)
     module.verify_many([("e", key.public, sign(key, b"m"), b"m")] * times, 2 * 50_000)
@@ -122,9 +128,22 @@ BENT = {
     "the last block of a text": ("sha512.c", "= 0x80;", "= 0x81;", good_ones),
     "the sign of x": ("group.c", "if (fe_parity(x) != encoding[31] >> 7)", "if (0)", good_ones),
     "the other root": ("group.c", "x = fe_mul(x, FE_SQRT_MINUS_1);", "", good_ones),
-    "lanes in order": ("ifma.c", "two_rows(q[0], q[2])", "two_rows(q[2], q[0])", good_ones),
-    "what a lane subtracts": ("ifma.c", "_mm512_mask_sub_epi64(t2d.v[i], negative,", "_mm512_mask_sub_epi64(t2d.v[i], 0,", good_ones),
-    "lanes that are done": ("ifma.c", "_mm512_mask_add_epi64(state[i], active,", "_mm512_mask_add_epi64(state[i], 0xff,", good_ones),
+    "lanes in order": ("ifma_sums.c", "first[k * step].v[i] = limb[k];", "first[k * step].v[i] = limb[k ^ 1];", good_ones),
+    "what a lane subtracts": ("lanes.h", "_mm512_mask_sub_epi64(t2d.v[i], negative,", "_mm512_mask_sub_epi64(t2d.v[i], 0,", good_ones),
+    "what a fresh lane subtracts": (
+        "ifma_sums.c",
+        "_mm512_mask_sub_epi64(out.t2d.v[i], (__mmask8)negative,",
+        "_mm512_mask_sub_epi64(out.t2d.v[i], 0,",
+        fresh_ones,
+    ),
+    "a window chooses its multiple": (
+        "ifma_sums.c",
+        "size <= KEY_HALF; size++) {\n        unsigned same",
+        "size < KEY_HALF; size++) {\n        unsigned same",
+        fresh_ones,
+    ),
+    "roots in lanes": ("ifma_sums.c", "fe8_mul(squared_times(x250, 2), a)", "fe8_mul(squared_times(x250, 3), a)", fresh_ones),
+    "lanes that are done": ("ifma_sha512.c", "_mm512_mask_add_epi64(state[i], active,", "_mm512_mask_add_epi64(state[i], 0xff,", good_ones),
     "valid signatures alone count": (
         "batch.c",
         "if (*one->item->verdict && table_is_due",
@@ -142,7 +161,7 @@ BENT = {
 @pytest.mark.parametrize("name", BENT)
 def test_a_bent_rule_is_noticed(objects, straight, name):
     file, find, replace, check = BENT[name]
-    if file == "ifma.c" and not straight.HAS_IFMA:
+    if file.startswith(("ifma", "lanes")) and not straight.HAS_IFMA:
         pytest.skip("this processor has no AVX-512 IFMA")
     assert not check(load_bent(objects, file, find, replace))
 

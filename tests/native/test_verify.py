@@ -131,6 +131,15 @@ def test_messages_of_every_length_up_to_three_blocks_and_of_a_mebibyte(lanes):
         assert set(native.verify_many(rows, ROOMY, lanes)) == {mark}
 
 
+@pytest.mark.parametrize("lanes", LANES)
+def test_a_key_that_is_no_point_changes_nothing_for_its_neighbours(lanes):
+    off = [("e", y.to_bytes(32, "little"), sign(KEY, b"m"), b"m") for y in (2, 7, 8, 11)]
+    assert all(edwards.decode(row[1], canonical=True) is None for row in off)
+    good = ("e", KEY.public, sign(KEY, b"m"), b"m")
+    rows = [row for one in off for row in (one, good, good, one)]
+    assert list(native.verify_many(rows, NONE, lanes)) == [0, 1, 1, 0] * 4
+
+
 def test_reduction_modulo_l_is_right_near_every_multiple_that_is_tried():
     inputs = Inputs(SEED).random
     near = [inputs.randrange(2**259) * L + inputs.randrange(-3, 4) for _ in range(5000)]

@@ -1,13 +1,15 @@
-/* Eight signatures side by side: each 512-bit register holds one limb, or one word, of eight lanes (AVX-512 IFMA).
+/* Eight elements side by side: each 512-bit register holds one limb, or one word, of eight lanes (AVX-512 IFMA).
  *
  * Limbs are those of field.h, radix 2^51. The multiply-add instructions read the lowest 52 bits of a limb, so both factors
- * must stay below 2^52: products, and sums that were carried, do.
+ * must stay below 2^52: products, and sums that were carried, do. Only for the `ifma_*.c` files.
  */
+#ifndef CHAINNODE_LANES_H
+#define CHAINNODE_LANES_H
+
 #include "ifma.h"
 
-#include "batch.h"
-
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__x86_64__)
+#define HAVE_LANES 1
 
 #include <immintrin.h>
 
@@ -21,11 +23,6 @@ typedef struct {
 typedef struct {
     fe8 x, y, z, t;
 } point8;
-
-int has_ifma(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512ifma");
-}
 
 INLINE8 __m512i add(__m512i a, __m512i b) {
     return _mm512_add_epi64(a, b);
@@ -112,6 +109,13 @@ INLINE8 void transpose(__m512i c[8], const __m512i r[8]) {
     }
 }
 
+/* The sum of two points by the products of its formula: (y - x)(y' - x'), (y + x)(y' + x'), 2dtt', 2zz'; d with limbs below 2^53. */
+INLINE8 point8 sum_of(fe8 a, fe8 b, fe8 c, fe8 d) {
+    fe8 e = fe8_sub(b, a), f = fe8_sub(d, c), g = fe8_add(d, c), h = fe8_add(b, a);
+    point8 out = {fe8_mul(e, f), fe8_mul(g, h), fe8_mul(f, g), fe8_mul(e, h)};
+    return out;
+}
+
 /* Four words of each lane to limbs. */
 INLINE8 fe8 limbs(const __m512i w[4]) {
     const __m512i mask = filled(MASK51);
@@ -159,9 +163,7 @@ INLINE8 point8 add_niels(point8 p, const niels *const q[LANES], __mmask8 negativ
     fe8 d;
 #pragma GCC unroll 5
     for (int i = 0; i < 5; i++) d.v[i] = add(p.z.v[i], p.z.v[i]);
-    fe8 e = fe8_sub(b, a), f = fe8_sub(d, c), g = fe8_add(d, c), h = fe8_add(b, a);
-    point8 out = {fe8_mul(e, f), fe8_mul(g, h), fe8_mul(f, g), fe8_mul(e, h)};
-    return out;
+    return sum_of(a, b, c, d);
 }
 
 /* The entries that a window adds, asked for ahead of time; bit k of what comes back: lane k subtracts its entry. */
@@ -181,98 +183,6 @@ INLINE8 __mmask8 choose(const niels *q[LANES], const lane lanes[LANES], int wind
     return (__mmask8)negative;
 }
 
-TARGET void ifma_sums(point out[LANES], const lane lanes[LANES]) {
-    const __m512i zero = _mm512_setzero_si512(), one = filled(1);
-    const fe8 nothing = {{zero, zero, zero, zero, zero}}, unit = {{one, zero, zero, zero, zero}};
-    point8 sum = {nothing, unit, unit, nothing};
-    const niels *now[LANES], *next[LANES];
-    __mmask8 negative = choose(now, lanes, 0);
-    for (int window = 1; window <= BASE_WINDOWS + KEY_WINDOWS; window++) {
-        __mmask8 next_negative = 0;
-        if (window < BASE_WINDOWS + KEY_WINDOWS) next_negative = choose(next, lanes, window);
-        sum = add_niels(sum, now, negative);
-        memcpy(now, next, sizeof now);
-        negative = next_negative;
-    }
-    uint64_t limb[LANES];
-    for (int i = 0; i < 5; i++) {
-        _mm512_storeu_si512(limb, sum.x.v[i]);
-        for (int k = 0; k < LANES; k++) out[k].x.v[i] = limb[k];
-        _mm512_storeu_si512(limb, sum.y.v[i]);
-        for (int k = 0; k < LANES; k++) out[k].y.v[i] = limb[k];
-        _mm512_storeu_si512(limb, sum.z.v[i]);
-        for (int k = 0; k < LANES; k++) out[k].z.v[i] = limb[k], out[k].t.v[i] = 0;
-    }
-}
-
-INLINE8 __m512i xor3(__m512i a, __m512i b, __m512i c) {
-    return _mm512_ternarylogic_epi64(a, b, c, 0x96);
-}
-
-/* One block of each lane; lanes that are not in `active` keep their state. */
-INLINE8 void compress8(__m512i state[8], uint8_t (*blocks)[SHA512_BLOCK], __mmask8 active) {
-    const __m512i swap = _mm512_broadcast_i32x4(_mm_set_epi64x(0x08090a0b0c0d0e0f, 0x0001020304050607));
-    __m512i w[16], rows[8], v[8];
-    for (int half = 0; half < 2; half++) {
-        for (int k = 0; k < LANES; k++) rows[k] = _mm512_shuffle_epi8(_mm512_loadu_si512(blocks[k] + 64 * half), swap);
-        transpose(w + 8 * half, rows);
-    }
-    for (int i = 0; i < 8; i++) v[i] = state[i];
-    for (int start = 0; start < 80; start += 16) {
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) {
-            if (start > 0) {
-                __m512i x = w[(i + 1) & 15], y = w[(i + 14) & 15];
-                __m512i one = xor3(_mm512_ror_epi64(x, 1), _mm512_ror_epi64(x, 8), _mm512_srli_epi64(x, 7));
-                __m512i two = xor3(_mm512_ror_epi64(y, 19), _mm512_ror_epi64(y, 61), _mm512_srli_epi64(y, 6));
-                w[i] = add(add(w[i], one), add(w[(i + 9) & 15], two));
-            }
-            __m512i a = v[(0 - i) & 7], b = v[(1 - i) & 7], c = v[(2 - i) & 7], e = v[(4 - i) & 7], f = v[(5 - i) & 7], g = v[(6 - i) & 7];
-            __m512i one = add(add(v[(7 - i) & 7], add(filled(SHA512_ROUNDS[start + i]), w[i])), _mm512_ternarylogic_epi64(e, f, g, 0xca));
-            one = add(one, xor3(_mm512_ror_epi64(e, 14), _mm512_ror_epi64(e, 18), _mm512_ror_epi64(e, 41)));
-            __m512i two = xor3(_mm512_ror_epi64(a, 28), _mm512_ror_epi64(a, 34), _mm512_ror_epi64(a, 39));
-            v[(3 - i) & 7] = add(v[(3 - i) & 7], one);
-            v[(7 - i) & 7] = add(add(one, two), _mm512_ternarylogic_epi64(a, b, c, 0xe8));
-        }
-    }
-    for (int i = 0; i < 8; i++) state[i] = _mm512_mask_add_epi64(state[i], active, state[i], v[i]);
-}
-
-TARGET void ifma_challenges(uint8_t (*digests)[64], const challenge_text texts[LANES]) {
-    uint8_t blocks[LANES][SHA512_BLOCK];
-    size_t counts[LANES], most = 0;
-    __m512i state[8], columns[8];
-    const __m512i swap = _mm512_broadcast_i32x4(_mm_set_epi64x(0x08090a0b0c0d0e0f, 0x0001020304050607));
-    for (int k = 0; k < LANES; k++) {
-        counts[k] = sha512_blocks(&texts[k]);
-        if (counts[k] > most) most = counts[k];
-    }
-    for (int i = 0; i < 8; i++) state[i] = filled(SHA512_START[i]);
-    for (size_t index = 0; index < most; index++) {
-        unsigned active = 0;
-        for (int k = 0; k < LANES; k++) {
-            if (index >= counts[k]) continue; /* its last block is compressed again, and dropped */
-            sha512_block(blocks[k], &texts[k], index);
-            active |= 1u << k;
-        }
-        compress8(state, blocks, (__mmask8)active);
-    }
-    transpose(columns, state);
-    for (int k = 0; k < LANES; k++) _mm512_storeu_si512(digests[k], _mm512_shuffle_epi8(columns[k], swap));
-}
-
-#else
-
-int has_ifma(void) {
-    return 0;
-}
-
-void ifma_sums(point out[LANES], const lane lanes[LANES]) {
-    (void)out, (void)lanes;
-}
-
-void ifma_challenges(uint8_t (*digests)[64], const challenge_text texts[LANES]) {
-    (void)digests, (void)texts;
-}
+#endif
 
 #endif
