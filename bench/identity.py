@@ -26,7 +26,7 @@ from chainnode.did.record import Control, Facts, control_value, facts_value
 from chainnode.types.transaction import Invocation
 from contracts.devices import device_message, template_digest
 from httpload import as_fast_as_answered, at_rate, connect, request_of
-from netbench import CHAIN_ID, Bench, bench_network, conditions, finish, percentile, post, run, sign
+from netbench import Bench, bench_network, conditions, finish, percentile, post, run, sign
 
 W3C = "/1.0/identifiers/", "application/did-resolution"
 SDK = "/v1/identities/", "application/vnd.chainnode.bundle"
@@ -53,7 +53,7 @@ def device_transactions(bench: Bench, count: int, per_tx: int) -> tuple[list[byt
             public = ed25519.public_of(seed)
             did = did_of("e", public)
             keys.append(public)
-            signatures.append(ed25519.sign(seed, public, device_message(CHAIN_ID, did, digest)))
+            signatures.append(ed25519.sign(seed, public, device_message(bench.genesis_hash, did, digest)))
             dids.append(did)
         arguments = (control_value(control), facts_value(facts), b"".join(keys), b"".join(signatures))
         raws.append(sign(bench.key, bench.genesis_hash, (Invocation("identity", "create_many", arguments),), valid_until_ms))

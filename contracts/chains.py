@@ -157,6 +157,13 @@ def _save(state: State, one: ChainRecord) -> None:
     state.store(NAME).put(chain_key(one.ac), encode_chain(one))
 
 
+def own_genesis_hash(state: State) -> bytes:
+    """Which chain this is. 32 bytes."""
+    value = state.store(NAME).get(_OWN_KEY)
+    assert value is not None, "the genesis wrote it"
+    return codec.as_bytes(codec.decode(value, bytes_max=64), 32)
+
+
 def is_elsewhere(state: State, did: str) -> bool:
     """Whether the DID is another chain's by its AC number, on record here: what its keys are is known there alone (INV-48).
 
@@ -165,7 +172,7 @@ def is_elsewhere(state: State, did: str) -> bool:
     if did.count(":") != _COLONS_WITH_AC:
         return False
     found = chain(state, parse_did(did).acsn or "")
-    return found is not None and codec.encode(found.genesis_hash) != state.store(NAME).get(_OWN_KEY)
+    return found is not None and found.genesis_hash != own_genesis_hash(state)
 
 
 def genesis(state: State, genesis_hash: bytes) -> None:

@@ -18,7 +18,7 @@ from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import ALREADY_EXISTS, BAD_ARGUMENTS, BAD_DOCUMENT, BAD_SIGNATURE, TOO_MANY
 from chainnode.types.limits import DEVICE_TEMPLATE_BYTES_MAX, DEVICES_MAX
 from chainnode.types.transaction import Event, Value
-from contracts import roles
+from contracts import chains, roles
 from contracts.identity import check_control, read_part
 from contracts.identityrecords import NAME, identity_key
 
@@ -34,9 +34,9 @@ def template_digest(control: Control, facts: Facts) -> bytes:
     return hashlib.sha256(codec.encode(document_value(Document((), control, facts)))).digest()
 
 
-def device_message(chain_id: str, did: str, digest: bytes) -> bytes:
+def device_message(genesis_hash: bytes, did: str, digest: bytes) -> bytes:
     """What a device's own key signs, so that nobody registers a key that is not with them: chain, DID and template."""
-    return _DOMAIN + codec.encode((chain_id, did, digest))
+    return _DOMAIN + genesis_hash + codec.encode((did, digest))
 
 
 @method
@@ -60,7 +60,7 @@ def create_many(call: Call, state: State, control: Value, facts: Value, keys: by
     dids = [_DID_BEFORE + base58.encode(digest_suffix(SUITE, key)) for key in cut]
     _write(call, state, template, cut, dids)
     digest = template_digest(template.control, template.facts)
-    _check_signatures(call, digest, cut, dids, signatures)
+    _check_signatures(chains.own_genesis_hash(state), digest, cut, dids, signatures)
     state.emit(Event(NAME, "identities_created", {"by": call.sender, "count": count, "template": digest}))
     return count
 
@@ -79,9 +79,9 @@ def _write(call: Call, state: State, template: Document, keys: list[bytes], dids
         store.put(place, b"\x98" + pack(did) + before + key + after)
 
 
-def _check_signatures(call: Call, digest: bytes, keys: list[bytes], dids: list[str], signatures: bytes) -> None:
+def _check_signatures(genesis_hash: bytes, digest: bytes, keys: list[bytes], dids: list[str], signatures: bytes) -> None:
     """Rejected(BAD_SIGNATURE) names the first device that has not signed (INV-33)."""
-    before, after = _DOMAIN + b"\x93" + codec.pack(call.chain_id), codec.pack(digest)
+    before, after = _DOMAIN + genesis_hash + b"\x92", codec.pack(digest)
     pack, length = codec.pack, SIGNATURE_BYTES
     items = [
         (SUITE, key, signatures[place * length : (place + 1) * length], before + pack(did) + after)

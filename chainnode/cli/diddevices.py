@@ -18,6 +18,7 @@ from chainnode.crypto.keystrings import encode_private_key
 from chainnode.crypto.suites import PrivateKey, sign
 from chainnode.crypto.verify import verify_many
 from chainnode.did.record import Control, Facts, control_value, facts_value
+from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed, Rejected
 from chainnode.types.codes import ALREADY_EXISTS, BAD_SIGNATURE
 from chainnode.types.limits import DEVICE_FILE_KEYS_MAX, DEVICE_TEMPLATE_BYTES_MAX, DEVICES_MAX
@@ -93,7 +94,7 @@ async def _print_digest(args: argparse.Namespace) -> int:
     if not args.controller:
         raise UsageError("--controller says who will control the devices, which they sign")
     async with ask.client_of(args, age_ms_max=None) as client:
-        print(f"chain  {client.genesis.chain_id}")
+        print(f"genesis  {genesis_hash(client.genesis).hex()}")
         print(f"digest {template_digest(*_template(args, ())).hex()}")
     return 0
 
@@ -123,7 +124,7 @@ async def _register(args: argparse.Namespace, held: devicekeys.DeviceFile, keys:
             if await _are_registered(client, dids):
                 print(f"{part.stop:,} of {total:,}: on the chain already", flush=True)
                 continue
-            messages = [device_message(client.genesis.chain_id, did, digest) for did in dids]
+            messages = [device_message(genesis_hash(client.genesis), did, digest) for did in dids]
             public = [held.keys[at] for at in part]
             if keys is None:
                 made = [held.signatures[at] for at in part]

@@ -57,7 +57,7 @@ async def test_devices_sign_for_themselves(desk: Desk) -> None:
     lines = []
     for number in range(3):
         key = key_of(f"device {number}")
-        message = device_message(chain, did_of("e", key.public), bytes.fromhex(digest))
+        message = device_message(bytes.fromhex(chain), did_of("e", key.public), bytes.fromhex(digest))
         lines.append(f"{key.public.hex()}, {sign(key, message).hex()}  # number {number}")
     (desk.folder / "devices.csv").write_text("\n".join(["# devices", "", *lines]))
     await desk.run("devices", "./devices.csv", "--sponsor-key-file", "%sponsor", "--controller", "@owner")

@@ -7,6 +7,7 @@ import pytest
 
 from chainnode.bid import did_of
 from chainnode.crypto.keys import public_key_of
+from chainnode.digests import genesis_hash
 from chainnode.execution.engine import NothingYet
 from chainnode.execution.state import State
 from chainnode.types.genesis import ChainParams, Genesis, GenesisGrant, GenesisValidator
@@ -20,6 +21,7 @@ LAW = SystemContracts()
 CHAIN_ID = "trade-1"
 EVIDENCE = b"\x05" * 32
 WEEK_MS = 7 * 24 * 3_600_000
+SUPERS, VALIDATORS = ("ada", "ben", "cas", "dan"), ("v1", "v2", "v3")
 PEOPLE = (("bob", roles.BACKBONE), ("sam", roles.SERVICE), ("mia", roles.MEMBER), ("cus", roles.CUSTODIAN), ("sue", roles.SUPERVISION))
 
 
@@ -38,10 +40,15 @@ def genesis_of(supers: Iterable[str], validators: Iterable[str], *, power: int =
     return Genesis(CHAIN_ID, START_MS * 1_000_000, ChainParams(), made, grants)
 
 
+def genesis_hash_of(supers: Iterable[str] = SUPERS, validators: Iterable[str] = VALIDATORS) -> bytes:
+    """What tells the chain of these from others."""
+    return genesis_hash(genesis_of(supers, validators))
+
+
 class Council(Trade):
     """The state from genesis on. Nothing is known of a name that no grant has: a stranger."""
 
-    def __init__(self, supers: Sequence[str] = ("ada", "ben", "cas", "dan"), validators: Sequence[str] = ("v1", "v2", "v3")) -> None:
+    def __init__(self, supers: Sequence[str] = SUPERS, validators: Sequence[str] = VALIDATORS) -> None:
         self.state = State(NothingYet())
         LAW.genesis(self.state, genesis_of(supers, validators))
         LAW.end_block(self.state)

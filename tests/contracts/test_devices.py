@@ -21,11 +21,12 @@ from contracts.devices import FRAGMENT, device_message, template_digest
 from contracts.identityrecords import NAME, identity_key
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
-from tests.contracts.council import CHAIN_ID, did, genesis_of
+from tests.contracts.council import CHAIN_ID, did, genesis_hash_of, genesis_of
 from tests.contracts.identity_world import Registry, control_of, method_of
 from tests.contracts.receipt_world import START_MS
 from tests.execution.readers import DictReader
 
+OWN = genesis_hash_of()
 CONTROL = control_of("ada ben", 2, recovery="cas")
 FACTS = Facts((Service("shop", "LinkedDomains", "https://shop.example"),), extension=Extension(type=104))
 
@@ -41,11 +42,11 @@ def did_of_key(key: PrivateKey) -> str:
 
 
 def arguments(
-    keys: list[PrivateKey], control: Control = CONTROL, facts: Facts = FACTS, *, chain_id: str = CHAIN_ID, signed: Control | None = None
+    keys: list[PrivateKey], control: Control = CONTROL, facts: Facts = FACTS, *, chain: bytes = OWN, signed: Control | None = None
 ) -> tuple[Any, ...]:
     """Of `create_many`; the devices sign `signed` when it is given."""
     digest = template_digest(signed or control, facts)
-    signatures = b"".join(sign(key, device_message(chain_id, did_of_key(key), digest)) for key in keys)
+    signatures = b"".join(sign(key, device_message(chain, did_of_key(key), digest)) for key in keys)
     return record.control_value(control), record.facts_value(facts), b"".join(key.public for key in keys), signatures
 
 
@@ -83,7 +84,7 @@ def test_inv_33_each_device_signs_for_itself_for_this_chain_and_this_document(wo
     keys = devices(3)
     right = arguments(keys)
     others = {
-        "another chain": arguments(keys, chain_id="trade-2"),
+        "another chain": arguments(keys, chain=bytes(32)),
         "another control": arguments(keys, signed=control_of("ada")),
         "other facts": (*right[:1], record.facts_value(Facts()), *right[2:]),
         "another order": (*right[:3], right[3][64:] + right[3][:64]),
@@ -93,7 +94,7 @@ def test_inv_33_each_device_signs_for_itself_for_this_chain_and_this_document(wo
     }
     for bent in others.values():
         world.refused("bad-signature", "mia", "identity.create_many", *bent)
-    bare = [sign(key, device_message(CHAIN_ID, did_of_key(key), template_digest(CONTROL, FACTS))[1:]) for key in keys]
+    bare = [sign(key, device_message(OWN, did_of_key(key), template_digest(CONTROL, FACTS))[1:]) for key in keys]
     world.refused("bad-signature", "mia", "identity.create_many", *right[:3], b"".join(bare))
     assert "device 1 " in world.refused(
         "bad-signature", "mia", "identity.create_many", *right[:3], right[3][:64] + bytes(64) + right[3][128:]
@@ -102,8 +103,8 @@ def test_inv_33_each_device_signs_for_itself_for_this_chain_and_this_document(wo
 
 
 def test_the_bytes_that_a_device_signs_are_frozen() -> None:
-    message = device_message("trade-1", did("dev"), template_digest(Control(), Facts()))
-    body = b"\x93\xa7trade-1\xd9\x28" + did("dev").encode() + b"\xc4\x20" + template_digest(Control(), Facts())
+    message = device_message(OWN, did("dev"), template_digest(Control(), Facts()))
+    body = OWN + b"\x92\xd9\x28" + did("dev").encode() + b"\xc4\x20" + template_digest(Control(), Facts())
     assert message == b"chainnode/did-create/1\x00" + body
     assert template_digest(Control(), Facts()).hex() == FROZEN
 
@@ -168,7 +169,7 @@ def test_ten_thousand_devices_in_one_transaction() -> None:
         (did("mia"),),
         bytes(16),
         START_MS + 60_000,
-        (Invocation(NAME, "create_many", arguments(devices(DEVICES_MAX))),),
+        (Invocation(NAME, "create_many", arguments(devices(DEVICES_MAX), chain=genesis_hash_of(("ada",), ("v1",)))),),
     )
     body_bytes, mia = encode_body(body), key_of("mia")
     raw = encode_transaction(body_bytes, [Signature("e", mia.public, sign(mia, sign_bytes(bytes(32), body_bytes)))])

@@ -19,13 +19,15 @@ from chainnode.did.record import AUTHENTICATION, SIGNING, Document, Facts, Servi
 from contracts.devices import device_message, template_digest
 from contracts.identityrecords import NAME, identity_key, may_sign, old_version, recovery
 from tests.chain_maker import key_of
-from tests.contracts.council import CHAIN_ID, did
+from tests.contracts.council import did, genesis_hash_of
 from tests.contracts.identity_world import HOUR_MS, Registry, control_of, method_of
 from tests.contracts.receipt_world import Refused
 
 PEOPLE = ("ann", "bob", "cat", "dot")
 KEYS = (*PEOPLE, "k1", "k2", "k3")
 METHODS = ("create", "create_many", "update", "rotate", "set_control", "recover", "veto_recovery", "finish_recovery", "deactivate")
+
+OWN = genesis_hash_of(("ada",))
 
 
 @dataclass
@@ -142,10 +144,10 @@ class RegistryModel:
         people = dice.sample(PEOPLE, dice.choice((1, 1, 2, 3)))
         control, shop = self._control(dice), dice.choice("xyz")
         digest = template_digest(control_of(*control), facts_of(shop))
-        signatures = [sign(key_of(one), device_message(CHAIN_ID, did(one), digest)) for one in people]
+        signatures = [sign(key_of(one), device_message(OWN, did(one), digest)) for one in people]
         all_sign = dice.random() < 0.9
         if not all_sign:
-            signatures[0] = sign(key_of("k1"), device_message(CHAIN_ID, did(people[0]), digest))
+            signatures[0] = sign(key_of("k1"), device_message(OWN, did(people[0]), digest))
         value = record.control_value(control_of(*control)), record.facts_value(facts_of(shop))
         return (people, control, shop, all_sign), *value, b"".join(key_of(one).public for one in people), b"".join(signatures)
 

@@ -29,7 +29,7 @@ from contracts import chains, credentials, devices, governance, roles, validator
 from contracts.identityrecords import identity, identity_key
 from contracts.registry import METHODS, node_ids
 from tests.chain_maker import key_of
-from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_of
+from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_hash_of, genesis_of
 from tests.contracts.receipt_world import START_MS, Refused
 
 WHO = ("ada", "ben", "mia", "bob", "cus", "sue", "stranger")
@@ -137,7 +137,7 @@ def device_signature(control: Value, facts: Value) -> bytes:
     """What a device signs."""
     key = key_of("v1 node")
     digest = devices.template_digest(record.read_control(control), record.read_facts(facts))
-    return sign(key, devices.device_message(CHAIN_ID, did_of("e", key.public), digest))
+    return sign(key, devices.device_message(genesis_hash_of(("ada",)), did_of("e", key.public), digest))
 
 
 KEYS: Any = (("a", "e", key_of("mia").public, 27), ("b", "s", key_of("k", "s").public, 8), ("c", "x", b"\x05" * 32, 4))
