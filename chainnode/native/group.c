@@ -153,9 +153,19 @@ static point add_base(point p, const int8_t *s) {
     return p;
 }
 
+#define AHEAD 4 /* windows whose entry is asked for before its turn */
+
 point sum_with_table(const int8_t *s, const int8_t *h, const niels *table) {
     point p = add_base(POINT_ZERO, s);
-    for (int i = 0; i < KEY_WINDOWS; i++) p = add_digit(p, &table[i * KEY_HALF], h[i]);
+    for (int i = 0; i < KEY_WINDOWS; i++) {
+        int digit = i + AHEAD < KEY_WINDOWS ? h[i + AHEAD] : 0;
+        if (digit != 0) {
+            const char *entry = (const char *)&table[(i + AHEAD) * KEY_HALF + (digit < 0 ? -digit : digit) - 1];
+            __builtin_prefetch(entry);
+            __builtin_prefetch(entry + sizeof(niels) - 1);
+        }
+        p = add_digit(p, &table[i * KEY_HALF], h[i]);
+    }
     return p;
 }
 

@@ -1,11 +1,10 @@
 /* A cache of tables behind one lock, which is held for look-ups, never for arithmetic.
  *
  * A table costs about as much as three signatures without one in portable code, fifteen in lanes, so it is built when a key
- * has been seen three times: a stranger who uses each key just so often costs us no more than libsodium would. Sightings are counted
- * in a small array
- * that any key may overwrite: keys that are seen once cost no table its place. Neither do keys beyond the room: while the
- * oldest table has been used within STEADY look-ups per table, a new key goes on without, instead of tables being built and
- * thrown away in turn.
+ * has been seen three times: a stranger who uses each key just so often costs us no more than libsodium would. Sightings are
+ * counted in a small array that any key may overwrite: keys that are seen once cost no table its place. Neither do keys beyond
+ * the room: while the oldest table has been used within STEADY look-ups per table, a new key goes on without, instead of
+ * tables being built and thrown away in turn.
  */
 #include "tables.h"
 
