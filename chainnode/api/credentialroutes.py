@@ -17,7 +17,7 @@ def _ledger_route(path: str, name: str, summary: str, handle: Handle, answer: di
     return Route("GET", path, name, "credentials", summary, handle, answer, every, problems=(400, 404, 410, 422, 503))
 
 
-_CREDENTIAL = {credentials.VC: "Credential"}
+_CREDENTIAL = {JSON: "Credential", credentials.VC: "Credential"}
 CREDENTIAL_ROUTES: tuple[Route, ...] = (
     Route(
         "POST",

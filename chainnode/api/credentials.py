@@ -164,7 +164,7 @@ async def status_list(backend: Backend, request: web.Request) -> web.Response:
     place = ListPlace(_did(request, "issuer"), request.match_info["list"])
     is_signed = None if proof == "any" else proof == "signature"
     document = await backend.credentials.status_list(place, height, is_signed=is_signed)
-    return web.json_response(document, content_type=VC)
+    return _credential(request, document)
 
 
 async def issuer(backend: Backend, request: web.Request) -> web.Response:
@@ -200,7 +200,13 @@ async def role(backend: Backend, request: web.Request) -> web.Response:
         raise Malformed(MALFORMED, "role says which role")
     height = query_whole(request.query, "height")
     await wait_for_state(backend, request)
-    return web.json_response(await backend.credentials.role(_did(request, "did"), name, height), content_type=VC)
+    return _credential(request, await backend.credentials.role(_did(request, "did"), name, height))
+
+
+def _credential(request: web.Request, document: Document) -> web.Response:
+    """A credential as application/vc for who names it; clients at large know JSON by its name alone."""
+    is_named = any(VC in one for one in request.headers.getall("Accept", ()))
+    return web.json_response(document, content_type=VC if is_named else "application/json", headers={"Vary": "Accept"})
 
 
 def _did(request: web.Request, name: str) -> str:

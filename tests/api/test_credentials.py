@@ -250,3 +250,4 @@ def test_what_a_node_issues_with(tmp_path) -> None:
         with pytest.raises(Malformed) as caught:
             issuing_of(config(credentials_token_file=name), ISSUER)
         assert caught.value.code.name == "bad-config"
+        assert "credentials.issuer_key needs credentials.token_file" in caught.value.detail or name

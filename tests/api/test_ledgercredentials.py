@@ -48,6 +48,13 @@ def keys(method: str, purpose: str) -> tuple[str, bytes]:
     return "e", ISSUER.public
 
 
+async def test_a_credential_has_the_media_type_that_is_asked_for(desk: Desk) -> None:
+    for path in (f"/v1/credentials/lists/{ISSUER_DID}/1", f"/v1/roles/{HOLDER_DID}/credential?role=member"):
+        for accept, media in (("*/*", "application/json"), ("application/vc, */*;q=0.1", "application/vc")):
+            answer = await desk.client.get(path, headers={"Accept": accept})
+            assert (answer.status, answer.content_type, answer.headers["Vary"]) == (200, media, "Accept")
+
+
 async def test_a_node_of_another_operator_proves_the_list(desk: Desk) -> None:
     desk.node.issuing = Issuing(HOME, STRANGER, HOLDER_DID, TOKEN)
     desk.node.open_desks()

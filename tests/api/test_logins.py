@@ -87,7 +87,8 @@ async def test_a_key_counts_as_long_as_it_is_listed(client: TestClient, node: Cr
     late = await signed(client)
     found = await node.resolve(HOLDER_DID, NEWEST, has_proof=False)
     node.write([CLIENT, HOLDER], "identity", "deactivate", HOLDER_DID, 1, sha256(encode_identity(found.identity)).digest())
-    assert (await come_in(client, late, 422))["code"] == "method-not-authorised"
+    told = await come_in(client, late, 422)
+    assert told["code"] == "method-not-authorised" and "was deactivated" in told["detail"]
 
 
 async def test_a_challenge_runs_out_and_is_not_anothers(client: TestClient, node: CredentialNode) -> None:

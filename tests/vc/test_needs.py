@@ -7,6 +7,7 @@ import pytest
 from chainnode.did import keymethod
 from chainnode.did.multikey import encode_multikey, public_jwk
 from chainnode.types.codes import BAD_CREDENTIAL, BAD_KEY, METHOD_NOT_AUTHORISED
+from chainnode.types.limits import CREDENTIAL_ENTRIES_MAX
 from chainnode.vc import sdjwt
 from chainnode.vc.dataintegrity import ProofOptions, secured
 from chainnode.vc.jws import sign_jws
@@ -61,6 +62,15 @@ def test_what_each_form_needs() -> None:
 )
 def test_rubbish_needs_nothing(value: Any) -> None:
     assert needs_of(value) == Needs()
+
+
+def test_entries_have_a_bound() -> None:
+    def entries(count: int) -> dict[str, object]:
+        return {"credentialStatus": [{"statusListCredential": "https://lists.example/1"}] * count}
+
+    assert needs_of(entries(CREDENTIAL_ENTRIES_MAX)).lists == ("https://lists.example/1",)
+    with refused(BAD_CREDENTIAL):
+        needs_of(entries(CREDENTIAL_ENTRIES_MAX + 1))
 
 
 def test_nobody_makes_a_node_fetch_without_end() -> None:
