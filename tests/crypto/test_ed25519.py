@@ -46,6 +46,19 @@ def test_a_library_with_the_cofactored_equation_is_noticed(monkeypatch):
     assert first_deviation() == "A of mixed order, equation holds only times eight"
 
 
+@pytest.mark.parametrize("sights", [0, 1, 3])
+def test_a_bulk_verifier_that_deviates_is_noticed_even_if_only_once_it_knows_the_keys(monkeypatch, sights):
+    calls = []
+
+    def deviating(items):
+        calls.append(len(items))
+        verify = edwards.accepts_zip215 if len(calls) > sights else edwards.accepts
+        return bytes(verify(*item[1:]) for item in items)
+
+    monkeypatch.setattr(acceptance, "verify_many", deviating)
+    assert first_deviation() == "A of mixed order, equation holds only times eight"
+
+
 @given(st.integers(0, 7), st.integers(0, 7), st.binary(max_size=8), st.sampled_from([0, 1, SECRET]), st.sampled_from([0, 1, NONCE]))
 @settings(max_examples=150, deadline=None)
 def test_library_equals_plain_rule_over_all_torsion_and_zip215_accepts_what_we_accept(a_torsion, r_torsion, message, a, r):

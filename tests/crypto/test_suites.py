@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chainnode.crypto import secp256k1, sm2
 from chainnode.crypto.suites import SUITES, PrivateKey, check_public_key, generate, sign
-from chainnode.crypto.verify import verify_many, verify_one
+from chainnode.crypto.verify import verify_many, verify_many_plainly, verify_one
 from chainnode.errors import Malformed, Unavailable
 from chainnode.types.codes import BAD_KEY, SUITE_MISSING
 
@@ -217,3 +217,20 @@ def test_verify_many_marks_each_item_in_its_place():
     assert verify_many([]) == b""
     for public in (KEYS["e"].public[:31], KEYS["e"].public + b"\x00"):
         assert verify_many([("e", public, sign(KEYS["e"], b"m"), b"m")]) == b"\x00"
+
+
+@pytest.mark.parametrize("public, signature", [(33, 64), (64, 64), (32, 63), (32, 65)])
+def test_the_plain_twin_refuses_wrong_lengths(public, signature):
+    key = KEYS["e"]
+    row = ("e", (key.public * 2)[:public], (sign(key, b"m") + b"m")[:signature], b"" if signature == 65 else b"m")
+    assert verify_many_plainly([row]) == b"\x00"
+    assert verify_many_plainly([("e", key.public, sign(key, b"m"), b"m")]) == b"\x01"
+
+
+@given(st.lists(st.tuples(st.sampled_from("esz"), st.booleans(), st.binary(max_size=20)), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_the_plain_twin_equals_what_is_in_use(rows):
+    items = []
+    for suite, good, message in rows:
+        items.append((suite, KEYS[suite].public, sign(KEYS[suite], message), message if good else message + b"!"))
+    assert verify_many_plainly(items) == verify_many(items)

@@ -1,6 +1,7 @@
 """The C verifier decides as libsodium does, with and without lanes, whatever its tables hold."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from chainnode.types.limits import VERIFY_TABLES_BYTES_MAX
 from tests.crypto import edwards
 from tests.crypto.edwards import L, challenge
 from tests.native.inputs import ODD, SMALL, Inputs
+from tests.vector_files import require_vectors
 
 native = pytest.importorskip("chainnode.native._verify", reason="the C code was not built here, or CHAINNODE_NATIVE=0")
 
@@ -87,6 +89,16 @@ def test_ten_million_inputs_of_all_kinds_are_decided_as_libsodium_decides_them()
         expected = verify_many_plainly(items)
         for lanes in LANES:
             assert differences(items, native.verify_many(items, ROOMY, lanes), expected) == [], f"CHAINNODE_SEED={seed}"
+
+
+@pytest.mark.parametrize("lanes", LANES)
+def test_wycheproofs_cases_are_decided_as_stated(lanes):
+    document = json.loads(require_vectors("ed25519", "ed25519_test.json").read_text(encoding="utf-8"))
+    cases = [(group["publicKey"]["pk"], test) for group in document["testGroups"] for test in group["tests"]]
+    items = [("e", bytes.fromhex(key), bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])) for key, test in cases]
+    assert len(items) > 100
+    for _ in range(4):
+        assert [bool(mark) for mark in native.verify_many(items, ROOMY, lanes)] == [test["result"] == "valid" for _, test in cases]
 
 
 @pytest.mark.parametrize("lanes", LANES)
