@@ -1,6 +1,8 @@
 """A plain, blocking way to one node's API, for the story, which verifies from the files that it writes. Programs use `chainnode.client`."""
 
+import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from chainnode import codec
+from chainnode.cli.usage import UsageError
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.types.codes import CODES, MALFORMED, NOT_READY
 from chainnode.types.limits import BUNDLE_BYTES_MAX
@@ -15,6 +18,7 @@ from chainnode.types.transaction import Value
 
 WAIT_MS = 30_000
 _TIMEOUT_S = 60.0
+_URL = re.compile(r"https?://[^/?#\s:]+(:[0-9]{1,5})?(/\S*)?|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?(/\S*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,15 @@ class Desk:
     """One node, whose word is taken."""
 
     def __init__(self, url: str) -> None:
+        if _URL.fullmatch(url) is None:
+            raise UsageError(f"{url!r} is no URL of a node, such as http://127.0.0.1:26657")
         self.url = url.rstrip("/")
 
     def submit_raw(self, raws: Sequence[bytes]) -> list[Done]:
         """Submit signed transactions and wait for their blocks."""
         body = json.dumps({"transactions": [raw.hex() for raw in raws], "wait_ms": WAIT_MS}).encode()
-        answer = json.loads(self._ask("/v1/transactions", body))
+        answer = self._json("/v1/transactions", body)
+        assert isinstance(answer, dict)
         return [_done(one) for one in answer["transactions"]]
 
     def bundle(self, path: str) -> str:
@@ -50,11 +57,17 @@ class Desk:
 
     def get(self, path: str) -> object:
         """What a GET answers, as JSON."""
-        return json.loads(self._ask(path))
+        return self._json(path)
 
     def post(self, path: str, document: object) -> object:
         """What a POST of a JSON document answers, as JSON."""
-        return json.loads(self._ask(path, json.dumps(document).encode()))
+        return self._json(path, json.dumps(document).encode())
+
+    def _json(self, path: str, body: bytes | None = None) -> object:
+        try:
+            return json.loads(self._ask(path, body))
+        except (ValueError, RecursionError) as error:
+            raise Unavailable(NOT_READY, f"{self.url} does not answer as a node does: {path} is not JSON") from error
 
     def _ask(self, path: str, body: bytes | None = None) -> str:
         request = urllib.request.Request(self.url + path, data=body, headers={"Content-Type": "application/json"})
@@ -63,9 +76,12 @@ class Desk:
                 content: bytes = answer.read(BUNDLE_BYTES_MAX + 1)
         except urllib.error.HTTPError as error:
             raise _problem(error.read(64 * 1024), error.code) from error
+        except http.client.HTTPException as error:
+            raise Unavailable(NOT_READY, f"{self.url} does not answer as a node does: what comes is not HTTP") from error
         except OSError as error:
-            raise Unavailable(NOT_READY, f"{self.url} does not answer: {error}") from error
-        return content.decode("utf-8")
+            cause = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise Unavailable(NOT_READY, f"{self.url} does not answer: {getattr(cause, 'strerror', None) or cause}") from error
+        return content.decode("utf-8", "replace")
 
 
 def _done(one: dict[str, object]) -> Done:

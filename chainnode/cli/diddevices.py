@@ -20,7 +20,7 @@ from chainnode.crypto.verify import verify_many
 from chainnode.did.record import Control, Facts, control_value, facts_value
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed, Rejected
-from chainnode.types.codes import ALREADY_EXISTS, BAD_SIGNATURE
+from chainnode.types.codes import ALREADY_EXISTS, BAD_SIGNATURE, KEY_FILE_EXISTS
 from chainnode.types.limits import DEVICE_FILE_KEYS_MAX, DEVICE_TEMPLATE_BYTES_MAX, DEVICES_MAX
 from chainnode.types.transaction import Invocation
 from contracts.devices import SUITE, device_message, template_digest
@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if args.file is None:
         raise UsageError("name the FILE with the keys of the devices, or, with --count, the one that they go into")
     if args.count is not None:
+        if args.file.exists():
+            raise Rejected(KEY_FILE_EXISTS, f"{args.file} is there already; leave out --count to go on with its keys")
         devicekeys.save(args.file, devicekeys.draw(args.count), _passphrase(args, is_new=True))
         print(f"{args.count:,} keys drawn and sealed in {args.file}", flush=True)
     held = devicekeys.load(args.file)
@@ -72,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             print(bid.did_of(SUITE, key), key.hex())
         return 0
     parties = open_keys(args)
-    keys = held.open(_passphrase(args, is_new=False)) if held.sealed is not None else None
+    keys = _open(args, held) if held.sealed is not None else None
     asyncio.run(_register(args, held, keys, parties))
     return 0
 
@@ -82,10 +84,17 @@ def _passphrase(args: argparse.Namespace, *, is_new: bool) -> str:
     return read_passphrase(files[0] if files else None, is_new=is_new)
 
 
+def _open(args: argparse.Namespace, held: devicekeys.DeviceFile) -> tuple[PrivateKey, ...]:
+    try:
+        return held.open(_passphrase(args, is_new=False))
+    except Malformed as error:
+        raise Malformed(error.code, f"{args.file}: {error.detail}") from error
+
+
 def _write_plain(args: argparse.Namespace, held: devicekeys.DeviceFile) -> None:
     if held.sealed is None:
         raise UsageError(f"{args.file} holds no private keys")
-    lines = [f"{bid.did_of(SUITE, key.public)} {encode_private_key(key)}" for key in held.open(_passphrase(args, is_new=False))]
+    lines = [f"{bid.did_of(SUITE, key.public)} {encode_private_key(key)}" for key in _open(args, held)]
     devicekeys.save_private(args.insecure_plain, "\n".join(lines))
     print(f"{len(lines):,} private keys in the clear in {args.insecure_plain}")
 

@@ -12,12 +12,13 @@ from chainnode.bid import did_of
 from chainnode.cli.usage import UsageError
 from chainnode.cli.verify import Subparsers
 from chainnode.crypto import mnemonic
-from chainnode.crypto.keystore import BIF_IV_BYTES, IV_BYTES, SALT_BYTES, open_bif, open_sealed, seal, seal_bif
+from chainnode.crypto.keystore import BIF_IV_BYTES, IV_BYTES, SALT_BYTES, open_bif, seal, seal_bif
 from chainnode.crypto.keystrings import decode_private_key, encode_private_key, encode_public_key
 from chainnode.crypto.slip10 import DEFAULT_PATHS
 from chainnode.crypto.suites import PrivateKey, check_public_key, generate
 from chainnode.did.multikey import encode_multikey
 from chainnode.errors import Malformed
+from chainnode.node.homes import load_key
 from chainnode.storage.keys import load_key_file, save_key_file
 from chainnode.types.codes import BAD_KEY, BAD_KEY_FILE, BAD_PASSPHRASE
 
@@ -77,7 +78,7 @@ def read_passphrase(file: Path | None, *, is_new: bool) -> str:
     elif PASSPHRASE_VARIABLE in os.environ:
         passphrase = os.environ[PASSPHRASE_VARIABLE]
     elif sys.stdin.isatty():
-        passphrase = getpass.getpass("Passphrase: ")
+        passphrase = getpass.getpass(f"New passphrase (at least {PASSPHRASE_LENGTH_MIN} characters): " if is_new else "Passphrase: ")
         if is_new and getpass.getpass("Once more: ") != passphrase:
             raise Malformed(BAD_PASSPHRASE, "the two passphrases differ")
     else:
@@ -162,7 +163,7 @@ def _key_of_words(args: argparse.Namespace, words: str) -> PrivateKey:
 
 def _export(args: argparse.Namespace) -> int:
     passphrase = read_passphrase(args.passphrase_file, is_new=False)
-    key = open_sealed(load_key_file(args.file), passphrase)
+    key = load_key(args.file, passphrase)
     if args.insecure_plain:
         print(encode_private_key(key))
     else:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import logging
 import os
 import sys
 from pathlib import Path
@@ -40,8 +41,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is one of those that `--help` lists."""
     _print_anything()
+    logging.lastResort = logging.NullHandler()  # who sets up no log has none: what a command has to say is its one line
     try:
-        args = parser().parse_args(arguments)
+        args = _parse(arguments)
         code: int = args.run(args)
         sys.stdout.flush()
     except UsageError as error:
@@ -63,6 +65,15 @@ def main(arguments: list[str] | None = None) -> int:
         print("chainnode: interrupted", file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The arguments; UsageError that names the help of the command they were given to."""
+    args, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        command = " ".join(filter(None, ("chainnode", args.command, getattr(args, "action", None))))
+        raise UsageError(f"unrecognized arguments: {' '.join(unknown)}; see `{command} --help`")
+    return args
 
 
 def _print_anything() -> None:

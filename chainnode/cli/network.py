@@ -24,7 +24,7 @@ LOG_FILE = "node.log"
 REASON = "chainnode: "  # begins the last line of a node that says why it ends
 GENESIS_FILE = "genesis.json"
 VALIDATORS, PORT, PORT_MAX = 4, 26650, 65_535  # of a network, when nothing else is asked for
-START_S, STOP_S = 30.0, 15.0
+START_S, START_EACH_S, STOP_S = 30.0, 3.0, 15.0  # each node, since they share the processors
 NATIVE_SWITCH = "CHAINNODE_NATIVE"  # the one name that is no setting of a node: it counts for all processes alike
 _POLL_S = 0.1
 
@@ -73,12 +73,15 @@ class Network:
                 _check_free(address)
         for member in self.members:
             self.start_one(member)
-        deadline = time.monotonic() + START_S
+        wait_s = START_S + START_EACH_S * len(self.members)
+        deadline = time.monotonic() + wait_s
         for member in self.members:
             while not _is_ready(member.url):
                 self.check()
                 if time.monotonic() > deadline:
-                    raise Unavailable(NOT_READY, f"{member.config.node_name} did not get ready in {START_S:.0f} s:\n{log_tail(member)}")
+                    raise Unavailable(
+                        NOT_READY, f"{member.config.node_name} did not get ready in {wait_s:.0f} s; the end of its log:\n{log_tail(member)}"
+                    )
                 time.sleep(_POLL_S)
 
     def start_one(self, member: Member) -> None:
@@ -134,7 +137,7 @@ class Network:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     code = process.wait()
-                if code != 0:
+                if code not in (0, -signal.SIGTERM):  # a node that has just begun dies of our SIGTERM, as asked
                     bad.append(_ending(member, code))
                 _forget(member)
         except KeyboardInterrupt:
@@ -218,7 +221,9 @@ def log_tail(member: Member, lines: int = 8) -> str:
         last = member.log_path.read_text(errors="replace").splitlines()[-lines:]
     except OSError:
         return "(no log)"
-    return last[-1] if last and last[-1].startswith(REASON) else "\n".join(last)
+    if not last:
+        return "(nothing)"
+    return last[-1] if last[-1].startswith(REASON) else "\n".join(last)
 
 
 def get_json(url: str, timeout_s: float = 5.0) -> object:

@@ -46,8 +46,12 @@ def save_key(path: Path, key: PrivateKey, passphrase: str) -> None:
 
 
 def load_key(path: Path, passphrase: str) -> PrivateKey:
-    """Open a sealed key file."""
-    return open_sealed(load_key_file(path), passphrase)
+    """Open a sealed key file; what is wrong with it is told with its name."""
+    document = load_key_file(path)
+    try:
+        return open_sealed(document, passphrase)
+    except Malformed as error:
+        raise Malformed(error.code, f"{path}: {error.detail}") from error
 
 
 def write_home(config: Config, genesis: Genesis, node_keys: NodeKeys | None, passphrase: str) -> None:

@@ -59,6 +59,8 @@ def load_genesis(path: Path) -> Genesis:
         return genesis_from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise Malformed(BAD_GENESIS, f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    except Malformed as error:
+        raise Malformed(error.code, f"{path}: {error.detail}") from error
 
 
 class Node:

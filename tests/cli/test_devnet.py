@@ -1,6 +1,8 @@
 """`chainnode devnet` before anything runs: arguments, folders and ports. Networks that run are tested in tests/e2e."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from chainnode.types.codes import BAD_CONFIG, HOME_EXISTS, PORT_IN_USE
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import EVIDENCE_RECORDS_MAX
 
+DEAF = "import os, signal, time; signal.signal(signal.SIGTERM, lambda *_: os._exit(3)); os.write(1, b'x'); time.sleep(60)"
 PORT = 20_100  # nothing runs here: a busy port only makes these tests fail early
 
 
@@ -137,10 +140,34 @@ def test_a_busy_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
 def test_the_end_of_a_log_is_the_reason_when_there_is_one(tmp_path: Path) -> None:
     (member,) = make(tmp_path / "net")[0].members
     assert log_tail(member) == "(no log)"
+    member.log_path.write_text("")
+    assert log_tail(member) == "(nothing)"
     member.log_path.write_text("".join(f"line {number}\n" for number in range(20)))
     assert log_tail(member).splitlines() == [f"line {number}" for number in range(12, 20)]
     member.log_path.write_text("line\nchainnode: bad-config: a reason\n")
     assert log_tail(member) == "chainnode: bad-config: a reason"
+
+
+@pytest.mark.parametrize(("program", "told"), [("import time; time.sleep(60)", []), (DEAF, ["super-1 ended with exit code 3"])])
+def test_a_node_that_has_just_begun_may_die_of_our_sigterm(program: str, told: list[str], tmp_path: Path) -> None:
+    opened = make(tmp_path / "net")[0]
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    opened.members[0].process = process
+    assert process.stdout is not None
+    if told:
+        process.stdout.read(1)  # the handler is set
+    assert opened.stop() == told
+    process.stdout.close()
+
+
+def test_more_nodes_have_more_time_to_get_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, now = make(tmp_path / "net", 7)[0], [0.0]
+    monkeypatch.setattr(network.Network, "start_one", lambda *_: None)
+    monkeypatch.setattr(network, "_is_ready", lambda url: False)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda _: now.__setitem__(0, now[0] + 1))
+    with pytest.raises(Unavailable, match="super-1 did not get ready in 51 s; the end of its log:"):
+        opened.start()
 
 
 def test_documents_are_named_and_digested_without_being_held(tmp_path: Path) -> None:

@@ -43,6 +43,19 @@ async def test_the_same_command_goes_on_after_a_stop(desk: Desk) -> None:
     assert out.count("on the chain already") == 3 and len(desk.node.submitted) == before
 
 
+async def test_keys_are_not_drawn_over_those_that_are_there(desk: Desk) -> None:
+    command = ("devices", "./devices.json", "--count", COUNT, "--key-file", "%sponsor")
+    await desk.run(*command)
+    before = (desk.folder / "devices.json").read_bytes()
+    assert "leave out --count to go on with its keys" in await desk.refused("key-file-exists", *command)
+    assert (desk.folder / "devices.json").read_bytes() == before
+
+
+async def test_device_keys_under_another_passphrase_are_named(desk: Desk) -> None:
+    devicekeys.save(desk.folder / "devices.json", devicekeys.draw(1), "another horse")
+    assert "devices.json: " in await desk.refused("bad-passphrase", "devices", "./devices.json", "--key-file", "%sponsor")
+
+
 async def test_another_batch_than_before_is_noticed(desk: Desk) -> None:
     devicekeys.save(desk.folder / "all.json", drawn := devicekeys.draw(COUNT), "correct horse")
     devicekeys.save(desk.folder / "some.json", drawn[:3], "correct horse")

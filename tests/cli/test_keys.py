@@ -70,7 +70,7 @@ def test_the_wrong_passphrase_opens_nothing(tmp_path: Path, capsys: pytest.Captu
     monkeypatch.setenv(PASSPHRASE_VARIABLE, "wrong horse")
     assert main(["keys", "export", "--insecure-plain", str(file)]) == 1
     captured = capsys.readouterr()
-    assert "bad-passphrase" in captured.err and "priS" not in captured.out
+    assert captured.err == f"chainnode: bad-passphrase: {file}: The passphrase does not open this key.\n" and "priS" not in captured.out
 
 
 def test_a_short_or_missing_passphrase_is_refused(
@@ -83,6 +83,19 @@ def test_a_short_or_missing_passphrase_is_refused(
     assert main(["keys", "new", str(tmp_path / "one.json")]) == 1
     assert capsys.readouterr().err.count("bad-passphrase") == 2
     assert not (tmp_path / "one.json").exists()
+
+
+def test_a_prompt_for_a_new_passphrase_says_how_long_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.delenv(PASSPHRASE_VARIABLE)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "correct horse")
+    assert main(["keys", "new", str(tmp_path / "one.json")]) == 0
+    assert main(["keys", "export", "--insecure-plain", str(tmp_path / "one.json")]) == 0
+    assert asked == ["New passphrase (at least 8 characters): ", "Once more: ", "Passphrase: "]
+    capsys.readouterr()
 
 
 def test_a_passphrase_file_is_read_to_the_end_of_its_first_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -54,6 +55,30 @@ def test_wrong_use_is_one_line_with_a_code_and_a_way_to_help(words: list[str], c
     told = capsys.readouterr()
     assert told.err.startswith("chainnode: bad-use: ") and "--help`" in told.err and told.err.count("\n") == 1
     assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["devnet", "--once", "--evidnce", "x"], "chainnode devnet"),
+        (["query", "state", "a/00", "b"], "chainnode query"),
+        (["keys", "show", "a.json", "b"], "chainnode keys show"),
+    ],
+)
+def test_words_too_many_are_told_with_the_help_of_their_command(words: list[str], command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith(f"see `{command} --help`\n")
+
+
+def test_a_line_of_a_log_that_nobody_set_up_is_not_shown(
+    outcome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("nobody.set.this.up")
+    monkeypatch.setattr(log, "propagate", False)  # pytest has set up the root
+    monkeypatch.setattr(logging, "lastResort", logging.lastResort)
+    assert main(outcome(Rejected(NOT_FOUND, "no such thing"))) == 1
+    log.warning("answer_not_proved")
+    assert capsys.readouterr().err == "chainnode: not-found: no such thing\n"
 
 
 @pytest.mark.parametrize(

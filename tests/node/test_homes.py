@@ -158,7 +158,7 @@ def test_a_key_opens_with_its_passphrase_alone(home: Path) -> None:
     path = home / "keys" / "node.json"
     passphrase = read_passphrase_file(Path(load_config(home, {}).keys_passphrase_file))
     assert load_key(path, passphrase).public == load_genesis(home / "genesis.json").validators[0].node_key
-    refused(Malformed, BAD_PASSPHRASE, load_key, path, passphrase + "x")
+    assert refused(Malformed, BAD_PASSPHRASE, load_key, path, passphrase + "x").startswith(f"{path}: ")
 
 
 # What a folder is for
@@ -228,7 +228,7 @@ async def test_a_validator_s_folder_without_its_key_is_told(opened: Opened, home
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"chain_id": "homes-1"}', b"[" * 100_000])
 async def test_a_rubbish_genesis_is_refused_before_anything_is_written(opened: Opened, home: Path, content: bytes) -> None:
     (home / "genesis.json").write_bytes(content)
-    refused(Malformed, BAD_GENESIS, opened.open, home)
+    assert refused(Malformed, BAD_GENESIS, opened.open, home).startswith(f"{home / 'genesis.json'}: ")
     assert not (home / "data").exists()
 
 
