@@ -57,9 +57,11 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     query.add_argument("--binary", action="store_true", help="keep it in its binary form")
     query.set_defaults(run=_query)
     for parser in (status, submit, anchor, query):
-        parser.add_argument("--url", default=DEFAULT_URL, help=f"the node's API (default {DEFAULT_URL})")
+        parser.add_argument("--url", "--node", default=DEFAULT_URL, help=f"the node's API (default {DEFAULT_URL})")
     for parser in (submit, anchor):
-        parser.add_argument("--key", action="append", required=True, type=Path, metavar="FILE", help="sealed key; once per signer")
+        parser.add_argument(
+            "--key", "--key-file", action="append", required=True, type=Path, metavar="FILE", help="sealed key; once per signer"
+        )
         parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line; else environment or prompt")
     for parser in (submit, anchor, query):
         parser.add_argument("--genesis", type=Path, metavar="FILE", help="the chain's genesis.json; without it the node's word is taken")

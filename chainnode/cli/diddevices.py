@@ -53,7 +53,7 @@ def add_parser(actions: "Subparsers[argparse.ArgumentParser]") -> None:
 def run(args: argparse.Namespace) -> int:
     """Register the DIDs of device keys, which are drawn here or sign for themselves, under one control (--controller; default the sender).
 
-    Transactions that are on the chain already are passed over, so that the same command goes on after an interruption.
+    Transactions that are on the chain already are passed over, so that the same command without --count goes on after an interruption.
     """
     if args.offline_sign is not None:
         raise UsageError("--offline-sign goes with one transaction: devices are registered by who is here")

@@ -47,6 +47,11 @@ def run(one, node, tmp_path, monkeypatch, capsys):
     return run
 
 
+async def test_the_options_have_the_names_that_they_have_for_dids_too(one, run, tmp_path):
+    words = ["submit", "goods", "move", "--genesis", str(tmp_path / "genesis.json"), "--node", one.url]
+    assert await asyncio.to_thread(main, [*words, "--key-file", str(tmp_path / "anna.json")]) == 0
+
+
 async def test_a_node_says_where_it_stands(run):
     code, out, _ = await run("status")
     assert code == 0 and json.loads(out)["height"] == 3
