@@ -46,6 +46,14 @@ def test_both_readmes_show_the_same_commands_and_pages() -> None:
     assert re.findall(r"\]\((docs/[^)]*)\)", english) == re.findall(r"\]\((docs/[^)]*)\)", chinese)
 
 
+def test_both_pages_for_operators_name_the_same_things() -> None:
+    english, chinese = ((ROOT / "docs" / page).read_text().split("```") for page in ("operators.md", "operators.zh.md"))
+    assert english[1::2] == chinese[1::2]  # the commands
+    names = re.compile(r"`([^`\n]+)`")
+    said = [sorted(one for one in names.findall(" ".join(page[::2])) if "<" not in one) for page in (english, chinese)]
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("page", ["invariants.md"])
 def test_files_named_on_a_page_exist(page: str) -> None:
     for name in re.findall(r"`((?:tests|scripts|chainnode)/[\w/.]+)`", (ROOT / "docs" / page).read_text()):
