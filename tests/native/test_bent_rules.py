@@ -19,7 +19,9 @@ def objects(tmp_path_factory):
     compiler()
     folder = tmp_path_factory.mktemp("native")
     compile_all(folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CHAINNODE_NATIVE", raising=False)  # these are not what the program uses
+        yield folder
 
 
 @pytest.fixture(scope="module")
