@@ -14,6 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from chainnode.cli.usage import UsageError
 from chainnode.errors import Malformed, Rejected, Unavailable
 from chainnode.node.config import CONFIG_FILE, Config, load_config, split_address
 from chainnode.node.homes import API_PORT, PASSPHRASE_FILE, PEER_PORT, PORTS_PER_NODE, write_network
@@ -180,11 +181,19 @@ def open_network(folder: Path, *, chain_id: str, validators: int | None, port: i
 
 
 def _homes(folder: Path) -> list[Path]:
-    """The nodes' folders of the network in `folder`, in order; none when there is no network. Rejected when there is something else."""
+    """The nodes' folders of the network in `folder`, in order; none when the folder is still to be made, or empty.
+
+    Rejected for a part of a network and for a single node, UsageError for any other folder with something in it.
+    """
     found = {int(match[1]): home for home in folder.glob("super-*") if (match := re.fullmatch("super-([0-9]{1,6})", home.name))}
     homes = [found[number] for number in sorted(found)]
     if bool(homes) != (folder / GENESIS_FILE).exists() or (not homes and (folder / CONFIG_FILE).exists()):
         raise Rejected(HOME_EXISTS, f"{folder} holds something else than a network, or a part of one; name another --dir")
+    if not homes and folder.exists():
+        # The passphrase is all that an attempt leaves which was not carried to its end.
+        foreign = sorted(path.name for path in folder.iterdir() if path.name != PASSPHRASE_FILE)
+        if foreign:
+            raise UsageError(f"{folder} is not empty and holds no network of ours, but {foreign[0]!r}; name a new or an empty --dir")
     return homes
 
 

@@ -102,6 +102,23 @@ def test_a_folder_with_something_else_in_it_is_left_alone(names: tuple[str, ...]
     assert not (tmp_path / "passphrase").exists()
 
 
+@pytest.mark.parametrize("name", ["thesis.tex", ".profile", "super-one", "photos/1.jpg"])
+def test_no_keys_are_written_among_files_of_others(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("precious")
+    assert main(["devnet", "--once", "--dir", str(tmp_path / "mine"), "--port", str(PORT)]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"chainnode: bad-use: {tmp_path / 'mine'} is not empty") and told.err.count("\n") == 1 and told.out == ""
+    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == [file] and file.read_text() == "precious"
+
+
+def test_an_empty_folder_takes_a_network_and_files_beside_a_network_do_no_harm(tmp_path: Path) -> None:
+    assert make(tmp_path)[1]
+    (tmp_path / "notes.txt").write_text("mine")
+    assert not make(tmp_path)[1]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_a_network_that_was_not_made_to_the_end_leaves_nothing_in_the_way(error, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = network.write_network
