@@ -11,6 +11,7 @@ from pathlib import Path
 from chainnode import bundlewords
 from chainnode.cli.desk import Desk
 from chainnode.cli.keys import read_passphrase
+from chainnode.cli.resultwords import result_words
 from chainnode.cli.verify import Subparsers
 from chainnode.client.anchoring import digest_of
 from chainnode.client.client import Client
@@ -91,7 +92,7 @@ async def _submit_call(args: argparse.Namespace, call: Invocation, signers: list
             print(f"transaction {failed.tx_id.hex()} in block {failed.height}")
             raise
         print(f"transaction {done.tx_id.hex()} in block {done.height}")
-        print(bundlewords.value_to_text(done.values[0]))
+        print(result_words(call, done.values[0]))
 
 
 def _anchor(args: argparse.Namespace) -> int:

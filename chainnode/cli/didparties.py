@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainnode import bid, bundlewords
+from chainnode import bid
 from chainnode.cli import ask
 from chainnode.cli.didrecord import record_of
 from chainnode.cli.didwords import draft_words
 from chainnode.cli.keys import PASSPHRASE_VARIABLE, read_passphrase
+from chainnode.cli.resultwords import result_words
 from chainnode.cli.usage import UsageError
 from chainnode.client.client import Client
 from chainnode.client.failures import TransactionFailed
@@ -233,5 +234,6 @@ async def send_file(args: argparse.Namespace) -> None:
         print(draft.encode().hex())
         return
     async with ask.client_of(args, age_ms_max=None) as client:
-        for value in (await send(client, draft)).values:
-            print(bundlewords.value_to_text(value))
+        done = await send(client, draft)
+        for call, value in zip(draft.body.calls, done.values, strict=False):
+            print(result_words(call, value))

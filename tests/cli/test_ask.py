@@ -61,6 +61,7 @@ async def test_a_call_is_submitted_and_its_value_shown(run, node):
     code, out, _ = await run("submit", "goods", "move", '[1, "x", {"hex": "00ff"}]')
     tx = decode_transaction(node.blocks[4][0][0])
     assert code == 0 and out.splitlines()[0] == f"transaction {tx.tx_id.hex()} in block 4" and "done" in out.splitlines()[1]
+    assert out.splitlines()[1].startswith("goods.move returned ")
     assert tx.body.calls[0].arguments == (1, "x", b"\x00\xff")
 
 
