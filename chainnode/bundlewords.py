@@ -119,7 +119,7 @@ def _not_proved_of_transaction(fact: TransactionFact) -> tuple[str, ...]:
     if fact.result_code is None:
         notes.append("That the transaction was applied: a block also holds transactions that fail.")
     if not fact.are_signatures_checked:
-        notes.append("Its SM2 signatures: the library for them is not installed here (pip install tongsuopy).")
+        notes.append("Its SM2 signatures: the library tongsuopy is not installed here (README.md says under Commands how to install it).")
     if not all(fact.own_keys) and fact.result_code != 0:
         notes.append("That the keys which signed it speak for the signers: that needs their DID documents, or a result.")
     notes.append("That its effects still hold: later blocks may have changed them.")

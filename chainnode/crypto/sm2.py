@@ -37,7 +37,9 @@ def _library() -> tuple[Any, Any]:
         from tongsuopy.crypto import hashes
         from tongsuopy.crypto.asymciphers import ec
     except ImportError as error:
-        raise Unavailable(SUITE_MISSING, "SM2 needs tongsuopy: install chainnode[sm]") from error
+        raise Unavailable(
+            SUITE_MISSING, "SM2 needs the library tongsuopy; README.md says under Commands how to install it (extra sm)"
+        ) from error
     return ec, ec.ECDSA(hashes.SM3())
 
 

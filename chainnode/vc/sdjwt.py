@@ -34,6 +34,7 @@ _ALWAYS_SHOWN = ("iss", "nbf", "exp", "cnf", "vct", "status")  # the standard fo
 _RESERVED = ("_sd", "_sd_alg", "...")
 _MS_PER_SECOND = 1_000
 _TIME_S_MAX = 253_402_300_799
+_HOW = "README.md says under Commands how to install it (extra sdjwt)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +294,7 @@ def _library() -> Any:
         import sd_jwt.issuer
         import sd_jwt.verifier
     except ImportError as error:
-        raise Unavailable(LIBRARY_MISSING, "SD-JWT credentials need sd-jwt: install chainnode[sdjwt]") from error
+        raise Unavailable(LIBRARY_MISSING, f"SD-JWT credentials need the library sd-jwt; {_HOW}") from error
     return _Library(sd_jwt.common.SDObj, sd_jwt.issuer.SDJWTIssuer, sd_jwt.holder.SDJWTHolder, sd_jwt.verifier.SDJWTVerifier)
 
 
@@ -301,7 +302,7 @@ def _key_library() -> Any:
     try:
         from jwcrypto.jwk import JWK
     except ImportError as error:
-        raise Unavailable(LIBRARY_MISSING, "SD-JWT credentials need jwcrypto: install chainnode[sdjwt]") from error
+        raise Unavailable(LIBRARY_MISSING, f"SD-JWT credentials need the library jwcrypto; {_HOW}") from error
     return JWK
 
 

@@ -165,6 +165,7 @@ def test_sm2_without_its_library_says_so(without):
         with pytest.raises(Unavailable) as caught:
             act()
         assert caught.value.code == SUITE_MISSING
+        assert "README.md says under Commands how to install it (extra sm)" in caught.value.detail
 
 
 def test_sm2_keys_that_are_no_points_verify_nothing():

@@ -277,6 +277,9 @@ def test_texts_that_are_none(text: str) -> None:
         read(text)
 
 
+README = "README.md says under Commands how to install it"
+
+
 def test_without_the_library_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     text, plain = made(), builtins.__import__
     for missing in ("sd_jwt", "jwcrypto"):
@@ -290,4 +293,4 @@ def test_without_the_library_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None
         for call in (lambda: read(text), lambda: made()):
             with pytest.raises(Unavailable) as caught:
                 call()
-            assert caught.value.code == LIBRARY_MISSING
+            assert caught.value.code == LIBRARY_MISSING and README in caught.value.detail
