@@ -12,7 +12,6 @@ import pytest
 from chainnode.cli.network import open_network
 from chainnode.cli.usage import CommandLine
 from chainnode.cli.vc import add_parser
-from chainnode.node.homes import new_key, read_passphrase_file, save_key
 from chainnode.types.genesis import ChainParams
 from tests.e2e.test_identity_page import MARK, MASKS
 
@@ -76,25 +75,34 @@ def run_program(folder: Path, port: int) -> str:
     return told.stdout
 
 
+def prepare(folder: Path, port: int) -> None:
+    """The network, the key and the token, made as the page makes them."""
+    commands = blocks("sh")[0]
+    shell = f'chainnode() {{ case "$1" in devnet) set -- "$@" --port {port};; esac; "{sys.executable}" -m chainnode.cli.main "$@"; }}'
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", f"{shell}\n{commands}"], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
 def configure(folder: Path, port: int) -> None:
-    """The settings of the page, and the key and the token that they name."""
+    """The settings of the page, in the tables that are there."""
     config = folder / "chain" / "super-1" / "config.toml"
     text = config.read_text(encoding="utf-8")
     (block,) = blocks("toml")
     for table, content in re.findall(r"^\[(\w+)\]\n((?:\w+ = .*\n)+)", block, re.MULTILINE):
         head, mark, rest = text.partition(f"[{table}]\n")
-        assert mark
+        assert mark and f"[{table}]\n" not in rest
         for name, value in re.findall(r"^(\w+) = (.*)$", content, re.MULTILINE):
-            rest = re.sub(rf"^{name} = .*$", f"{name} = {value.replace(':26657', f':{port}')}", rest, count=1, flags=re.MULTILINE)
+            setting = f"{name} = {value.replace(':26657', f':{port}')}"
+            rest, count = re.subn(rf"^{name} = .*$", setting, rest, count=1, flags=re.MULTILINE)
+            assert count == 1
         text = head + mark + rest
     config.write_text(text, encoding="utf-8")
-    save_key(folder / "uni.json", new_key(), read_passphrase_file(folder / "chain" / "passphrase"))
-    (folder / "token").write_text("a token that nobody guesses\n", encoding="utf-8")
 
 
 def run_page(folder: Path, port: int) -> tuple[list[str], str]:
-    network, _ = open_network(folder / "chain", chain_id="devnet-1", validators=1, port=port, params=ChainParams())
+    prepare(folder, port)
     configure(folder, port + 7)
+    network, is_new = open_network(folder / "chain", chain_id="devnet-1", validators=None, port=None, params=ChainParams())
+    assert not is_new
     with network:
         network.start()
         return run_console(folder, port + 7), run_program(folder, port + 7)
