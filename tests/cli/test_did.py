@@ -1,6 +1,7 @@
 """The commands that register, resolve, change and end DIDs, on a real chain in this process; each refusal has its code."""
 
 import json
+import re
 
 import pytest
 
@@ -249,6 +250,8 @@ async def test_show_tells_what_no_document_says(anna: Desk) -> None:
     assert "is active: version 2, of block" in out and "It decides about itself." in out and "recovered by 2 of" in out
     assert "48 hours after asking" in out and "No recovery is pending." in out and "version 1: of block" in out
     assert "SHA-256 of this version" in out and "trusted: " in out
+    began, ended = (re.findall(pattern, out) for pattern in (r"version 2, of block \d+, (\S+Z)\.", r"until (\S+Z), keys"))
+    assert began == ended and len(began) == 1, "the old version ends when the new one begins, to the millisecond"
     await anna.refused("not-found", "show", "@nobody")
     await anna.refused("bad-did", "show", KEY_DID)
 
