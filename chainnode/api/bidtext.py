@@ -10,9 +10,9 @@ from aiohttp import web
 
 from chainnode.api.asking import query_choice, reach_of
 from chainnode.api.backend import Backend, Resolved
+from chainnode.api.bundletext import text_of
 from chainnode.api.resolution import PROOF_TYPE
 from chainnode.bid import PREFIX, parse_did
-from chainnode.bundlejson import bundle_to_json
 from chainnode.did import bidview
 from chainnode.did.versions import NEWEST
 from chainnode.errors import ChainError, Malformed, Unavailable
@@ -115,7 +115,7 @@ def _json(code: int, message: str, data: Members | None, resolved: Resolved | No
         body = head if data is None else f'{head[:-1]}, "data": {json.dumps(data)}}}'
     else:
         fresh = json.dumps({**(data or {}), "height": resolved.height, "time": time_to_text(resolved.time_ns)})
-        *others, last = [f'{{"type": "{PROOF_TYPE}", "bundle": {bundle_to_json(one)}}}' for one in resolved.bundles]
+        *others, last = [f'{{"type": "{PROOF_TYPE}", "bundle": {text_of(one)}}}' for one in resolved.bundles]
         proof = "".join(f'"chainProof": {one}, ' for one in others) + f'"proof": {last}'
         body = f'{head[:-1]}, "data": {fresh[:-1]}, {proof}}}}}'
     return web.Response(text=body, content_type="application/json")

@@ -16,11 +16,11 @@ from chainnode.api.asking import (
     whole,
 )
 from chainnode.api.backend import Backend, Reach
+from chainnode.api.bundletext import text_of
 from chainnode.api.forms import Json, encoded_value_json
 from chainnode.api.problems import NothingHere
 from chainnode.bid import parse_did
 from chainnode.bundlebytes import BUNDLE_MEDIA, encode_bundle
-from chainnode.bundlejson import bundle_to_json
 from chainnode.did.versions import wanted_of
 from chainnode.errors import Malformed, Rejected
 from chainnode.types.bundle import Bundle
@@ -42,7 +42,7 @@ async def bundle_response(request: web.Request, bundle: Bundle) -> web.Response:
 
 
 def _content(bundle: Bundle, is_binary: bool) -> bytes:
-    return encode_bundle(bundle) if is_binary else bundle_to_json(bundle).encode()
+    return encode_bundle(bundle) if is_binary else text_of(bundle).encode()
 
 
 async def state(backend: Backend, request: web.Request) -> web.Response:

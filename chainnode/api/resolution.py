@@ -12,10 +12,10 @@ from aiohttp import web
 from chainnode.api import dereferencing
 from chainnode.api.asking import body_of, reach_of, wait_for_height, whole
 from chainnode.api.backend import Backend, Reach, Resolved
+from chainnode.api.bundletext import text_of
 from chainnode.api.dereferencing import Members, Unresolved
 from chainnode.api.didmedia import DEREFERENCING, DEREFERENCING_OLD, DID, DOCUMENTS, RESOLUTION, RESOLUTION_OLD, URI_LIST, chosen
 from chainnode.api.jsonbody import read_json
-from chainnode.bundlejson import bundle_to_json
 from chainnode.did.syntax import RELATIVE_REF, DidUrl, parse_did_url
 from chainnode.did.versions import Wanted, wanted_of
 from chainnode.errors import ChainError, Malformed
@@ -296,7 +296,7 @@ def _with_proof(members: Members, resolved: Resolved) -> str:
     text = json.dumps(members)
     if not resolved.bundles:
         return text
-    proofs = [f'{{"type":"{PROOF_TYPE}","bundle":{bundle_to_json(one)}}}' for one in resolved.bundles]
+    proofs = [f'{{"type":"{PROOF_TYPE}","bundle":{text_of(one)}}}' for one in resolved.bundles]
     proof = f'"proof":[{",".join(proofs)}]}}'
     return f"{text[:-1]}, {proof}" if members else f"{{{proof}"
 

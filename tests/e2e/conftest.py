@@ -1,7 +1,9 @@
 """Real networks: processes, disks and sockets on loopback, in folders that are thrown away."""
 
+import fcntl
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +15,22 @@ NODES_MAX = 4
 
 
 @pytest.fixture
-def base_port() -> int:
-    """A base from which the ports of NODES_MAX nodes are free now."""
+def base_port() -> Iterator[int]:
+    """A base from which the ports of NODES_MAX nodes are free now, and no other run of these tests takes them meanwhile."""
+    folder = Path(tempfile.gettempdir()) / "chainnode-e2e-ports"
+    folder.mkdir(exist_ok=True)
     for base in range(21_000, 32_000, 100):  # below the ports that outgoing connections take
-        try:
-            for number in range(NODES_MAX):
-                for offset in (6, 7):
-                    with socket.socket() as probe:
-                        probe.bind(("127.0.0.1", base + 10 * number + offset))
-        except OSError:
-            continue
-        return base
+        with (folder / str(base)).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for number in range(NODES_MAX):
+                    for offset in (6, 7):
+                        with socket.socket() as probe:
+                            probe.bind(("127.0.0.1", base + 10 * number + offset))
+            except OSError:
+                continue
+            yield base
+            return
     raise AssertionError("no free ports")
 
 
