@@ -3,8 +3,7 @@
 Member, business and custodian are admissions, which any super node may make; the others come by governance alone.
 """
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from chainnode import codec
@@ -24,8 +23,9 @@ from chainnode.types.codes import (
     ROLE_UNKNOWN,
     TOO_MANY,
 )
-from chainnode.types.limits import DID_BYTES_MAX, NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX, SUPERS_MAX
+from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX, SUPERS_MAX
 from chainnode.types.transaction import Event, Value
+from chainnode.vc.rolerecord import RoleGrant, read_role_grants, role_key
 from contracts.arguments import check_did, check_digest, check_text
 
 NAME = "roles"
@@ -38,34 +38,16 @@ MEMBER = "member"
 CUSTODIAN = "custodian"
 ROLES = (SUPER, BACKBONE, SERVICE, SUPERVISION, BUSINESS, MEMBER, CUSTODIAN)
 BY_SUPER_NODE = (BUSINESS, MEMBER, CUSTODIAN)
-_HOLDER_PREFIX = b"\x01"
+Grant = RoleGrant
 _SUPERS_KEY = b"\x02"
 _HOLDERS_CACHED = 16_384
 _INT64_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A role that somebody holds. `expires_ms` 0: never. `evidence` is the digest of what it rests on, empty at genesis.
-
-    `by` is a super node's DID, `governance:<number of the proposal>`, or `genesis`.
-    """
-
-    role: str
-    expires_ms: int
-    evidence: bytes
-    by: str
-    height: int
-
-    def is_valid_at(self, time_ms: int) -> bool:
-        """Whether it has not expired at this block time."""
-        return self.expires_ms == 0 or time_ms < self.expires_ms
-
-
 @lru_cache(maxsize=_HOLDERS_CACHED)
 def holder_key(did: str) -> bytes:
     """The key of a DID's grants in the store `roles`. 33 bytes."""
-    return _HOLDER_PREFIX + hashlib.sha256(did.encode()).digest()
+    return role_key(did)
 
 
 def encode_grants(did: str, grants: tuple[Grant, ...]) -> bytes:
@@ -77,19 +59,7 @@ def encode_grants(did: str, grants: tuple[Grant, ...]) -> bytes:
 @lru_cache(maxsize=_HOLDERS_CACHED)
 def decode_grants(value: bytes) -> tuple[Grant, ...]:
     """The grants of a value under `holder_key`. Hot: every transaction asks for its sender's."""
-    _, items = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)
-    return tuple(_decode_grant(item) for item in codec.as_array(items))
-
-
-def _decode_grant(value: Value) -> Grant:
-    role, expires_ms, evidence, by, height = codec.as_array(value, 5)
-    return Grant(
-        role=codec.as_str(role, NAME_BYTES_MAX),
-        expires_ms=codec.as_int(expires_ms, 0, _INT64_MAX),
-        evidence=codec.as_bytes(evidence, length_max=32),
-        by=codec.as_str(by, DID_BYTES_MAX),
-        height=codec.as_int(height, 0, _INT64_MAX),
-    )
+    return read_role_grants(value)[1]
 
 
 def grants(state: State, did: str) -> tuple[Grant, ...]:

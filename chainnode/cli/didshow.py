@@ -112,7 +112,8 @@ def _absence(did: str, identity: Identity | None, wanted: Wanted, as_of: str) ->
     """Why there is no document."""
     if identity is None:
         what = "is not registered" if wanted == NEWEST else "has no such version, or is not registered,"
-        return Rejected(NOT_FOUND, f"{did} {what} {as_of}; that is proved")
+        slip = "" if parse_did(did).is_registrable or parse_did(did).suite is None else "; no key has this DID: is a letter wrong?"
+        return Rejected(NOT_FOUND, f"{did} {what} {as_of}; that is proved{slip}")
     if not identity.is_active:
         return Rejected(DEACTIVATED, f"{did} was deactivated in block {identity.height}, for ever; that is proved")
     return None

@@ -90,6 +90,7 @@ class _Gathered:
 
     @property
     def lists(self) -> StatusLists:
+        """The status lists, as the verifier takes them."""
         return StatusLists(self.signed, self.proved, self.as_of)
 
 

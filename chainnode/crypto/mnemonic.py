@@ -28,9 +28,11 @@ class _WordList(Protocol):
 
     wordlist: list[str]
 
-    def check(self, mnemonic: str) -> bool: ...
+    def check(self, mnemonic: str) -> bool:
+        """Whether the words are of the list and their checksum holds."""
 
-    def to_mnemonic(self, data: bytes) -> str: ...
+    def to_mnemonic(self, data: bytes) -> str:
+        """The words of entropy."""
 
 
 def _bad(detail: str) -> Malformed:

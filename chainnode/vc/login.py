@@ -4,8 +4,6 @@ The application keeps one secret of 32 bytes and a `Nonces`; between the two ste
 a code that only the secret makes. So nobody can sign a challenge in advance, and asking for many fills no memory.
 """
 
-import base64
-import binascii
 import heapq
 import hmac
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from chainnode.types.codes import (
 )
 from chainnode.types.limits import CHAIN_ID_BYTES_MAX, DID_URL_BYTES_MAX, LOGIN_LIFETIME_MS_MAX, LOGIN_NONCES_MAX, NAME_BYTES_MAX
 from chainnode.vc.dataintegrity import AUTHENTICATION_METHOD, ResolveMethod
+from chainnode.vc.jws import from_base64url, to_base64url
 from chainnode.vc.signatures import SIGNATURE_BYTES, sign_message, verify_message
 
 TAG = "chainnode login 1"
@@ -97,7 +96,7 @@ def new_challenge(domain: str, nonce: bytes, now_ms: int, lifetime_ms: int, *, c
     """A challenge of the application `domain`; the caller draws the 16 bytes of `nonce`, and keeps `secret` to itself."""
     assert len(nonce) == NONCE_BYTES and len(secret) == SECRET_BYTES and 0 < lifetime_ms <= LOGIN_LIFETIME_MS_MAX
     expires_ms = now_ms + lifetime_ms
-    made = Challenge(domain, chain_id, _text_of(nonce + _code(secret, domain, chain_id, nonce, expires_ms)), expires_ms)
+    made = Challenge(domain, chain_id, to_base64url(nonce + _code(secret, domain, chain_id, nonce, expires_ms)), expires_ms)
     check_challenge(made)
     return made
 
@@ -200,16 +199,12 @@ def _code(secret: bytes, domain: str, chain_id: str, nonce: bytes, expires_ms: i
     return hmac.digest(secret, _CODE_TAG + lines, "sha256")[:_CODE_BYTES]
 
 
-def _text_of(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def _bytes_of(nonce: str) -> bytes:
     try:
-        data = base64.b64decode(nonce + "=" * (-len(nonce) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        data = from_base64url(nonce)
+    except Malformed:
         data = b""
-    if len(data) != NONCE_BYTES + _CODE_BYTES or _text_of(data) != nonce:
+    if len(data) != NONCE_BYTES + _CODE_BYTES:
         raise Malformed(MALFORMED, f"nonce is base64url of {NONCE_BYTES + _CODE_BYTES} bytes, without padding")
     return data
 

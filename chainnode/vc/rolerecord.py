@@ -1,4 +1,4 @@
-"""The roles of a DID as the ledger keeps them, for who reads a proof of them. The contract `roles` writes them and says what they mean."""
+"""The roles of a DID as the ledger keeps them. The contract `roles` writes them; verifiers read them in proofs."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,13 +16,20 @@ _INT64_MAX = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class RoleGrant:
-    """A role, until when (0: without end), the digest of what it rests on (empty at genesis), by whom, in which block."""
+    """A role, until when (ms, 0: without end), the digest of what it rests on (empty at genesis), by whom, in which block.
+
+    `by` is a super node's DID, `governance:<number of the proposal>`, or `genesis`.
+    """
 
     role: str
     expires_ms: int
     evidence: bytes
     by: str
     height: int
+
+    def is_valid_at(self, time_ms: int) -> bool:
+        """Whether it has not expired at this block time."""
+        return self.expires_ms == 0 or time_ms < self.expires_ms
 
 
 def role_key(did: str) -> bytes:
@@ -32,10 +39,16 @@ def role_key(did: str) -> bytes:
 
 def decode_role_grants(value: bytes, did: str) -> tuple[RoleGrant, ...]:
     """The roles of a value under `role_key(did)`; Malformed(BAD_CREDENTIAL_PROOF) when it is of another DID."""
-    name, items = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)
+    name, grants = read_role_grants(value)
     if name != did:
         raise Malformed(BAD_CREDENTIAL_PROOF, "the roles are of another DID")
-    return tuple(map(_grant, codec.as_array(items)))
+    return grants
+
+
+def read_role_grants(value: bytes) -> tuple[Value, tuple[RoleGrant, ...]]:
+    """Whose roles a value holds, and the roles."""
+    name, items = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 2)
+    return name, tuple(map(_grant, codec.as_array(items)))
 
 
 def _grant(value: Value) -> RoleGrant:
