@@ -165,6 +165,7 @@ async def test_absence_is_proved_and_is_an_error_with_its_code(desk: Desk) -> No
     detail = await desk.refused("not-found", "resolve", "@nobody", "--save", "./absent.json")
     assert detail.startswith(f"{desk.did('nobody')} is not registered as of block")
     assert detail.endswith("that is proved") and "as of block" in detail and "traced to the genesis file" in desk.err
+    assert "letter" in await desk.refused("not-found", "resolve", desk.did("nobody") + "x")  # a suffix of 23 bytes
     assert bundle_from_json((desk.folder / "absent.json").read_text())
     await desk.refused("not-found", "resolve", "@nobody", "--offline", "./absent.json")
     await desk.refused("other-question", "resolve", "@anna", "--offline", "./absent.json")
