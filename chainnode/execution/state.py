@@ -8,6 +8,7 @@ from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 
 Entry = tuple[bytes, bytes | None]  # None deletes
+Mark = tuple[int, int, int, int]  # lengths of what is undone: writes, additions to the index, groups of the log, events
 
 
 class Reader(Protocol):
@@ -28,6 +29,8 @@ class Reader(Protocol):
 
 class State:
     """Reads through, writes into the overlay. `rollback` takes back all since the last `checkpoint`, events and log too.
+
+    `undo_to` takes back what came behind a `mark`: for a contract that lets a part of a transaction fail.
 
     The index is flat, not in the state tree, and never deleted: facts of the chain that nobody needs a proof for.
     """
@@ -96,6 +99,31 @@ class State:
         """Tell the world; forgotten when the transaction fails."""
         self._events.append(event)
 
+    def mark(self) -> Mark:
+        """Where this transaction stands, for `undo_to`. Marks end with the transaction."""
+        return len(self._undo), len(self._index_added), len(self._groups), len(self._events)
+
+    def undo_to(self, mark: Mark) -> None:
+        """Undo all that was done behind the mark; later marks are void."""
+        undone, indexed, groups, events = mark
+        assert undone <= len(self._undo) and indexed <= len(self._index_added) and events <= len(self._events), "a void mark"
+        assert self._groups_before <= groups <= len(self._groups), "a void mark"
+        for place, was_there, value in reversed(self._undo[undone:]):
+            if was_there:
+                self._writes[place] = value
+            else:
+                del self._writes[place]
+        del self._undo[undone:]
+        for space, keys in self._index_added[indexed:]:
+            for key in keys:
+                del self._index[space][key]
+        del self._index_added[indexed:]
+        if len(self._groups) > groups:
+            self._log_size -= sum(len(group.middles) for group in self._groups[groups:])
+            del self._groups[groups:]
+            self._growth = None
+        del self._events[events:]
+
     # For the engine
 
     def checkpoint(self) -> None:
@@ -106,19 +134,7 @@ class State:
 
     def rollback(self) -> None:
         """Undo all since the checkpoint."""
-        for place, was_there, value in reversed(self._undo):
-            if was_there:
-                self._writes[place] = value
-            else:
-                del self._writes[place]
-        for space, keys in self._index_added:
-            for key in keys:
-                del self._index[space][key]
-        if len(self._groups) > self._groups_before:
-            self._log_size -= sum(len(group.middles) for group in self._groups[self._groups_before :])
-            del self._groups[self._groups_before :]
-            self._growth = None
-        self._events.clear()
+        self.undo_to((0, 0, self._groups_before, 0))
         self.checkpoint()
 
     def take_events(self) -> tuple[Event, ...]:

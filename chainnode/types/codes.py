@@ -193,5 +193,89 @@ STATUS_FINAL = Code(1016, "status-final", "What was revoked stays revoked.")
 # 1100-1199: chains
 BAD_CHAIN = Code(1100, "bad-chain", "What is to be recorded of a chain is not valid.")
 AC_TAKEN = Code(1101, "ac-taken", "The AC number is another chain's for ever, or the chain has another number.")
+BAD_CHAIN_FORM = Code(1102, "bad-chain-form", "The form of a chain lacks a field, has one that is unknown, or one that is not of its kind.")
+APPLICATION_CLOSED = Code(1103, "application-closed", "The application was decided or withdrawn.")
+CHAIN_CLOSED = Code(1104, "chain-closed", "The chain is suspended, frozen, revoked or expired.")
+NOT_OPERATOR = Code(1105, "not-operator", "Neither the operator of the chain nor one of its gateways has signed, as this call needs.")
+WRONG_CHAIN_STATUS = Code(1106, "wrong-chain-status", "The chain is in a state that does not allow this.")
+CHAIN_APPEAL_OPEN = Code(1107, "chain-appeal-open", "An appeal of the chain is open and must be answered first.")
+NO_CHAIN_APPEAL = Code(1108, "no-chain-appeal", "No such appeal of the chain is open.")
+NOT_YOURS_TO_CHANGE = Code(1109, "not-yours-to-change", "This field was judged by the council: it takes a new application.")
+
+# 1150-1174: packets to other chains, their application `evidence`, and messages of the incumbent
+BAD_PACKET = Code(1150, "bad-packet", "The bytes of a packet or of an acknowledgement are not valid.")
+PACKET_TIMED_OUT = Code(1151, "packet-timed-out", "The packet's timeout has passed; it can no longer be received.")
+BAD_TIMEOUT = Code(1152, "bad-timeout", "A packet's timeout lies behind the block time and the client's latest, at most 24 hours ahead.")
+TIMEOUT_NOT_REACHED = Code(1153, "timeout-not-reached", "The other chain's header is from before the packet's timeout.")
+WRONG_COUNTERPARTY = Code(1154, "wrong-counterparty", "The packet is of or for another client than the registered counterparty.")
+PACKET_DIFFERS = Code(1155, "packet-differs", "The packet is not the one that was sent under this number.")
+PORT_UNKNOWN = Code(1156, "port-unknown", "No application has this port.")
+PACKETS_FULL = Code(1157, "packets-full", "So many packets are open that no more can be sent until some have ended.")
+EVIDENCE_NOT_PROVED = Code(1160, "evidence-not-proved", "The record is not shown to be in this chain's evidence log.")
+BAD_CCP = Code(1165, "bad-ccp", "A cross-chain message of the incumbent's protocol is not valid, or no packet can carry it.")
+
+# 1175-1199: receipts that move from chain to chain
+RECEIPT_AWAY = Code(1175, "receipt-away", "The receipt is locked: it is in force on another chain, or on its way.")
+RECEIPT_GUEST = Code(1176, "receipt-guest", "The goods of the receipt are on another chain, and this can be done there alone.")
+NOT_AWAY = Code(1177, "not-away", "No receipt that is away left by this client in the packet named, so none comes back this way.")
+BAD_ROUTE = Code(1178, "bad-route", "The receipt would come to a chain where it has been, or has too many chains behind it.")
+RESERVED_ID = Code(1179, "reserved-id", "Ids of this form are given to receipts that come from other chains.")
+BAD_MOVE = Code(1180, "bad-move", "What the packet says of the receipt is not what the ledger says, or does not decode.")
+
+# 1250-1299: supervision
+ACCOUNT_FROZEN = Code(1250, "account-frozen", "The supervision nodes froze a signer: it can appeal, and do nothing else.")
+BAD_ORDER = Code(1251, "bad-order", "The order of supervision names no target that it could freeze, or no time that it could last.")
+ORDER_CLOSED = Code(1252, "order-closed", "The order of supervision is not at the stage that the call needs.")
+ALREADY_SIGNED = Code(1253, "already-signed", "This supervision node has said so already.")
+ALREADY_FROZEN = Code(1254, "already-frozen", "An order of supervision is in force for this target.")
+TOO_FEW_SUPERVISORS = Code(1255, "too-few-supervisors", "A chain freezes nothing before it has two supervision nodes.")
+TARGET_PROTECTED = Code(1256, "target-protected", "Supervision nodes are not frozen by each other; their role is for governance to take.")
+NOT_TARGET = Code(1257, "not-target", "Only whom the order of supervision concerns may appeal against it.")
+APPEAL_OPEN = Code(1258, "appeal-open", "An appeal against this order waits for its answer.")
+NO_APPEAL = Code(1259, "no-appeal", "No appeal against this order is open.")
+STILL_IN_FORCE = Code(1260, "still-in-force", "The order of supervision has not ended.")
+
+# 1350-1399: EVM chains, and statements of attestors
+BAD_RLP = Code(1350, "bad-rlp", "The bytes are not RLP in its one form, or not of what was expected.")
+BAD_EVM_HEADER = Code(1351, "bad-evm-header", "A field of a header of an EVM chain breaks a rule.")
+NOT_ENOUGH_SEALS = Code(1352, "not-enough-seals", "Fewer than two thirds of the trusted validators sealed the header.")
+BAD_ATTESTATION = Code(1353, "bad-attestation", "A statement of attestors is not valid, or not of what was asked.")
+NOT_ENOUGH_ATTESTORS = Code(1354, "not-enough-attestors", "Fewer attestors than the client asks for signed the statement.")
+
+# 1110-1149: light clients of other chains
+CLIENT_UNKNOWN = Code(1110, "client-unknown", "There is no light client with this id.")
+CLIENT_FROZEN = Code(
+    1111, "client-frozen", "The light client, or the one that it rests on, was frozen: the other chain contradicted itself."
+)
+CLIENT_EXPIRED = Code(1112, "client-expired", "The light client has heard nothing for so long that it can trust nothing any more.")
+BAD_CLIENT = Code(1113, "bad-client", "A light client cannot begin, or go on, with these states.")
+NOT_RELAYER = Code(1114, "not-relayer", "Only the relayers on the light client's list may do this.")
+CONSENSUS_UNKNOWN = Code(1115, "consensus-unknown", "The light client has no state of this height.")
+NO_COUNTERPARTY = Code(
+    1116, "no-counterparty", "The light client has no counterparty yet: nobody said which client follows this chain there."
+)
+COUNTERPARTY_SET = Code(1117, "counterparty-set", "The light client has its counterparty, which never changes.")
+NO_MISBEHAVIOUR = Code(1118, "no-misbehaviour", "The headers do not show that the other chain contradicted itself.")
+KIND_UNKNOWN = Code(1119, "kind-unknown", "There is no kind of light client with this name.")
+STALE_HEADER = Code(1120, "stale-header", "The header is older than all states that the light client keeps.")
+CLIENT_ACTIVE = Code(1121, "client-active", "The light client is active; there is nothing to recover.")
+NOT_CREATOR = Code(1122, "not-creator", "Only who is on record as the light client's creator may do this.")
+
+# 1200-1249: what chains report of themselves
+FEED_UNKNOWN = Code(1200, "feed-unknown", "There is no feed with this name.")
+BAD_FEED = Code(1201, "bad-feed", "A report lacks a field, has one that is unknown, or one that is not of its kind.")
+FEED_TOO_SOON = Code(1202, "feed-too-soon", "The last report of this feed is younger than the interval.")
+FEED_CONTRADICTED = Code(1203, "feed-contradicted", "A reported block is not the one that the chain's validators signed.")
+
+# 1300-1349: the relay between chains (never inside a block)
+ENDPOINT_LIES = Code(1300, "endpoint-lies", "What an endpoint says of its chain does not verify; another is asked from now on.")
+CHAIN_SILENT = Code(1301, "chain-silent", "No endpoint of the chain answers well and in time.")
+READ_ONLY = Code(1302, "read-only", "The relay can follow a chain of this family, but has no way to send transactions to it.")
+ROUTE_WRONG = Code(1303, "route-wrong", "The clients that a route names do not follow each other's chains.")
+TRUST_ROOT_WRONG = Code(
+    1304, "trust-root-wrong", "The chain does not follow from the genesis file or header that the relay was told to trust."
+)
+PROGRESS_DAMAGED = Code(1305, "progress-damaged", "The relay's file of progress is damaged; without it the relay looks back further once.")
+NOTHING_SUBMITTED = Code(1306, "not-submitted", "What a chain answers does not say whether it applied the relay's transaction.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

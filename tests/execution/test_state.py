@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chainnode import merkle
 from chainnode.evidencelog import EMPTY_LOG, LeafGroup
-from chainnode.execution.state import State
+from chainnode.execution.state import Mark, State
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 from tests.execution.readers import DictReader
@@ -47,6 +47,7 @@ class AnyUse(RuleBasedStateMachine):
         self.plain = Plain()
         self.state = State(self.reader, self.log)
         self.saved = deepcopy(self.plain)
+        self.marks: list[tuple[Mark, Plain]] = []  # within the transaction, the oldest first
 
     @rule(store=STORES, key=KEYS, value=VALUES)
     def put(self, store: str, key: bytes, value: bytes) -> None:
@@ -100,10 +101,25 @@ class AnyUse(RuleBasedStateMachine):
     def checkpoint(self) -> None:
         self.state.checkpoint()
         self.saved = deepcopy(self.plain)
+        self.marks = []
+
+    @rule()
+    def mark(self) -> None:
+        self.marks.append((self.state.mark(), deepcopy(self.plain)))
+
+    @precondition(lambda self: self.marks)
+    @rule(data=st.data())
+    def undo(self, data: st.DataObject) -> None:
+        place = data.draw(st.integers(0, len(self.marks) - 1))
+        mark, plain = self.marks[place]
+        self.state.undo_to(mark)
+        self.plain = deepcopy(plain)
+        del self.marks[place + 1 :]
 
     @rule()
     def rollback(self) -> None:
         self.state.rollback()
+        self.marks = []
         self.plain = deepcopy(self.saved)
         self.plain.events = []  # events end with their transaction, whatever comes of it
 
@@ -123,6 +139,7 @@ class AnyUse(RuleBasedStateMachine):
         self.plain = Plain(values=self.plain.values, index=self.plain.index)
         self.state = State(self.reader, self.log)
         self.saved = deepcopy(self.plain)
+        self.marks = []
 
     @invariant()
     def the_writes_are_those_of_the_block(self) -> None:
@@ -176,6 +193,41 @@ def test_what_was_undone_is_not_undone_again() -> None:
         state.rollback()
         state.rollback()
         assert (store.get(b"k"), state.index_get("tx", b"i"), state.log_size, state.take_events()) == (b"kept", None, 0, ())
+
+
+def test_a_part_of_a_transaction_is_undone_and_the_rest_kept() -> None:
+    state = State(DictReader({("roles", b"k"): b"below"}))
+    store = state.store("roles")
+    store.put(b"k", b"before")
+    state.index_put("tx", b"before", b"1")
+    state.log_append(LeafGroup(b"", (b"before",), b""))
+    state.emit(event("before"))
+    outer = state.mark()
+    store.put(b"k", b"between")
+    inner = state.mark()
+    for mark, left in ((inner, b"between"), (outer, b"before"), (outer, b"before")):
+        store.delete(b"k")
+        store.put(b"new", b"v")
+        state.index_put("tx", b"behind", b"1")
+        state.log_append(LeafGroup(b"", (b"a", b"b"), b""))
+        assert state.log_growth()[0].size == 3
+        state.emit(event("behind"))
+        state.undo_to(mark)
+        assert (store.get(b"k"), store.get(b"new")) == (left, None)
+        assert (state.index_get("tx", b"before"), state.index_get("tx", b"behind")) == (b"1", None)
+        assert (state.log_size, state.log_growth()[0].size) == (1, 1)
+    assert state.take_events() == (event("before"),)
+    state.rollback()
+    assert (store.get(b"k"), state.log_size) == (b"below", 0)
+
+
+def test_a_mark_ends_with_its_transaction() -> None:
+    state = State(DictReader())
+    state.store("roles").put(b"k", b"v")
+    mark = state.mark()
+    state.checkpoint()
+    with pytest.raises(AssertionError):
+        state.undo_to(mark)
 
 
 def test_deletions_do_not_use_up_the_limit() -> None:
