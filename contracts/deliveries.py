@@ -15,6 +15,7 @@ from contracts.receiptrules import (
     carve,
     close,
     open_receipt,
+    require_at_home,
     require_consent_of_pledgees,
     require_holder,
     require_idle,
@@ -30,6 +31,7 @@ def delivery_order(
 ) -> Value:
     """Order some or all packages of a receipt delivered to `consignee`. By the holder; pledgees sign too."""
     found = open_receipt(call, state, receipt_id, sequence)
+    require_at_home(found)
     require_idle(found)
     require_not_frozen(found)
     require_holder(call, found)

@@ -17,7 +17,7 @@ from contracts.arguments import check_did, check_text
 from contracts.receiptrecords import Pledge, Receipt
 from contracts.receiptrules import (
     open_receipt,
-    require_custodian,
+    require_custodian_of,
     require_holder,
     require_idle,
     require_not_frozen,
@@ -47,7 +47,7 @@ def pledge(
     """Pledge a receipt at once: holder, pledgee and custodian sign one transaction. Arguments as in `pledge_propose`."""
     found = _require_pledgeable(call, state, receipt_id, sequence)
     require_party(call, state, "pledgee", pledgee)
-    require_custodian(call, state, found.custodian)
+    require_custodian_of(call, state, found)
     terms = _terms(call, found, pledgee, amount, currency, due_ms, text, until_ms=0)
     return _accept(call, state, found, terms, evidence)
 
@@ -85,7 +85,7 @@ def pledge_accept(call: Call, state: State, receipt_id: str, sequence: int, evid
     found = open_receipt(call, state, receipt_id, sequence)
     terms = _require_proposal(call, found)
     require_party(call, state, "pledgee", terms.pledgee)
-    require_custodian(call, state, found.custodian)
+    require_custodian_of(call, state, found)
     require_not_frozen(found)
     return _accept(call, state, found, terms, evidence)
 

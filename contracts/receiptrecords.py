@@ -14,19 +14,28 @@ from chainnode.types.transaction import Value
 STORE = "receipts"
 _RECORD_VERSION = 1
 _RECORD_FIELDS = 24
+_MOVED_VERSION = 2  # of a record that says where the receipt came from or has gone to
+_MOVED_FIELDS = 26
 _RECEIPT_PREFIX = b"\x01"
+GUEST_PREFIX = "moved:"  # of the ids of receipts from other chains
 
 
 class Status(StrEnum):
-    """Where a receipt is in its life. Only `ACTIVE` and `DELIVERING` cover goods; the others never change again."""
+    """Where a receipt is in its life.
+
+    `ACTIVE` and `DELIVERING` are in force. `MOVED` is locked: the receipt is in force on another chain, or on its way there
+    or back. The others never change again.
+    """
 
     ACTIVE = "active"
     DELIVERING = "delivering"  # a delivery order is open
+    MOVED = "moved"  # to another chain
     SPLIT = "split"
     MERGED = "merged"
     SUPERSEDED = "superseded"  # by a receipt over what a part delivery left
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
+    RETURNED = "returned"  # to the chain where it came from
 
 
 class HoldKind(StrEnum):
@@ -90,12 +99,49 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a receipt came from, whose goods are on another chain.
+
+    `client_id` is this chain's client of the chain `chain_id`, where the receipt is `receipt_id`; it came in the packet
+    `packet_sequence`. `path` are the (chain, receipt) before that, the one with the goods first, as the last of them said.
+    """
+
+    client_id: str
+    chain_id: str
+    receipt_id: str
+    packet_sequence: int
+    path: tuple[tuple[str, str], ...]
+
+    @property
+    def lineage(self) -> tuple[tuple[str, str], ...]:
+        """Each (chain, receipt) before this one, the one with the goods first."""
+        return (*self.path, (self.chain_id, self.receipt_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Where a receipt has gone to: in which packet to which chain, as which receipt there, for whom.
+
+    `has_arrived`: that chain's answer is known here. Until then the packet may still fail, and the receipt be in force again.
+    """
+
+    client_id: str
+    chain_id: str
+    packet_sequence: int
+    receipt_id: str
+    holder: str
+    has_arrived: bool
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A warehouse receipt after its last operation.
 
     `sequence` counts its operations, from 1. `holder` controls it and owns the goods. `depositor` None: receipts of
     several depositors were merged. `offered_to` None: no transfer is offered. `document` is the digest of the receipt's
     document, `evidence` that of what the last operation rests on. Heights are those of the first and the last operation.
+    `origin` None: its goods are on this chain. `away` None: it has not moved to another chain, or is back.
     """
 
     receipt_id: str
@@ -121,10 +167,27 @@ class Receipt:
     children: tuple[str, ...]
     created_height: int
     changed_height: int
+    origin: Origin | None = None
+    away: Away | None = None
+
+    @property
+    def covers_goods(self) -> bool:
+        """Whether packages of this chain are under it: it is in force with them, here or elsewhere."""
+        return self.origin is None and (self.status in IN_FORCE or self.status is Status.MOVED)
+
+    @property
+    def is_going_home(self) -> bool:
+        """Whether it was sent back the way it came."""
+        return self.origin is not None and self.away is not None and self.away.client_id == self.origin.client_id
 
     def pledges_at(self, time_ms: int) -> tuple[Pledge, ...]:
         """Pledges, and proposals that have not lapsed at this block time."""
         return tuple(pledge for pledge in self.pledges if not pledge.is_proposal or time_ms < pledge.until_ms)
+
+
+def guest_id(client_id: str, packet_sequence: int) -> str:
+    """The id of a receipt that came from another chain in this packet to this client; no other packet of the client has the number."""
+    return f"{GUEST_PREFIX}{client_id}:{packet_sequence}"
 
 
 def receipt_key(receipt_id: str) -> bytes:
@@ -135,9 +198,12 @@ def receipt_key(receipt_id: str) -> bytes:
 def encode_receipt(receipt: Receipt) -> bytes:
     """The value of a receipt in the state tree; at most about 40 KiB, with 256 children."""
     order = receipt.order
+    moves: tuple[Value, ...] = ()
+    if receipt.origin is not None or receipt.away is not None:
+        moves = (_origin_value(receipt.origin), _away_value(receipt.away))
     return codec.encode(
         (
-            _RECORD_VERSION,
+            _MOVED_VERSION if moves else _RECORD_VERSION,
             receipt.receipt_id,
             receipt.status.value,
             receipt.sequence,
@@ -161,14 +227,19 @@ def encode_receipt(receipt: Receipt) -> bytes:
             receipt.children,
             receipt.created_height,
             receipt.changed_height,
+            *moves,
         )
     )
 
 
 def decode_receipt(value: bytes) -> Receipt:
     """The receipt of a value from the state tree. Malformed for other bytes."""
-    fields = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), _RECORD_FIELDS)
-    codec.as_int(fields[0], _RECORD_VERSION, _RECORD_VERSION)
+    fields = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
+    has_moved = fields[:1] == (_MOVED_VERSION,)
+    codec.as_array(fields, _MOVED_FIELDS if has_moved else _RECORD_FIELDS)
+    codec.as_int(fields[0], _RECORD_VERSION, _MOVED_VERSION)
+    if has_moved and fields[-2:] == (None, None):
+        raise Malformed(MALFORMED, "a receipt that has not moved, in the form of one that has")
     return Receipt(
         receipt_id=_text(fields[1]),
         status=_word(Status, fields[2]),
@@ -193,6 +264,8 @@ def decode_receipt(value: bytes) -> Receipt:
         children=tuple(_text(item) for item in codec.as_array(fields[21])),
         created_height=_count(fields[22]),
         changed_height=_count(fields[23]),
+        origin=_origin(fields[24]) if has_moved else None,
+        away=_away(fields[25]) if has_moved else None,
     )
 
 
@@ -234,6 +307,45 @@ def _hold(value: Value) -> Hold:
 def _order(value: Value) -> Order:
     consignee, unit_count, digest, height = codec.as_array(value, 4)
     return Order(_text(consignee), _count(unit_count), _digest(digest), _count(height))
+
+
+def _origin_value(origin: Origin | None) -> Value:
+    if origin is None:
+        return None
+    return (origin.client_id, origin.chain_id, origin.receipt_id, origin.packet_sequence, origin.path)
+
+
+def _origin(value: Value) -> Origin | None:
+    if value is None:
+        return None
+    client_id, chain_id, receipt_id, packet_sequence, path = codec.as_array(value, 5)
+    return Origin(_text(client_id), _text(chain_id), _text(receipt_id), _count(packet_sequence), _path(path))
+
+
+def _path(value: Value) -> tuple[tuple[str, str], ...]:
+    steps = [codec.as_array(step, 2) for step in codec.as_array(value)]
+    return tuple((_text(chain_id), _text(receipt_id)) for chain_id, receipt_id in steps)
+
+
+def _away_value(away: Away | None) -> Value:
+    if away is None:
+        return None
+    return (away.client_id, away.chain_id, away.packet_sequence, away.receipt_id, away.holder, away.has_arrived, away.height)
+
+
+def _away(value: Value) -> Away | None:
+    if value is None:
+        return None
+    client_id, chain_id, packet_sequence, receipt_id, holder, has_arrived, height = codec.as_array(value, 7)
+    return Away(
+        client_id=_text(client_id),
+        chain_id=_text(chain_id),
+        packet_sequence=_count(packet_sequence),
+        receipt_id=_text(receipt_id),
+        holder=_text(holder),
+        has_arrived=codec.as_bool(has_arrived),
+        height=_count(height),
+    )
 
 
 def _text(value: Value) -> str:

@@ -16,6 +16,9 @@ from chainnode.types.codes import (
     NOT_MEMBER,
     OFFER_OPEN,
     PLEDGED,
+    RECEIPT_AWAY,
+    RECEIPT_GUEST,
+    RESERVED_ID,
     SIGNER_MISSING,
     STALE_SEQUENCE,
     WRONG_STATE,
@@ -24,7 +27,18 @@ from chainnode.types.transaction import Event, Value
 from contracts import goods, roles
 from contracts.arguments import check_did, check_digest, check_identifier
 from contracts.packagecodes import codes_digest
-from contracts.receiptrecords import IN_FORCE, STORE, Hold, Pledge, Receipt, Status, decode_receipt, encode_receipt, receipt_key
+from contracts.receiptrecords import (
+    GUEST_PREFIX,
+    IN_FORCE,
+    STORE,
+    Hold,
+    Pledge,
+    Receipt,
+    Status,
+    decode_receipt,
+    encode_receipt,
+    receipt_key,
+)
 
 # A receipt to be made: its id, quantity, the codes of its packages, the digest of its document.
 Part = tuple[str, int, tuple[str, ...], bytes]
@@ -38,17 +52,22 @@ def receipt(state: State, receipt_id: str) -> Receipt | None:
 
 
 def require_receipt(call: Call, state: State, receipt_id: str) -> Receipt:
-    """The receipt with this id, which must be in force: others never change again (I7). The sender must be admitted."""
+    """The receipt with this id, which must be in force: others never change again (I7), or only by the packet that brings them back.
+
+    The sender must be admitted.
+    """
     roles.require_member(state, call)
     found = receipt(state, receipt_id)
     if found is None:
         raise Rejected(NOT_FOUND, f"there is no receipt {receipt_id}")
+    require(found.status is not Status.MOVED, RECEIPT_AWAY, _away(found))
     require(found.status in IN_FORCE, WRONG_STATE, f"{receipt_id} is {found.status.value} and never changes again")
     return found
 
 
 def require_new(state: State, receipt_id: str) -> None:
-    """No receipt has or had this id (I7). Comes before packages are put under it."""
+    """No receipt has or had this id (I7), nor will one that comes from another chain. Comes before packages are put under it."""
+    require(not receipt_id.startswith(GUEST_PREFIX), RESERVED_ID, f"ids that begin with {GUEST_PREFIX} are for receipts of other chains")
     before = receipt(state, receipt_id)
     if before is not None:
         raise Rejected(ALREADY_EXISTS, f"there is a receipt {receipt_id} since height {before.created_height}")
@@ -65,6 +84,13 @@ def require_idle(found: Receipt) -> None:
     """Neither an order nor an offer is open: one matter at a time."""
     require(found.status is Status.ACTIVE, WRONG_STATE, f"{found.receipt_id} is {found.status.value}")
     require(found.offered_to is None, OFFER_OPEN, f"{found.receipt_id} is offered to {found.offered_to}")
+
+
+def require_at_home(found: Receipt) -> None:
+    """The goods of the receipt are on this chain: elsewhere nobody can touch them."""
+    if found.origin is not None:
+        chain_id, receipt_id = found.origin.lineage[0]
+        raise Rejected(RECEIPT_GUEST, f"the goods of {found.receipt_id} are on the chain {chain_id}, under {receipt_id}")
 
 
 def require_not_frozen(found: Receipt) -> None:
@@ -100,6 +126,12 @@ def require_signer(call: Call, part: str, did: str) -> None:
 def require_party(call: Call, state: State, part: str, did: str) -> None:
     """A party that gets a right has signed, and is admitted: it holds some role at this height."""
     require_signer(call, part, did)
+    require_admitted(call, state, part, did)
+
+
+def require_admitted(call: Call, state: State, part: str, did: str) -> None:
+    """A party holds some role at this height."""
+    check_did(part, did)
     admitted = any(grant.is_valid_at(call.time_ms) for grant in roles.grants(state, did))
     require(admitted, NOT_MEMBER, f"the {part} {did} holds no role on this chain")
 
@@ -108,6 +140,13 @@ def require_custodian(call: Call, state: State, custodian: str) -> None:
     """The custodian has signed, and holds the role at this height (I9): for what it newly answers for."""
     require_signer(call, "custodian", custodian)
     roles.require_role(state, call, custodian, roles.CUSTODIAN)
+
+
+def require_custodian_of(call: Call, state: State, found: Receipt) -> None:
+    """The receipt's custodian has signed, and holds the role at this height where the goods are; elsewhere its signature is enough."""
+    if found.origin is None:
+        require_custodian(call, state, found.custodian)
+    require_signer(call, "custodian", found.custodian)
 
 
 def save(call: Call, state: State, changed: Receipt, operation: str, evidence: bytes, attributes: dict[str, Value]) -> Receipt:
@@ -206,6 +245,11 @@ def carve(call: Call, state: State, parent: Receipt, part: Part) -> Receipt:
         pledges=parent.pledges_at(call.time_ms),
         holds=parent.holds,
     )
+
+
+def _away(found: Receipt) -> str:
+    away = found.away
+    return "" if away is None else f"{found.receipt_id} has moved to {away.chain_id}, in packet {away.packet_sequence} of {away.client_id}"
 
 
 def _pledged(found: Receipt, pledge: Pledge) -> str:

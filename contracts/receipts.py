@@ -21,6 +21,7 @@ from contracts.receiptrules import (
     close,
     create,
     open_receipt,
+    require_at_home,
     require_consent_of_pledgees,
     require_custodian,
     require_holder,
@@ -123,6 +124,7 @@ def split(call: Call, state: State, receipt_id: str, sequence: int, children: tu
     Holder and custodian sign, as must pledgees. The children inherit holder, pledges and holds.
     """
     parent = open_receipt(call, state, receipt_id, sequence)
+    require_at_home(parent)
     require_idle(parent)
     require_holder(call, parent)
     require_custodian(call, state, parent.custodian)
@@ -157,6 +159,7 @@ def merge(
     merged: list[Receipt] = []
     for source_id, sequence, codes in sources:
         source = open_receipt(call, state, source_id, sequence)
+        require_at_home(source)
         require_idle(source)
         require_not_frozen(source)
         require_holder(call, source)
@@ -188,6 +191,7 @@ def merge(
 def cancel(call: Call, state: State, receipt_id: str, sequence: int, codes: tuple[str, ...], evidence: bytes) -> Value:
     """End a receipt whose goods stay in store; another may cover them. Holder and custodian sign; no pledge, no hold."""
     found = open_receipt(call, state, receipt_id, sequence)
+    require_at_home(found)
     require_idle(found)
     require_not_frozen(found)
     require_not_pledged(call, found)

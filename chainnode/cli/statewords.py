@@ -101,6 +101,7 @@ def _receipt(value: bytes) -> tuple[str, ...]:
         + (", who signs each transfer too" if one.custodian_cosigns else "")
         + f"; depositor {'several' if one.depositor is None else named(one.depositor)}; stored at {named(one.site)}.",
         *_receipt_burdens(one),
+        *_receipt_travels(one),
     ]
     if one.parents:
         lines.append(f"It was made from {', '.join(map(named, one.parents))}.")
@@ -126,6 +127,23 @@ def _receipt_burdens(one: Receipt) -> list[str]:
         lines.append(
             f"An order to deliver {_count(order.unit_count, 'package')} to {named(order.consignee)} is open since block {order.height}."
         )
+    return lines
+
+
+def _receipt_travels(one: Receipt) -> list[str]:
+    """Where a receipt came from, and where it has gone to."""
+    lines = []
+    if one.origin is not None:
+        origin = one.origin
+        steps = " and then ".join(f"{named(receipt_id)} on {named(chain_id)}" for chain_id, receipt_id in origin.lineage)
+        lines.append(
+            f"It came as packet {origin.packet_sequence} of client {named(origin.client_id)}: its goods are elsewhere, under {steps}."
+        )
+    if one.away is not None:
+        away = one.away
+        way = f"to {named(away.chain_id)} in packet {away.packet_sequence} of client {named(away.client_id)}, in block {away.height}"
+        arrived = "it arrived" if away.has_arrived else "no answer is known here"
+        lines.append(f"It moved {way}, as {named(away.receipt_id)} for {named(away.holder)}; {arrived}.")
     return lines
 
 

@@ -31,10 +31,12 @@ from contracts import credentials, evidence, goods, governance, roles, validator
 from contracts.chains import chain_key
 from contracts.identityrecords import identity_key, recovery_key, version_key
 from contracts.packagecodes import unit_key
-from contracts.receiptrecords import Hold, HoldKind, Order, Pledge, Status, encode_receipt, receipt_key
+from contracts.receiptrecords import Away, Hold, HoldKind, Order, Origin, Pledge, Status, encode_receipt, receipt_key
 from tests.api.did_world import make_city, record_of
 from tests.cli.records import BANK, RECEIPT, TRADER, UNIT, WAREHOUSE
 
+ORIGIN = Origin("20-anchored-1", "city-1", "r-0", 5, (("town-1", "r 00"),))
+AWAY = Away("07-tendermint-0", "town-1", 9, "moved:20-anchored-1:9", BANK, False, 8)
 PLEDGE = Pledge(BANK, 500_000, "CNY", 1_800_000_000_000, "a loan", 1, 0, 9, 2)
 
 
@@ -72,6 +74,9 @@ def test_a_pledge_is_told_with_its_rank_place_and_terms() -> None:
         ({"parents": ("r-0",)}, "It was made from r-0."),
         ({"children": ("r-2", "r 3"), "status": Status.SPLIT}, 'It went on as r-2, "r 3".'),
         ({"depositor": None}, "depositor several"),
+        ({"origin": ORIGIN}, 'elsewhere, under "r 00" on town-1 and then r-0 on city-1.'),
+        ({"away": AWAY, "status": Status.MOVED}, f"in block 8, as moved:20-anchored-1:9 for {BANK}; no answer is known here."),
+        ({"away": replace(AWAY, has_arrived=True)}, "it arrived."),
         ({"custodian_cosigns": True}, "who signs each transfer too"),
         ({"commodity": 'a\x1b[2J"\u202e'}, '"a\\x1b[2J\\"\\u202e"'),
     ],

@@ -1,13 +1,29 @@
 """The record of a receipt: it comes back as it was, and the largest one fits."""
 
 import contextlib
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainnode import codec
 from chainnode.errors import Malformed
-from chainnode.types.limits import RECEIPT_CHILDREN_MAX, RECEIPT_HOLDS_MAX, STATE_VALUE_BYTES_MAX
-from contracts.receiptrecords import Hold, HoldKind, Order, Pledge, Receipt, Status, decode_receipt, encode_receipt, receipt_key
+from chainnode.types.limits import RECEIPT_CHILDREN_MAX, RECEIPT_HOLDS_MAX, RECEIPT_HOPS_MAX, STATE_VALUE_BYTES_MAX
+from contracts.receiptrecords import (
+    Away,
+    Hold,
+    HoldKind,
+    Order,
+    Origin,
+    Pledge,
+    Receipt,
+    Status,
+    decode_receipt,
+    encode_receipt,
+    guest_id,
+    receipt_key,
+)
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 COUNTS = st.integers(0, 2**63 - 1)
@@ -38,6 +54,8 @@ RECORDS = st.builds(
     children=st.lists(TEXTS, max_size=2).map(tuple),
     created_height=COUNTS,
     changed_height=COUNTS,
+    origin=st.none() | st.builds(Origin, TEXTS, TEXTS, TEXTS, COUNTS, st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple)),
+    away=st.none() | st.builds(Away, TEXTS, TEXTS, COUNTS, TEXTS, TEXTS, st.booleans(), COUNTS),
 )
 
 
@@ -82,6 +100,41 @@ def test_the_largest_record_fits_into_a_value() -> None:
         children=(name,) * RECEIPT_CHILDREN_MAX,
         created_height=2**63 - 1,
         changed_height=2**63 - 1,
+        origin=Origin("x" * 64, "x" * 50, name, 2**63 - 1, (("x" * 50, name),) * RECEIPT_HOPS_MAX),
+        away=Away("x" * 64, "x" * 50, 2**63 - 1, name, did, True, 2**63 - 1),
     )
     assert len(encode_receipt(record)) < STATE_VALUE_BYTES_MAX
     assert len(receipt_key(name)) == 33
+
+
+PLAIN = Receipt(
+    *("r", Status.ACTIVE, 1, "did:bid:h", "did:bid:c", False, None, "site", "rice", 3, "KGM", 1, bytes(32), bytes(32), bytes(32)),
+    *((), (), None, None, (), (), 4, 4),
+)
+ORIGIN = Origin("07-tendermint-0", "city-1", "r", 5, (("town-1", "q"),))
+
+
+def test_a_receipt_that_never_moved_is_written_as_before_receipts_moved() -> None:
+    fields = codec.as_array(codec.decode(encode_receipt(PLAIN), bytes_max=STATE_VALUE_BYTES_MAX))
+    assert (fields[0], len(fields)) == (1, 24)
+    # One record has one form.
+    with pytest.raises(Malformed):
+        decode_receipt(codec.encode((2, *fields[1:], None, None)))
+    for wrong in ((2, *fields[1:]), (1, *fields[1:], None, None), (3, *fields[1:], None, None), ()):
+        with pytest.raises(Malformed):
+            decode_receipt(codec.encode(wrong))
+
+
+def test_goods_are_under_a_receipt_on_one_chain_alone() -> None:
+    covering = {status for status in Status if replace(PLAIN, status=status).covers_goods}
+    assert covering == {Status.ACTIVE, Status.DELIVERING, Status.MOVED}
+    assert not any(replace(PLAIN, status=status, origin=ORIGIN).covers_goods for status in Status)
+
+
+def test_a_receipt_knows_its_way() -> None:
+    assert ORIGIN.lineage == (("town-1", "q"), ("city-1", "r"))
+    assert guest_id("07-tendermint-0", 5) == "moved:07-tendermint-0:5"
+    home = Away("07-tendermint-0", "city-1", 9, "r", "did:bid:h", False, 8)
+    assert replace(PLAIN, origin=ORIGIN, away=home).is_going_home
+    for other in (replace(PLAIN, away=home), replace(PLAIN, origin=ORIGIN, away=replace(home, client_id="07-tendermint-1"))):
+        assert not other.is_going_home
