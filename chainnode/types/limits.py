@@ -55,6 +55,19 @@ MEMPOOL_SHARE_AGAIN_BYTES_MAX = 1024 * 1024  # at one time
 MEMPOOL_EXPIRY_MS = 1_000  # how often expired batches are looked for
 PACK_MS = 5  # how long a busy node gathers transactions for a batch
 
+# EVM chains and attestors: these decide results, so all nodes must agree
+RLP_BYTES_MAX = 64 * 1024  # of one message that is read as RLP
+RLP_DEPTH_MAX = 8  # lists within lists; the tries need 4
+RLP_ITEMS_MAX = 4096
+TRIE_NODES_MAX = 64  # of one proof: a key has 64 half-bytes
+TRIE_NODE_BYTES_MAX = 1024  # a branch has at most 532
+TRIE_PROOF_BYTES_MAX = 64 * 1024
+EVM_HEADER_BYTES_MAX = 16 * 1024
+EVM_HEADER_FIELDS_MAX = 32  # later forks of Ethereum add fields at the end
+QBFT_VALIDATORS_MAX = 100
+ATTESTORS_MAX = 100
+ATTESTATION_BYTES_MAX = 16 * 1024
+
 # Consensus
 ROUNDS_AHEAD_MAX = 4  # votes kept for rounds beyond ours, per validator
 EQUIVOCATION_BLOCK_IDS_MAX = 3  # block ids counted per validator, round and step

@@ -1,0 +1,1 @@
+"""Other chains: the bytes and rules by which their headers, states and packets are verified here."""
