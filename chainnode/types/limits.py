@@ -124,6 +124,15 @@ BUNDLE_BYTES_MAX = 16 * 1024 * 1024  # of JSON: the largest transaction and the 
 BUNDLE_HEADERS_MAX = 64  # each step of a trust path may replace almost two thirds of the voting power
 PROPOSALS_PER_ROUND_MAX = 3  # kept of one round; more than one shows a lying proposer
 
+# Light clients of other chains: these decide results, so all nodes must agree
+CLIENT_STATE_BYTES_MAX = 4 * 1024  # client state and consensus state of a light client, each
+CLIENT_MESSAGE_BYTES_MAX = 60 * 1024  # of an update: a header with the largest validator set, twice; kept whole when it shows a conflict
+CLIENT_STATES_MAX = 1024  # consensus states that a light client keeps
+CLIENT_RELAYERS_MAX = 64  # DIDs that alone may update a client
+CLIENT_REASON_LENGTH_MAX = 256  # characters of why a client was frozen
+MERKLE_PROOF_LEVELS_MAX = 4  # trees within trees
+MERKLE_PREFIX_BYTES_MAX = 64  # of one element of a chain's prefix
+
 # Goods and receipts: these decide results, so all nodes must agree; changing one is a new version of the rules
 IDENTIFIER_BYTES_MAX = 128  # of a package, an intake, a site, a receipt
 TEXT_BYTES_MAX = 256  # a commodity, a reason, an endorsement
