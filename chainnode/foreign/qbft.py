@@ -54,8 +54,11 @@ class TrustedHeader:
 
 @dataclass(frozen=True, slots=True)
 class QbftRules:
-    """What a light client accepts. `trust_numerator / trust_denominator`, from 1/3 to 1, of the trusted validators, rounded up, must
-    have sealed a header whose validators are others."""
+    """What a light client accepts.
+
+    `trust_numerator / trust_denominator` of the trusted validators, rounded up, must have sealed a header whose validators are
+    others. From 1/3, of which one at least is honest, to 1.
+    """
 
     trusting_period_ms: int
     clock_drift_ms: int = LIGHT_CLOCK_DRIFT_MS_MAX
