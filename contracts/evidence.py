@@ -25,6 +25,8 @@ _ALGORITHMS = frozenset(ALGORITHMS)
 _DIGEST_BYTES = 32
 _META_MAX = EVIDENCE_META_BYTES_MAX
 
+Records = tuple[tuple[str, bytes, bytes], ...]  # algorithm, digest, description
+
 
 @method
 def record(call: Call, state: State, records: tuple[tuple[str, bytes, bytes], ...]) -> Value:
@@ -37,13 +39,22 @@ def record(call: Call, state: State, records: tuple[tuple[str, bytes, bytes], ..
     algorithms, digests, metas = zip(*records, strict=True)
     if not (_ALGORITHMS.issuperset(algorithms) and set(map(len, digests)) == {_DIGEST_BYTES} and max(map(len, metas)) <= _META_MAX):
         _refuse(records)
-    index = state.log_append(_leaves(call, records))
-    repeated = _index_digests(state, digests, index, call.height)
-    state.emit(Event(NAME, "recorded", {"by": call.sender, "first": index, "count": len(records)}))
+    index, repeated = append(call, state, records, digests, by=call.sender)
     return index, len(records), repeated
 
 
-def _refuse(records: tuple[tuple[str, bytes, bytes], ...]) -> NoReturn:
+def append(call: Call, state: State, records: Records, digests: tuple[bytes, ...], *, by: str) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Append records, with these digests, that the caller has checked; the log index of the first, and what `record` says of repeated ones.
+
+    `by` is a DID for what its holder said, and a client's id for what came in a packet: no signer is called like one (INV-62).
+    """
+    index = state.log_append(_leaves(call, records, by))
+    repeated = _index_digests(state, digests, index, call.height)
+    state.emit(Event(NAME, "recorded", {"by": by, "first": index, "count": len(records)}))
+    return index, repeated
+
+
+def _refuse(records: Records) -> NoReturn:
     """Say which record cannot be taken; there is one."""
     for place, (algorithm, digest, meta) in enumerate(records):
         if algorithm not in ALGORITHMS or len(digest) != _DIGEST_BYTES:
@@ -53,9 +64,9 @@ def _refuse(records: tuple[tuple[str, bytes, bytes], ...]) -> NoReturn:
     raise AssertionError("every record can be taken")
 
 
-def _leaves(call: Call, records: tuple[tuple[str, bytes, bytes], ...]) -> LeafGroup:
+def _leaves(call: Call, records: Records, by: str) -> LeafGroup:
     """The leaves of the records: each `[1, sender, height, time_ms, algorithm, digest, meta, tx_id]` in canonical bytes."""
-    before = codec.pack((_LEAF_VERSION, call.sender, call.height, call.time_ms))[1:]  # without the byte that says how many elements
+    before = codec.pack((_LEAF_VERSION, by, call.height, call.time_ms))[1:]  # without the byte that says how many elements
     middles = tuple([packed[1:] for packed in codec.pack_each(records)])
     return LeafGroup(_ARRAY_OF_8 + before, middles, codec.pack(call.tx_id))
 

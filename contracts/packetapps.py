@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from chainnode.execution.state import State
 from chainnode.execution.table import Call
+from chainnode.foreign import evidencepackets
 from chainnode.foreign.packetbytes import Packet, Payload
+from contracts import packetevidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +34,6 @@ class App:
 
 
 # By port.
-APPS: dict[str, App] = {}
+APPS: dict[str, App] = {
+    evidencepackets.PORT: App(packetevidence.on_send, packetevidence.on_receive, packetevidence.on_acknowledge, packetevidence.on_timeout),
+}

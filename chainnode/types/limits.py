@@ -190,6 +190,23 @@ CREDENTIAL_WORK_MAX = 16 * 1024 * 1024  # length of what a node is asked to veri
 CREDENTIAL_CHECKS_MAX = 4  # that a node verifies at once, for strangers
 CREDENTIAL_CHECK_MS_MAX = 10_000  # with everything that must be fetched
 
+# Packets to other chains: these decide results, so all nodes must agree
+PACKET_PAYLOAD_BYTES_MAX = 64 * 1024  # value of the payload; it stands in events as hex as well
+PACKET_WORD_BYTES_MAX = 128  # a port, a version, an encoding
+PACKET_BYTES_MAX = PACKET_PAYLOAD_BYTES_MAX + 1024  # payload, words and client ids
+PACKET_PAYLOADS_MAX = 16  # whose commitment this program can name; packets of one payload alone are sent and received
+PACKET_TIMEOUT_S_MAX = 24 * 3600  # ahead of the block time, as with ibc-go
+PACKET_PROOF_BYTES_MAX = 64 * 1024  # a proof through two trees has about 1 kB; of absence 3 kB
+PACKETS_OPEN_MAX = 10_000  # of one client
+PACKETS_OPEN_SENDER_MAX = 1_000  # of those, of one sender
+ACKNOWLEDGEMENT_BYTES_MAX = 8 * 1024  # what an application answers
+CARRIED_RECORDS_MAX = 64  # evidence records in one packet
+CARRIED_META_BYTES_MAX = 4 * 1024  # description of a record that came in a packet, with where it came from
+CCP_BYTES_MAX = 256 * 1024  # of a message of the incumbent's cross-chain protocol, as JSON
+CCP_INPUTS_MAX = 64  # of a contract call in one
+CCP_TX_LIST_MAX = 64  # transactions that one names
+LOG_HEADS_KEPT = 64  # heads of the evidence log to which a packet's proofs may lead
+
 # Host
 CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we call it wrong
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
