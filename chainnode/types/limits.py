@@ -238,17 +238,6 @@ COMET_SOCKETS_MAX = 64  # open websockets of CometBFT clients
 COMET_REQUEST_BYTES_MAX = TX_BYTES_MAX * 4 // 3 + 4096  # the largest transaction in base64
 COMET_QUERY_LENGTH_MAX = 256  # of tx_search
 COMET_COMMIT_MS = 10_000  # how long broadcast_tx_commit waits
-# Packets to other chains: these decide results, so all nodes must agree
-PACKET_PAYLOAD_BYTES_MAX = 64 * 1024  # value of the payload; it stands in events as hex as well
-PACKET_WORD_BYTES_MAX = 128  # a port, a version, an encoding
-PACKET_BYTES_MAX = PACKET_PAYLOAD_BYTES_MAX + 1024  # payload, words and client ids
-PACKET_PAYLOADS_MAX = 16  # whose commitment this program can name; packets of one payload alone are sent and received
-PACKET_TIMEOUT_S_MAX = 24 * 3600  # ahead of the block time, as with ibc-go
-PACKET_PROOF_BYTES_MAX = 64 * 1024  # a proof through two trees has about 1 kB; of absence 3 kB
-PACKETS_OPEN_MAX = 10_000  # of one client
-PACKETS_OPEN_SENDER_MAX = 1_000  # of those, of one sender
-ACKNOWLEDGEMENT_BYTES_MAX = 8 * 1024  # what an application answers
-
 DID_URL_BYTES_MAX = 4096  # of a DID URL with its parameters, as a text
 WEB_FETCH_MS_MAX = 5_000  # a did:web document, from the look-up of its host to its last byte
 WEB_DOCUMENT_BYTES_MAX = 64 * 1024  # of a did:web document
