@@ -276,6 +276,6 @@ TRUST_ROOT_WRONG = Code(
     1304, "trust-root-wrong", "The chain does not follow from the genesis file or header that the relay was told to trust."
 )
 PROGRESS_DAMAGED = Code(1305, "progress-damaged", "The relay's file of progress is damaged; without it the relay looks back further once.")
-NOTHING_SUBMITTED = Code(1306, "not-submitted", "What a chain answers does not say whether it applied the relay's transaction.")
+OUTCOME_UNKNOWN = Code(1306, "outcome-unknown", "What a chain answers does not say whether it applied the relay's transaction.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

@@ -1,0 +1,1 @@
+"""The relay: carries headers, packets and proofs between chains, and believes none of them."""

@@ -1,0 +1,264 @@
+"""One route: two chains that follow each other, looked at again and again, and what the plan says done on both.
+
+A route stands for itself: what hangs or fails on one does not hold up another. All that is sent was verified first (INV-80), and may
+be sent twice: chains take a second copy for what it is.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from chainnode.errors import ChainError, Rejected
+from chainnode.relay import delivery
+from chainnode.relay.adapter import ChainAdapter, Message, Misbehaviour, TwoHeaders
+from chainnode.relay.facts import Alarm, Deliver, Freeze, LinkFacts, Plan, PlanRules, Side, Step, Update
+from chainnode.relay.plan import make_plan
+from chainnode.relay.progress import Heights
+from chainnode.relay.tracking import PacketTable
+from chainnode.types.limits import CLIENT_REQUESTS_MAX, RELAY_PACKETS, RELAY_PROVABLE_HEIGHTS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class End:
+    """One end of a route: a chain and its client of the other chain. `scanned` is how far its events were read."""
+
+    chain: ChainAdapter
+    client_id: str
+    scanned: int = 0
+    side: Side | None = None  # as last seen
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a route has done since the start."""
+
+    updates: int = 0
+    received: int = 0
+    acknowledged: int = 0
+    timed_out: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Link:
+    """A route between two ends; `hub` is the third chain of anchored clients."""
+
+    name: str
+    a: End
+    b: End
+    hub: ChainAdapter | None
+    carries_packets: bool
+    anchor_interval_ns: int
+    now_ns: Callable[[], int] = time.time_ns
+    alarms: tuple[Alarm, ...] = ()
+    last_error: str = ""
+    last_success_ns: int = 0
+    failures: int = 0  # in a row
+    counts: Counts = field(default_factory=Counts)
+    a_to_b: PacketTable = field(init=False)
+    b_to_a: PacketTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.a_to_b = PacketTable(self.a.client_id, self.b.client_id)
+        self.b_to_a = PacketTable(self.b.client_id, self.a.client_id)
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """Both."""
+        return self.a, self.b
+
+    async def cycle(self) -> bool:
+        """Look at both chains and do what there is to do; whether that was anything. Raises why not."""
+        facts = await self._facts()
+        rules = PlanRules(self.anchor_interval_ns, RELAY_PROVABLE_HEIGHTS, RELAY_PACKETS)
+        plan = make_plan(facts, rules, self.now_ns())
+        self._raise_alarms(plan)
+        results = await asyncio.gather(*(self._do(step) for step in plan.steps), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        self.failures, self.last_error, self.last_success_ns = 0, "", self.now_ns()
+        return bool(plan.steps)
+
+    def failed(self, error: ChainError) -> None:
+        """Note why a cycle ended early."""
+        self.failures += 1
+        self.last_error = f"{error.code.name}: {error.detail}"
+        log.warning("route_failed", extra={"route": self.name, "code": error.code.name, "reason": error.detail, "failures": self.failures})
+
+    def low_water(self) -> Heights:
+        """From where on the events of both chains must be read again after a restart."""
+        a, b = self.a.scanned, self.b.scanned
+        return {
+            self.a.chain.name: min(self.a_to_b.source_low_water(a), self.b_to_a.destination_low_water(a)),
+            self.b.chain.name: min(self.b_to_a.source_low_water(b), self.a_to_b.destination_low_water(b)),
+        }
+
+    # Facts
+
+    async def _facts(self) -> LinkFacts:
+        a, b = await asyncio.gather(self._side(self.a), self._side(self.b))
+        if self.carries_packets:
+            await asyncio.gather(self._scan(self.a, self.a_to_b, self.b_to_a), self._scan(self.b, self.b_to_a, self.a_to_b))
+            await asyncio.gather(self._check(self.a, self.a_to_b), self._check(self.b, self.b_to_a))
+        return LinkFacts(a, b, self.a_to_b.waiting(), self.b_to_a.waiting())
+
+    async def _side(self, end: End) -> Side:
+        tip = await end.chain.tip()
+        client = await end.chain.client(end.client_id)
+        hub = None
+        if client.hub is not None and self.hub is not None:
+            hub = await self.hub.client(client.hub.subject)
+        end.side = Side(end.chain.name, tip, client, hub)
+        return end.side
+
+    async def _scan(self, end: End, outgoing: PacketTable, incoming: PacketTable) -> None:
+        """Read the events of one chain up to its tip, a part of them when the tables are full."""
+        assert end.side is not None
+        while end.scanned < end.side.tip.height and not (outgoing.is_full or incoming.is_full):
+            scan = await end.chain.packets(end.scanned)
+            for event in scan.events:
+                outgoing.at_source(event)
+                incoming.at_destination(event)
+            if scan.height <= end.scanned:
+                return
+            end.scanned = scan.height
+
+    async def _check(self, end: End, table: PacketTable) -> None:
+        """Look for the commitments of packets in the sending chain's state; those that are gone are done."""
+        assert end.side is not None
+        height = end.side.tip.height
+        places = asyncio.Semaphore(CLIENT_REQUESTS_MAX)
+
+        async def check(sequence: int) -> None:
+            async with places:
+                if not await delivery.is_open(end.chain, table.packets[sequence].packet, height):
+                    del table.packets[sequence]
+                    return
+            table.packets[sequence].is_checked = True
+
+        await asyncio.gather(*(check(sequence) for sequence in table.unchecked(height)))
+
+    def _raise_alarms(self, plan: Plan) -> None:
+        """INV-78: an alarm is told once when it comes up, and stands in `status` and the metrics while it lasts."""
+        for alarm in plan.alarms:
+            if not any((alarm.on, alarm.client_id, alarm.kind) == (one.on, one.client_id, one.kind) for one in self.alarms):
+                left_s = None if alarm.left_ns is None else alarm.left_ns // 1_000_000_000
+                extra = {"route": self.name, "chain": alarm.on, "client": alarm.client_id, "left_s": left_s}
+                log.error(f"client_{alarm.kind}", extra=extra)
+        self.alarms = plan.alarms
+
+    # Steps
+
+    async def _do(self, step: Step) -> None:
+        here, there = (self.a, self.b) if step.on == self.a.chain.name else (self.b, self.a)
+        try:
+            match step:
+                case Update():
+                    await self._update(step, here, there)
+                case Deliver():
+                    await self._deliver(step, here, there)
+                case Freeze():
+                    assert self.hub is not None and here.side is not None
+                    await self._send(here.chain, await delivery.freeze(here.side.client, self.hub, here.chain))
+                case _ as unreachable:
+                    assert_never(unreachable)
+        except TwoHeaders as fork:
+            await self._report(fork, here, there)
+            raise
+
+    async def _update(self, step: Update, here: End, there: End) -> None:
+        assert here.side is not None and there.side is not None
+        if step.is_at_hub:
+            assert self.hub is not None and here.side.hub is not None
+            hub_client = here.side.hub
+            messages = await delivery.updates(hub_client, there.chain, None, self.hub, there.side.tip.height)
+            await self._send(self.hub, messages)
+        else:
+            height = there.side.tip.height if here.side.hub is None else here.side.hub.latest
+            messages = await delivery.updates(here.side.client, there.chain, self.hub, here.chain, height)
+            await self._send(here.chain, messages)
+        log.info("client_updated", extra={"route": self.name, "chain": step.on, "reason": step.reason, "at_hub": step.is_at_hub})
+
+    async def _deliver(self, step: Deliver, here: End, there: End) -> None:
+        assert here.side is not None
+        client = here.side.client
+        messages = await delivery.updates(client, there.chain, self.hub, here.chain, step.height) if step.has_update else []
+        root = None if step.has_update else client.root
+        incoming, outgoing = (self.b_to_a, self.a_to_b) if here is self.a else (self.a_to_b, self.b_to_a)
+        work = [
+            *((incoming, sequence, delivery.receive) for sequence in step.receive),
+            *((outgoing, sequence, delivery.acknowledge) for sequence in step.acknowledge),
+            *((outgoing, sequence, delivery.time_out) for sequence in step.time_out),
+        ]
+        sources: list[tuple[PacketTable, int] | None] = [None] * len(messages)
+        for table, sequence, make in work:
+            try:
+                message = await make(there.chain, table.packets[sequence], step.height, root)
+            except Rejected as error:
+                self._refuse(table, sequence, error, there)
+            else:
+                messages.append(message)
+                sources.append((table, sequence))
+        await self._send(here.chain, messages, sources, there)
+
+    async def _send(
+        self,
+        chain: ChainAdapter,
+        messages: Sequence[Message],
+        sources: Sequence[tuple[PacketTable, int] | None] | None = None,
+        there: End | None = None,
+    ) -> None:
+        """Submit in as few transactions as hold them; a packet that the chain refuses is left out and the others sent again."""
+        left = list(zip(messages, sources or [None] * len(messages), strict=True))
+        height = 0
+        while left:
+            part = left[: chain.room([message for message, _ in left])]
+            outcome = await chain.submit([message for message, _ in part])
+            height = outcome.height
+            if outcome.failed is None:
+                for message, source in part:
+                    self._done(message, source, height)
+                left = left[len(part) :]
+                continue
+            assert outcome.error is not None
+            refused = part[min(outcome.failed, len(part) - 1)]
+            self.counts.refused += 1
+            if refused[1] is None or there is None:
+                raise outcome.error
+            self._refuse(*refused[1], outcome.error, there)
+            left.remove(refused)
+        if height:
+            await chain.tip(at_least=height + 1)  # the state after it can be proved from there on
+
+    def _done(self, message: Message, source: tuple[PacketTable, int] | None, height: int) -> None:
+        delivery.count(self.counts, message)
+        if source is not None:
+            table, sequence = source
+            delivery.note(table.packets[sequence], message, height)
+
+    def _refuse(self, table: PacketTable, sequence: int, error: ChainError, there: End) -> None:
+        """A packet could not be proved, or was refused: try again later, with what the endpoints then say of it."""
+        table.failed(sequence, error, self.now_ns())
+        one = table.packets[sequence]
+        extra = {"route": self.name, "sequence": sequence, "source_client": table.source_client, "tries": one.tries}
+        log.warning("packet_refused", extra=extra | {"code": error.code.name, "reason": error.detail})
+        one.is_checked = False
+        if one.answered_height is not None and table.source_client != there.client_id:
+            # Perhaps the answer was invented: it is read again.
+            there.scanned = min(there.scanned, one.answered_height - 1)
+            one.answered_height = one.acknowledgement = None
+
+    async def _report(self, fork: TwoHeaders, here: End, there: End) -> None:
+        """INV-79: freeze the client of a chain that has two headers of one height."""
+        assert here.side is not None
+        log.error("two_headers", extra={"route": self.name, "chain": there.chain.name, "reason": fork.detail})
+        client = here.side.client
+        if client.hub is not None:
+            return  # the hub's client is reported to by who updates it
+        await self._send(here.chain, [Misbehaviour(client.client_id, await there.chain.misbehaviour(client, fork.evidence))])
