@@ -31,6 +31,7 @@ from contracts.chains import put_chain, remove_chain
 from contracts.credentials import admit, dismiss
 from contracts.identityrecords import can_sign, identity
 from contracts.roles import Grant
+from contracts.supervision import lift_by_governance
 from contracts.validators import Registered
 
 NAME = "governance"
@@ -107,6 +108,7 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
     """Ask the super nodes; the sender, one of them, votes yes by asking. Returns the proposal's number.
 
     Kinds and their arguments: `set_params` ({name: value}), `grant_role` (did, role, expires_ms, evidence), `revoke_role` (did, role),
+    `lift_freeze` (number of an order of supervision),
     `set_validator` (operator, name, "ed25519" or "secp256k1", key, power, node key, host:port), `remove_validator` (address),
     `admit_issuer` (did, name, evidence), `remove_issuer` (did), `set_chain` (see `chains.arguments_of`), `remove_chain` (AC number).
     """
@@ -204,6 +206,12 @@ def _revoke_role(call: Call, state: State, one: Proposal) -> None:
     roles.drop_grant(state, did, role, one.reason, f"governance:{one.number}")
 
 
+def _lift_freeze(call: Call, state: State, one: Proposal) -> None:
+    (number,) = one.arguments
+    assert isinstance(number, int)
+    lift_by_governance(call, state, number, one.reason, f"governance:{one.number}")
+
+
 def _set_validator(call: Call, state: State, one: Proposal) -> None:
     operator, name, key_type, key, power, node_key, peer_address = one.arguments
     assert isinstance(operator, str) and isinstance(name, str) and isinstance(key_type, str) and isinstance(key, bytes)
@@ -245,6 +253,7 @@ def _remove_chain(call: Call, state: State, one: Proposal) -> None:
 _KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None]]] = {
     "set_params": ((dict,), _set_params),
     "grant_role": ((str, str, int, bytes), _grant_role),
+    "lift_freeze": ((int,), _lift_freeze),
     "revoke_role": ((str, str), _revoke_role),
     "set_validator": ((str, str, str, bytes, int, bytes, str), _set_validator),
     "remove_validator": ((bytes,), _remove_validator),

@@ -23,6 +23,8 @@ from contracts import (
     pledges,
     receipts,
     roles,
+    supervision,
+    supervisionrecords,
     validators,
 )
 from contracts.receiptrecords import STORE as RECEIPTS
@@ -33,6 +35,7 @@ _FIRST_KEY = b"\x00"
 METHODS: dict[str, dict[str, Method]] = {
     governance.NAME: methods_of(governance),
     roles.NAME: methods_of(roles),
+    supervisionrecords.NAME: methods_of(supervision),
     validators.NAME: methods_of(validators),
     identityrecords.NAME: methods_of(identity, devices),
     evidence.NAME: methods_of(evidence),
@@ -54,6 +57,8 @@ class SystemContracts:
         method = methods.get(invocation.method)
         if method is None:
             raise Rejected(UNKNOWN_METHOD, f"the contract {invocation.contract} has no method {invocation.method}")
+        # INV-72: of a signer who is frozen, an appeal alone is heard.
+        supervision.check_signers(call, state, invocation.contract, invocation.method)
         return method.run(call, state, invocation.arguments)
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
@@ -85,6 +90,7 @@ class SystemContracts:
         )
         validators.genesis(state, registered)
         identity.genesis(state)
+        supervision.genesis(state)
         evidence.genesis(state)
         credentials.genesis(state)
         chains.genesis(state, genesis_hash(genesis))

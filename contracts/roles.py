@@ -23,7 +23,7 @@ from chainnode.types.codes import (
     ROLE_UNKNOWN,
     TOO_MANY,
 )
-from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX, SUPERS_MAX
+from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX, SUPERS_MAX, SUPERVISORS_MAX
 from chainnode.types.transaction import Event, Value
 from chainnode.vc.rolerecord import RoleGrant, read_role_grants, role_key
 from contracts.arguments import check_did, check_digest, check_text
@@ -39,7 +39,8 @@ CUSTODIAN = "custodian"
 ROLES = (SUPER, BACKBONE, SERVICE, SUPERVISION, BUSINESS, MEMBER, CUSTODIAN)
 BY_SUPER_NODE = (BUSINESS, MEMBER, CUSTODIAN)
 Grant = RoleGrant
-_SUPERS_KEY = b"\x02"
+# Roles whose holders count each other: where their DIDs are listed, and how many there may be.
+_LISTED = {SUPER: (b"\x02", SUPERS_MAX), SUPERVISION: (b"\x03", SUPERVISORS_MAX)}
 _HOLDERS_CACHED = 16_384
 _INT64_MAX = 2**63 - 1
 
@@ -94,7 +95,12 @@ def require_role(state: State, call: Call, did: str, role: str) -> None:
 
 def supers(state: State, time_ms: int) -> tuple[str, ...]:
     """The super nodes at this block time, ascending."""
-    return tuple(did for did in _listed_supers(state) if has_role(state, did, SUPER, time_ms))
+    return tuple(did for did in _listed(state, SUPER) if has_role(state, did, SUPER, time_ms))
+
+
+def supervisors(state: State, time_ms: int) -> tuple[str, ...]:
+    """The supervision nodes at this block time, ascending."""
+    return tuple(did for did in _listed(state, SUPERVISION) if has_role(state, did, SUPERVISION, time_ms))
 
 
 @method
@@ -144,7 +150,8 @@ def drop_grant(state: State, did: str, role: str, reason: str, by: str) -> None:
 
 def genesis(state: State, first: tuple[tuple[str, Grant], ...]) -> None:
     """Write the grants of the genesis."""
-    state.store(NAME).put(_SUPERS_KEY, codec.encode(()))
+    for key, _ in _LISTED.values():
+        state.store(NAME).put(key, codec.encode(()))
     for did, made in first:
         put_grant(state, did, replace(made, height=0), 0)
 
@@ -157,26 +164,27 @@ def _write(state: State, did: str, kept: tuple[Grant, ...], changed: str) -> Non
         store.put(holder_key(did), encode_grants(did, kept))
     else:
         store.delete(holder_key(did))
-    if changed == SUPER:
-        dids = {*_listed_supers(state)} - {did}
-        if any(grant.role == SUPER for grant in kept):
+    if changed in _LISTED:
+        key, most = _LISTED[changed]
+        dids = {*_listed(state, changed)} - {did}
+        if any(grant.role == changed for grant in kept):
             dids |= {did}
-        require(len(dids) <= SUPERS_MAX, TOO_MANY, f"a chain has at most {SUPERS_MAX} super nodes")
-        store.put(_SUPERS_KEY, codec.encode(tuple(sorted(dids))))
+        require(len(dids) <= most, TOO_MANY, f"a chain has at most {most} holders of the role {changed}")
+        store.put(key, codec.encode(tuple(sorted(dids))))
         # INV-23: without a super node nobody could ever make one.
         require(not had_permanent or _has_permanent_super(state), LAST_SUPER_NODE)
 
 
-def _listed_supers(state: State) -> tuple[str, ...]:
-    """Who was granted SUPER, expired or not, ascending."""
-    value = state.store(NAME).get(_SUPERS_KEY)
+def _listed(state: State, role: str) -> tuple[str, ...]:
+    """Who was granted the role, expired or not, ascending."""
+    value = state.store(NAME).get(_LISTED[role][0])
     assert value is not None, "the genesis wrote it"
     return tuple(codec.as_str(did, DID_BYTES_MAX) for did in codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX)))
 
 
 def _has_permanent_super(state: State) -> bool:
     """Whether some super node's role never expires."""
-    return any(grant.role == SUPER and grant.expires_ms == 0 for did in _listed_supers(state) for grant in grants(state, did))
+    return any(grant.role == SUPER and grant.expires_ms == 0 for did in _listed(state, SUPER) for grant in grants(state, did))
 
 
 def _check_known(role: str) -> None:

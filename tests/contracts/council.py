@@ -22,7 +22,10 @@ CHAIN_ID = "trade-1"
 EVIDENCE = b"\x05" * 32
 WEEK_MS = 7 * 24 * 3_600_000
 SUPERS, VALIDATORS = ("ada", "ben", "cas", "dan"), ("v1", "v2", "v3")
-PEOPLE = (("bob", roles.BACKBONE), ("sam", roles.SERVICE), ("mia", roles.MEMBER), ("cus", roles.CUSTODIAN), ("sue", roles.SUPERVISION))
+PEOPLE = (
+    *(("bob", roles.BACKBONE), ("sam", roles.SERVICE), ("mia", roles.MEMBER), ("cus", roles.CUSTODIAN)),
+    *(("sue", roles.SUPERVISION), ("sid", roles.SUPERVISION)),
+)
 
 
 def did(name: str) -> str:

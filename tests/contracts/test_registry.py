@@ -28,6 +28,8 @@ from chainnode.types.transaction import Invocation, Value
 from contracts import chains, credentials, devices, governance, roles, validators
 from contracts.identityrecords import identity, identity_key
 from contracts.registry import METHODS, node_ids
+from contracts.supervision import order
+from contracts.supervisionrecords import decode_freeze, decode_order
 from tests.chain_maker import key_of
 from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_hash_of, genesis_of
 from tests.contracts.receipt_world import START_MS, Refused
@@ -133,6 +135,14 @@ def later(world: Council, *arguments: Any) -> tuple[Any, ...]:
     return arguments
 
 
+def after_order(world: Council) -> tuple[Any, ...]:
+    """A call on the first order of supervision when it has ended."""
+    found = order(world.state, 1)
+    if found is not None and world.next_ms < found.ends_ms:
+        world.wait_until(found.ends_ms)
+    return 1, "r1"
+
+
 def device_signature(control: Value, facts: Value) -> bytes:
     """What a device signs."""
     key = key_of("v1 node")
@@ -210,6 +220,15 @@ STORY: tuple[Step, ...] = (
     on("pledge_release", "bob"),
     given_as("receipts.hold_set", "sue", "r1", "court", "a case", EVIDENCE),
     given_as("receipts.hold_clear", "sue", "r1", "court", did("sue"), "settled", EVIDENCE),
+    ("supervision.propose", "sue", lambda world: ("receipt", "r1", "recall", EVIDENCE, world.next_ms + 5_000)),
+    given_as("supervision.sign", "sid", 1),
+    ("supervision.release", "mia", after_order),
+    given_as("supervision.propose", "sid", "account", did("cus"), "a case", EVIDENCE, 0),
+    given_as("supervision.sign", "sue", 2),
+    given_as("supervision.appeal", "cus", 2, "I did nothing", EVIDENCE),
+    given_as("supervision.uphold", "sue", 2, "see the file"),
+    given_as("supervision.lift", "sid", 2, "enough"),
+    given_as("supervision.lift", "sue", 2, "enough"),
     on("split", "mia cus", (child("a", "p0", "p1"), child("b", "p2", "p3"))),
     (
         "receipts.merge",
@@ -302,6 +321,8 @@ def read_all(world: Council) -> None:
         ("credentials", 3): credentials.decode_schema_version,
         ("credentials", 4): credentials.decode_list,
         ("credentials", 5): credentials.decode_chunk,
+        ("supervision", 1): decode_order,
+        ("supervision", 2): decode_freeze,
     }
     for store, entries in state.writes().items():
         for key, value in entries:
