@@ -1,43 +1,44 @@
 """Other chains: AC numbers, and enough of each chain's beginning that its proofs can be verified from this ledger alone.
 
-The super nodes record and remove chains by governance. An AC number, once given, is one chain's for ever: nobody's DIDs become another's.
+This module keeps the records and their status. How a chain comes on record is in `chainapplications`, what its operator changes and
+appeals against in `chainchanges`, what it reports of itself in `chainreports`. An AC number, once given, is one chain's for ever.
 """
 
-from collections.abc import Callable
+import hashlib
 from dataclasses import replace
-from typing import TypeVar
 
-from chainnode import codec, genesisfile
+from chainnode import codec
 from chainnode.bid import ACSN_LENGTH, PREFIX, parse_did
-from chainnode.bundle import beginning_of
 from chainnode.did.chainrecord import (
     ACTIVE,
-    REMOVED,
+    FROZEN,
+    REVOKED,
+    SUSPENDED,
     ChainRecord,
+    beginning_of_chain,
     decode_chain,
     encode_chain,
-    read_endpoints,
-    read_validators,
-    validators_value,
 )
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
-from chainnode.execution.table import require
-from chainnode.types.codes import AC_TAKEN, BAD_CHAIN, BAD_DID, NOT_FOUND
-from chainnode.types.genesis import Genesis
-from chainnode.types.limits import CHAIN_TTL_S_MAX, CHAIN_TTL_S_MIN
+from chainnode.execution.table import Call, require
+from chainnode.types.codes import BAD_DID, CHAIN_CLOSED, EXPIRY_PAST, NOT_FOUND, TOO_MANY, WRONG_CHAIN_STATUS
+from chainnode.types.limits import CHAINS_OF_OPERATOR_MAX, NAME_BYTES_MAX
 from chainnode.types.transaction import Event, Value
-from contracts.arguments import check_did, check_digest, check_text
+
+from contracts import clients, roles
+from contracts.arguments import check_text
+from contracts.roles import Grant
 
 NAME = "chains"
 _OWN_KEY = b"\x00"
 _CHAIN_PREFIX = b"\x01"  # ‖ AC number (4)
 _GENESIS_PREFIX = b"\x02"  # ‖ hash of the genesis
-CHAIN_TTL_S = 3_600  # an hour, many heartbeats of a chain without work
+_CLIENT_PREFIX = b"\x07"  # ‖ sha256(id of a light client)
+_OPERATOR_PREFIX = b"\x08"  # ‖ sha256(did)
+_ROLE_BY = "chains:"  # how the grants of this contract are told from others'
 _INT63_MAX = 2**63 - 1
 _COLONS_WITH_AC = 3  # did:bid:<ac>:<suffix>
-_Given = TypeVar("_Given")
-_Part = TypeVar("_Part")
 
 
 def chain_key(ac: str) -> bytes:
@@ -57,87 +58,8 @@ def check_ac(ac: str) -> None:
         raise Malformed(BAD_DID, "an AC number is four lower-case letters or digits")
 
 
-def chain(state: State, ac: str) -> ChainRecord | None:
-    """The chain with an AC number, removed or not."""
-    value = state.store(NAME).get(chain_key(ac))
-    return None if value is None else decode_chain(value)
-
-
-def ac_of(state: State, genesis_hash: bytes) -> str | None:
-    """The AC number of the chain with this genesis."""
-    value = state.store(NAME).get(genesis_key(genesis_hash))
-    return None if value is None else codec.as_str(codec.decode(value, bytes_max=16), ACSN_LENGTH)
-
-
-def arguments_of(
-    genesis: Genesis, ac: str, *, name: str, operator: str, endpoints: tuple[str, ...], ttl_s: int = CHAIN_TTL_S
-) -> tuple[Value, ...]:
-    """What a proposal of kind `set_chain` says of the chain that begins with this genesis file."""
-    first = beginning_of(genesis)
-    beginning = (first.genesis_hash, first.time_ns, first.trusting_period_ms, validators_value(first.validators))
-    return (ac, first.chain_id, name, operator, *beginning, endpoints, ttl_s)
-
-
-def put_chain(state: State, arguments: tuple[Value, ...], *, by: str, height: int, time_ms: int) -> None:
-    """Record a chain, or change what is on record, as was decided; a removed one is there again. For `governance` alone."""
-    made = _checked(arguments, by=by, height=height, time_ms=time_ms)
-    before, known = chain(state, made.ac), ac_of(state, made.genesis_hash)
-    # INV-47: neither has the number been another chain's, nor the chain another number.
-    require(known == (None if before is None else made.ac), AC_TAKEN, f"the AC number {made.ac} and this genesis do not belong together")
-    if before is not None:
-        made = replace(made, sequence=before.sequence + 1, created_ms=before.created_ms)
-    _save(state, made)
-    state.store(NAME).put(genesis_key(made.genesis_hash), codec.encode(made.ac))
-    attributes: dict[str, Value] = {"ac": made.ac, "chain_id": made.chain_id, "genesis_hash": made.genesis_hash}
-    state.emit(Event(NAME, "chain_set", {**attributes, "sequence": made.sequence, "by": by}))
-
-
-def remove_chain(state: State, ac: str, reason: str, *, by: str, height: int, time_ms: int) -> None:
-    """Take a chain off as was decided: its DIDs are no longer resolved, and its number stays its own. For `governance` alone."""
-    found = chain(state, ac) if _is_ac(ac) else None
-    if found is None or not found.is_active:
-        raise Rejected(NOT_FOUND, f"no chain has the AC number {ac}")
-    _save(state, replace(found, sequence=found.sequence + 1, status=REMOVED, by=by, height=height, time_ms=time_ms))
-    state.emit(Event(NAME, "chain_removed", {"ac": ac, "reason": reason, "by": by}))
-
-
-def _checked(arguments: tuple[Value, ...], *, by: str, height: int, time_ms: int) -> ChainRecord:
-    """The first version of a record with what was proposed. Rejected(BAD_CHAIN), (BAD_DID), (BAD_ARGUMENTS) names what is wrong."""
-    ac, chain_id, name, operator, genesis_hash, genesis_time_ns, trusting_period_ms, keys, endpoints, ttl_s = arguments
-    assert isinstance(ac, str) and isinstance(chain_id, str) and isinstance(name, str) and isinstance(operator, str)
-    assert isinstance(genesis_hash, bytes) and isinstance(genesis_time_ns, int) and isinstance(trusting_period_ms, int)
-    assert isinstance(ttl_s, int)
-    require(_is_ac(ac), BAD_CHAIN, "an AC number is four lower-case letters or digits")
-    _read(genesisfile.check_chain_id, chain_id)
-    check_text("name", name)
-    check_did("operator", operator)
-    require(parse_did(operator).is_registrable, BAD_DID, "operator: a DID here is in Base58 with 22 bytes of a key's digest")
-    check_digest("genesis_hash", genesis_hash)
-    least, most = genesisfile.PARAM_BOUNDS["trusting_period_ms"]
-    require(least <= trusting_period_ms <= most, BAD_CHAIN, f"trusting_period_ms is between {least} and {most}")
-    require(0 < genesis_time_ns <= _INT63_MAX, BAD_CHAIN, "genesis_time_ns is between the years 1970 and 2262")
-    require(CHAIN_TTL_S_MIN <= ttl_s <= CHAIN_TTL_S_MAX, BAD_CHAIN, f"ttl_s is between {CHAIN_TTL_S_MIN} and {CHAIN_TTL_S_MAX}")
-    return ChainRecord(
-        sequence=1,
-        ac=ac,
-        chain_id=chain_id,
-        name=name,
-        operator=operator,
-        genesis_hash=genesis_hash,
-        genesis_time_ns=genesis_time_ns,
-        trusting_period_ms=trusting_period_ms,
-        validators=_read(read_validators, keys),
-        endpoints=_read(read_endpoints, endpoints),
-        ttl_s=ttl_s,
-        status=ACTIVE,
-        by=by,
-        height=height,
-        time_ms=time_ms,
-        created_ms=time_ms,
-    )
-
-
-def _is_ac(ac: str) -> bool:
+def is_ac(ac: str) -> bool:
+    """Whether it is four small letters or digits."""
     try:
         check_ac(ac)
     except Malformed:
@@ -145,16 +67,39 @@ def _is_ac(ac: str) -> bool:
     return True
 
 
-def _read(read: Callable[[_Given], _Part], value: _Given) -> _Part:
-    """A part of what was proposed; Rejected(BAD_CHAIN)."""
-    try:
-        return read(value)
-    except Malformed as error:
-        raise Rejected(BAD_CHAIN, error.detail) from error
+# Reading
 
 
-def _save(state: State, one: ChainRecord) -> None:
-    state.store(NAME).put(chain_key(one.ac), encode_chain(one))
+def chain(state: State, ac: str) -> ChainRecord | None:
+    """The chain with an AC number, whatever its status."""
+    value = state.store(NAME).get(chain_key(ac))
+    return None if value is None else decode_chain(value)
+
+
+def ac_of(state: State, genesis_hash: bytes) -> str | None:
+    """The AC number of the chain with this genesis."""
+    return _text(state, genesis_key(genesis_hash))
+
+
+def chain_of_client(state: State, client_id: str) -> ChainRecord | None:
+    """The chain that a light client of this ledger follows, if it is one with an AC number."""
+    ac = _text(state, _client_key(client_id))
+    return None if ac is None else chain(state, ac)
+
+
+def require_chain(state: State, ac: str) -> ChainRecord:
+    """The chain with an AC number; Rejected(NOT_FOUND)."""
+    found = chain(state, ac) if is_ac(ac) else None
+    if found is None:
+        raise Rejected(NOT_FOUND, f"no chain has the AC number {ac[:ACSN_LENGTH]}")
+    return found
+
+
+def require_open(state: State, ac: str, time_ms: int) -> ChainRecord:
+    """The chain, which is active and not expired; Rejected(NOT_FOUND), Rejected(CHAIN_CLOSED) with the reason."""
+    found = require_chain(state, ac)
+    require(found.is_open_at(time_ms), CHAIN_CLOSED, found.closed_because(time_ms))
+    return found
 
 
 def own_genesis_hash(state: State) -> bytes:
@@ -173,6 +118,146 @@ def is_elsewhere(state: State, did: str) -> bool:
         return False
     found = chain(state, parse_did(did).acsn or "")
     return found is not None and found.genesis_hash != own_genesis_hash(state)
+
+
+# Writing, for the contract's other modules, for `governance` and `supervision`
+
+
+def write(state: State, one: ChainRecord) -> None:
+    """Write a version of a record, with what leads to it."""
+    store = state.store(NAME)
+    store.put(chain_key(one.ac), encode_chain(one))
+    store.put(genesis_key(one.genesis_hash), codec.encode(one.ac))
+    if one.client_id:
+        store.put(_client_key(one.client_id), codec.encode(one.ac))
+
+
+def change(call: Call, state: State, before: ChainRecord, after: ChainRecord, event: str, *, by: str) -> ChainRecord:
+    """Write the next version of a record, and tell of it."""
+    made = replace(after, sequence=before.sequence + 1, by=by, height=call.height, time_ms=call.time_ms)
+    write(state, made)
+    for did in dict.fromkeys((before.operator, made.operator)):
+        settle_role(call, state, did, made)
+    attributes: dict[str, Value] = {"ac": made.ac, "status": made.status, "reason": made.reason, "by": by}
+    state.emit(Event(NAME, event, attributes))
+    return made
+
+
+def suspend(call: Call, state: State, ac: str, reason: str, *, by: str) -> None:
+    """Close an active chain until it is resumed: its DIDs are not resolved, its reports refused. Its light client goes on."""
+    _move(call, state, require_chain(state, ac), (ACTIVE,), SUSPENDED, reason, by=by)
+
+
+def resume(call: Call, state: State, ac: str, reason: str, *, by: str) -> ChainRecord:
+    """Open a chain again that was suspended or revoked; what has expired must be renewed first."""
+    found = require_chain(state, ac)
+    require(not found.is_expired_at(call.time_ms), EXPIRY_PAST, f"{found.closed_because(call.time_ms) or ac}: renew it first")
+    return _move(call, state, found, (SUSPENDED, REVOKED), ACTIVE, reason, by=by)
+
+
+def revoke(call: Call, state: State, ac: str, reason: str, *, by: str) -> None:
+    """End a chain's admission. Its light client is frozen, and its operator's role goes unless another chain keeps it."""
+    found = require_chain(state, ac)
+    _move(call, state, found, (ACTIVE, SUSPENDED, FROZEN), REVOKED, reason, by=by)
+    known = clients.client(state, found.client_id) if found.client_id else None
+    if known is not None and not known.is_frozen:
+        clients.freeze(call, state, found.client_id, f"the chain {found.did} was revoked")
+
+
+def freeze(call: Call, state: State, ac: str, reason: str, *, by: str) -> None:
+    """Close an active chain by an order of supervision. For `supervision` alone."""
+    _move(call, state, require_chain(state, ac), (ACTIVE,), FROZEN, reason, by=by)
+
+
+def thaw(call: Call, state: State, ac: str, reason: str, *, by: str) -> None:
+    """Open a chain that was frozen. For `supervision` alone."""
+    _move(call, state, require_chain(state, ac), (FROZEN,), ACTIVE, reason, by=by)
+
+
+def _move(call: Call, state: State, found: ChainRecord, before: tuple[str, ...], after: str, reason: str, *, by: str) -> ChainRecord:
+    """From one of these statuses to another. INV-68: with a reason on record."""
+    check_text("reason", reason)
+    require(found.status in before, WRONG_CHAIN_STATUS, f"the chain {found.ac} is {found.status}, not {' or '.join(before)}")
+    made = replace(found, status=after, reason=reason)
+    if after == ACTIVE:
+        made = replace(made, client_id=client_for(call, state, made, found))
+    return change(call, state, found, made, _EVENTS[after], by=by)
+
+
+_EVENTS = {ACTIVE: "chain_resumed", SUSPENDED: "chain_suspended", FROZEN: "chain_frozen", REVOKED: "chain_revoked"}
+
+
+def client_for(call: Call, state: State, made: ChainRecord, before: ChainRecord | None) -> str:
+    """The light client of a chain: the one that it had, if that can go on, else a new one from its beginning; none of this chain."""
+    if made.genesis_hash == own_genesis_hash(state):
+        return ""
+    if before is not None and before.client_id and beginning_of_chain(before) == beginning_of_chain(made):
+        known = clients.client(state, before.client_id)
+        if known is not None and not known.is_frozen:
+            return before.client_id
+    return clients.create_for_chain(state, call, beginning_of_chain(made), creator=made.operator)
+
+
+# The role of operators
+
+
+def settle_role(call: Call, state: State, operator: str, changed: ChainRecord) -> None:
+    """INV-69: by this contract an operator is `backbone` as long as the last of its chains is admitted, and no longer."""
+    acs = _acs_of(state, operator)
+    is_listed = changed.operator == operator and changed.status != REVOKED
+    kept = tuple(sorted({*acs} | {changed.ac})) if is_listed else tuple(ac for ac in acs if ac != changed.ac)
+    require(len(kept) <= CHAINS_OF_OPERATOR_MAX, TOO_MANY, f"an operator has at most {CHAINS_OF_OPERATOR_MAX} chains")
+    if kept != acs:
+        _save_acs(state, operator, kept)
+    ends = [found.expires_ms for found in (chain(state, ac) for ac in kept) if found is not None]
+    present = next((one for one in roles.grants(state, operator) if one.role == roles.BACKBONE), None)
+    is_ours = present is not None and present.by.startswith(_ROLE_BY)
+    until_ms = 0 if 0 in ends else max(ends, default=-1)
+    if until_ms < 0:
+        if is_ours:
+            roles.drop_grant(state, operator, roles.BACKBONE, f"no chain of {operator} is admitted", _ROLE_BY + changed.ac)
+        return
+    if present is not None and (present.expires_ms == until_ms or (not is_ours and _is_longer(present, until_ms))):
+        return
+    if until_ms == 0 or until_ms > call.time_ms:
+        evidence = hashlib.sha256(encode_chain(changed)).digest()
+        roles.put_grant(state, operator, Grant(roles.BACKBONE, until_ms, evidence, _ROLE_BY + changed.ac, call.height), call.time_ms)
+
+
+def _is_longer(present: Grant, until_ms: int) -> bool:
+    """Whether a grant lasts longer than until then."""
+    return present.expires_ms == 0 or (until_ms != 0 and present.expires_ms > until_ms)
+
+
+def _acs_of(state: State, operator: str) -> tuple[str, ...]:
+    """The AC numbers of an operator's chains that are not revoked, ascending."""
+    value = state.store(NAME).get(_operator_key(operator))
+    known = () if value is None else codec.as_array(codec.decode(value, bytes_max=_ACS_BYTES_MAX))
+    return tuple(codec.as_str(one, ACSN_LENGTH) for one in known)
+
+
+def _save_acs(state: State, operator: str, acs: tuple[str, ...]) -> None:
+    store, key = state.store(NAME), _operator_key(operator)
+    if acs:
+        store.put(key, codec.encode(acs))
+    else:
+        store.delete(key)
+
+
+_ACS_BYTES_MAX = 8 * CHAINS_OF_OPERATOR_MAX
+
+
+def _client_key(client_id: str) -> bytes:
+    return _CLIENT_PREFIX + hashlib.sha256(client_id.encode()).digest()
+
+
+def _operator_key(operator: str) -> bytes:
+    return _OPERATOR_PREFIX + roles.holder_key(operator)[1:]
+
+
+def _text(state: State, key: bytes) -> str | None:
+    value = state.store(NAME).get(key)
+    return None if value is None else codec.as_str(codec.decode(value, bytes_max=16), NAME_BYTES_MAX)
 
 
 def genesis(state: State, genesis_hash: bytes) -> None:

@@ -25,9 +25,8 @@ from chainnode.types.limits import (
     TEXT_BYTES_MAX,
 )
 from chainnode.types.transaction import Event, Value
-from contracts import roles, validators
+from contracts import chainapplications, chainchanges, chains, clients, roles, validators
 from contracts.arguments import check_digest, check_text
-from contracts.chains import put_chain, remove_chain
 from contracts.credentials import admit, dismiss
 from contracts.identityrecords import can_sign, identity
 from contracts.roles import Grant
@@ -110,7 +109,10 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
     Kinds and their arguments: `set_params` ({name: value}), `grant_role` (did, role, expires_ms, evidence), `revoke_role` (did, role),
     `lift_freeze` (number of an order of supervision),
     `set_validator` (operator, name, "ed25519" or "secp256k1", key, power, node key, host:port), `remove_validator` (address),
-    `admit_issuer` (did, name, evidence), `remove_issuer` (did), `set_chain` (see `chains.arguments_of`), `remove_chain` (AC number).
+    `admit_issuer` (did, name, evidence), `remove_issuer` (did), `admit_chain` (application, AC number, expires_ms), `reject_application`
+    (application), `renew_chain` (AC number, expires_ms), `transfer_chain` (AC number, did), `suspend_chain`, `resume_chain`,
+    `revoke_chain`, `reject_appeal` (AC number), `create_client` (kind, client state,
+    consensus state, creator, relayers), `recover_client` (client, its substitute), `set_relayers` (client, relayers).
     """
     roles.require_role(state, call, call.sender, roles.SUPER)
     require(kind in _KINDS, BAD_PROPOSAL, f"there is no kind of proposal {kind}")
@@ -239,14 +241,71 @@ def _remove_issuer(call: Call, state: State, one: Proposal) -> None:
     dismiss(state, did, one.reason, by=f"governance:{one.number}", height=call.height)
 
 
-def _set_chain(call: Call, state: State, one: Proposal) -> None:
-    put_chain(state, one.arguments, by=f"governance:{one.number}", height=call.height, time_ms=call.time_ms)
+def _admit_chain(call: Call, state: State, one: Proposal) -> None:
+    number, ac, expires_ms = one.arguments
+    assert isinstance(number, int) and isinstance(ac, str) and isinstance(expires_ms, int)
+    chainapplications.admit(call, state, number, ac, expires_ms, one.reason, by=f"governance:{one.number}")
 
 
-def _remove_chain(call: Call, state: State, one: Proposal) -> None:
-    (ac,) = one.arguments
-    assert isinstance(ac, str)
-    remove_chain(state, ac, one.reason, by=f"governance:{one.number}", height=call.height, time_ms=call.time_ms)
+def _reject_application(call: Call, state: State, one: Proposal) -> None:
+    (number,) = one.arguments
+    assert isinstance(number, int)
+    chainapplications.reject(call, state, number, one.reason, by=f"governance:{one.number}")
+
+
+def _renew_chain(call: Call, state: State, one: Proposal) -> None:
+    ac, expires_ms = one.arguments
+    assert isinstance(ac, str) and isinstance(expires_ms, int)
+    chainchanges.renew(call, state, ac, expires_ms, one.reason, by=f"governance:{one.number}")
+
+
+def _transfer_chain(call: Call, state: State, one: Proposal) -> None:
+    ac, operator = one.arguments
+    assert isinstance(ac, str) and isinstance(operator, str)
+    chainchanges.hand_over(call, state, ac, operator, one.reason, by=f"governance:{one.number}")
+
+
+def _of_chain(decide: Callable[..., None]) -> Callable[[Call, State, Proposal], None]:
+    """What carries out a kind whose one argument is an AC number."""
+
+    def carry_out(call: Call, state: State, one: Proposal) -> None:
+        (ac,) = one.arguments
+        decide(call, state, ac, one.reason, by=f"governance:{one.number}")
+
+    return carry_out
+
+
+def _create_client(call: Call, state: State, one: Proposal) -> None:
+    kind, client_state, consensus_state, creator, relayers = one.arguments
+    assert isinstance(kind, str) and isinstance(client_state, bytes) and isinstance(consensus_state, bytes) and isinstance(creator, str)
+    clients.create(
+        state,
+        call.height,
+        call.time_ms,
+        kind=kind,
+        client_state=client_state,
+        consensus_state=consensus_state,
+        creator=creator,
+        relayers=_relayers_in(relayers),
+    )
+
+
+def _recover_client(call: Call, state: State, one: Proposal) -> None:
+    client_id, substitute_id = one.arguments
+    assert isinstance(client_id, str) and isinstance(substitute_id, str)
+    clients.recover(call, state, client_id, substitute_id, by=f"governance:{one.number}")
+
+
+def _set_relayers(call: Call, state: State, one: Proposal) -> None:
+    client_id, relayers = one.arguments
+    assert isinstance(client_id, str)
+    clients.set_relayers(state, client_id, _relayers_in(relayers), by=f"governance:{one.number}")
+
+
+def _relayers_in(value: Value) -> tuple[str, ...]:
+    names = tuple(one for one in codec.as_array(value) if isinstance(one, str))
+    require(names == value, BAD_PROPOSAL, "relayers are named by their DIDs")
+    return names
 
 
 # The types of a kind's arguments, which `propose` checks, and what carries it out.
@@ -259,8 +318,17 @@ _KINDS: dict[str, tuple[tuple[type, ...], Callable[[Call, State, Proposal], None
     "remove_validator": ((bytes,), _remove_validator),
     "admit_issuer": ((str, str, bytes), _admit_issuer),
     "remove_issuer": ((str,), _remove_issuer),
-    "set_chain": ((str, str, str, str, bytes, int, int, tuple, tuple, int), _set_chain),
-    "remove_chain": ((str,), _remove_chain),
+    "admit_chain": ((int, str, int), _admit_chain),
+    "reject_application": ((int,), _reject_application),
+    "renew_chain": ((str, int), _renew_chain),
+    "transfer_chain": ((str, str), _transfer_chain),
+    "suspend_chain": ((str,), _of_chain(chains.suspend)),
+    "resume_chain": ((str,), _of_chain(chainchanges.resume)),
+    "revoke_chain": ((str,), _of_chain(chains.revoke)),
+    "reject_appeal": ((str,), _of_chain(chainchanges.reject_appeal)),
+    "create_client": ((str, bytes, bytes, str, tuple), _create_client),
+    "recover_client": ((str, str), _recover_client),
+    "set_relayers": ((str, tuple), _set_relayers),
 }
 
 

@@ -10,7 +10,12 @@ from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation, Value
 from contracts import (
+    chainapplications,
+    chainchanges,
+    chainreports,
     chains,
+    clientrecords,
+    clients,
     credentials,
     deliveries,
     devices,
@@ -40,7 +45,8 @@ METHODS: dict[str, dict[str, Method]] = {
     identityrecords.NAME: methods_of(identity, devices),
     evidence.NAME: methods_of(evidence),
     credentials.NAME: methods_of(credentials),
-    chains.NAME: methods_of(chains),
+    chains.NAME: methods_of(chainapplications, chainchanges, chainreports),
+    clientrecords.NAME: methods_of(clients),
     goods.NAME: methods_of(goods),
     RECEIPTS: methods_of(receipts, pledges, deliveries, holds),
 }
@@ -94,6 +100,7 @@ class SystemContracts:
         evidence.genesis(state)
         credentials.genesis(state)
         chains.genesis(state, genesis_hash(genesis))
+        clients.genesis(state)
         for name in (goods.NAME, RECEIPTS, IBC):
             state.store(name).put(_FIRST_KEY, codec.encode(1))
 

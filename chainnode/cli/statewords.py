@@ -5,6 +5,9 @@ from collections.abc import Callable
 from chainnode import codec
 from chainnode.bundlewords import value_to_text
 from chainnode.cli.usage import UsageError
+from chainnode.did.chainapplication import decode_appeal, decode_application
+from chainnode.did.chainfeeds import decode_report
+from chainnode.did.chainform import info, wish_of
 from chainnode.did.chainrecord import decode_chain
 from chainnode.did.record import (
     INVOCATION,
@@ -22,14 +25,36 @@ from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import StateFact
 from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.vc.listrecord import LIST_ENTRIES, decode_list, list_key
-from contracts import chains, credentials, evidence, goods, governance, identityrecords, roles, validators
+from contracts import (
+    chainapplications,
+    chainchanges,
+    chainreports,
+    chains,
+    credentials,
+    evidence,
+    goods,
+    governance,
+    identityrecords,
+    roles,
+    validators,
+)
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import STORE as RECEIPTS
 from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
+from contracts.supervisionrecords import NAME as SUPERVISION
+from contracts.supervisionrecords import Kind, Stage, decode_freeze, decode_order, order_key, target_key
 
 _NS_PER_MS = 1_000_000
 _TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+_STAGES = {Stage.PROPOSED: "which waits for signatures", Stage.IN_FORCE: "in force", Stage.LIFTED: "lifted"}
 _SUITES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2", P256: "P-256", X25519: "X25519"}
+
+
+def _freeze_key(name: str) -> bytes:
+    """The key of an order of supervision by its number, or that of a target by its kind: `account:did:bid:…`."""
+    kind, colon, target = name.partition(":")
+    return target_key(Kind(kind), target) if colon else order_key(int(name))
+
 
 # What people name, and where the ledger keeps it.
 _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
@@ -39,8 +64,10 @@ _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "roles": (roles.NAME, roles.holder_key),
     "identity": (identityrecords.NAME, identityrecords.identity_key),
     "chain": (chains.NAME, chains.chain_key),
+    "application": (chains.NAME, lambda number: chainapplications.application_key(int(number))),
     "issuer": (credentials.NAME, credentials.issuer_key),
     "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
+    "freeze": (SUPERVISION, _freeze_key),
 }
 THINGS = tuple(_THINGS)
 
@@ -59,7 +86,7 @@ def key_of(thing: str) -> tuple[str, bytes]:
     except ChainError as error:
         raise UsageError(f"{thing!r}: {error.detail}") from error
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{thing!r}: {name!r} is no number of a proposal") from error
+        raise UsageError(f"{thing!r}: {name!r} is no number") from error
 
 
 def words_of(fact: StateFact) -> tuple[str, ...]:
@@ -232,16 +259,66 @@ def method_words(one: Method) -> str:
 
 def _chain(value: bytes) -> tuple[str, ...]:
     one = decode_chain(value)
-    state = "is on record" if one.is_active else f"was {named(one.status)}"
+    state = f"is {named(one.status)}"
     keys = [
         f"{each.public_key.type.name.lower()} {each.public_key.data.hex()} with power {each.power:,}" for each in one.validators.validators
     ]
-    return (
+    until = "without end" if one.expires_ms == 0 else f"until {_time(one.expires_ms)}"
+    lines = [
         f"Chain {named(one.chain_id)}, {value_to_text(one.name)}, {state} as {one.did}: version {one.sequence}, of block {one.height},"
-        f" by {named(one.by)}.",
-        f"Operator {named(one.operator)}; resolvers {', '.join(map(named, one.endpoints))}, whose answers count for {one.ttl_s:,} s.",
+        f" by {named(one.by)}, for the reason {value_to_text(one.reason)}.",
+        f"Admitted {until}, on application {one.application}; industry {named(one.industry)}.",
+        f"Operator {named(one.operator)}; gateways {', '.join(map(named, one.gateways))}.",
+        f"Resolvers {', '.join(map(named, one.endpoints))}, whose answers count for {one.ttl_s:,} s.",
         f"It begins with genesis {one.genesis_hash.hex()} at {time_to_text(one.genesis_time_ns)} and {_count(len(keys), 'validator')}:"
         f" {'; '.join(keys)}. Trust in that lasts {one.trusting_period_ms // 86_400_000:,} days.",
+        f"Light client {named(one.client_id)} follows it here." if one.client_id else "No light client follows it here: it is this chain.",
+    ]
+    permit = one.permit
+    said = (("permit", permit.number), ("filing", permit.filing), ("authority", permit.authority), ("valid until", permit.valid_until))
+    if any(text for _, text in said):
+        lines.append(f"Its operator says: {', '.join(f'{name} {value_to_text(text)}' for name, text in said if text)}.")
+    if one.appeals:
+        lines.append(f"Its operator has appealed {_count(one.appeals, 'time')}.")
+    return tuple(lines)
+
+
+def _application(value: bytes) -> tuple[str, ...]:
+    one = decode_application(value)
+    wish, name = named(wish_of(one.form)), value_to_text(info(one.form, "name"))
+    lines = [
+        f"Application {one.number} is {named(one.status)}: {named(one.operator)} asks for {wish} for the chain"
+        f" {named(one.beginning.chain_id)}, {name}.",
+        f"Made in block {one.height}, {_time(one.time_ms)}, for the genesis {one.beginning.genesis_hash.hex()}; industry"
+        f" {named(info(one.form, 'industry'))}: {value_to_text(info(one.form, 'description'))}",
+    ]
+    if one.evidence:
+        lines.append(f"It goes by the evidence {', '.join(each.hex() for each in one.evidence)}.")
+    if one.decided_height:
+        got = f" as {named(one.ac)}" if one.ac else ""
+        because = f", for the reason {value_to_text(one.reason)}" if one.reason else ""
+        lines.append(f"Decided in block {one.decided_height} by {named(one.by)}{got}{because}.")
+    return tuple(lines)
+
+
+def _appeal(value: bytes) -> tuple[str, ...]:
+    one = decode_appeal(value)
+    evidence = f", on evidence {one.evidence.hex()}" if one.evidence else ""
+    lines = [
+        f"Appeal {one.number} of the chain {named(one.ac)} is {named(one.status)}: {value_to_text(one.text)}",
+        f"Made in block {one.height} by {named(one.by)}{evidence}.",
+    ]
+    if one.answered_height:
+        lines.append(f"Answered in block {one.answered_height}, for the reason {value_to_text(one.reason)}.")
+    return tuple(lines)
+
+
+def _report(value: bytes) -> tuple[str, ...]:
+    one = decode_report(value)
+    return (
+        f"The chain {named(one.ac)} said of itself ({named(one.feed)}) in block {one.height}, {_time(one.time_ms)}, by {named(one.by)}:"
+        f" SHA-256 {one.digest.hex()}.",
+        "That is its own word; what of it a verified header covers, /v1/chains says.",
     )
 
 
@@ -253,6 +330,32 @@ def _proposal(value: bytes) -> tuple[str, ...]:
         f"Made in block {one.height} by {named(one.by)}, for the reason {value_to_text(one.reason)}; it ends {_time(one.expires_ms)}.",
         f"Votes: {yes} yes, {len(one.votes) - yes} no.",
     )
+
+
+def _order(value: bytes) -> tuple[str, ...]:
+    one = decode_order(value)
+    lines = [f"Order {one.number} of supervision, {_STAGES[one.stage]}: {one.kind.value} {named(one.target)}."]
+    if one.stage is not Stage.LIFTED:
+        lines.append(f"Without a further word it ends {_time(one.ends_ms)}.")
+    lines.append(
+        f"Reason: {value_to_text(one.reason)}, on evidence {one.evidence.hex()}; proposed in block {one.height} by {named(one.by)}."
+    )
+    lines.append(f"Signed by {', '.join(f'{named(did)} in block {height}' for did, height in one.signatures)}.")
+    lines += [
+        f"{named(said.by)} would {said.verdict.value} it, block {said.height}: {value_to_text(said.reason)}." for said in one.opinions
+    ]
+    for made in one.appeals:
+        answer = f"must be answered by {_time(made.answer_by_ms)}" if made.is_open else f"was answered by {value_to_text(made.answer)}"
+        lines.append(f"The appeal of {named(made.by)} in block {made.height}, {value_to_text(made.text)}, {answer}.")
+    if one.lifting is not None:
+        end = one.lifting
+        lines.append(f"Lifted by {named(end.by)} in block {end.height}, {_time(end.time_ms)}, for the reason {value_to_text(end.reason)}.")
+    return tuple(lines)
+
+
+def _freeze(value: bytes) -> tuple[str, ...]:
+    number, ends_ms = decode_freeze(value)
+    return (f"Frozen by order {number} of supervision until {_time(ends_ms)} at the latest.",)
 
 
 def _issuer(value: bytes) -> tuple[str, ...]:
@@ -295,7 +398,12 @@ _RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
     (identityrecords.NAME, identityrecords.version_key("", 1)[:1], _superseded),
     (identityrecords.NAME, identityrecords.recovery_key("")[:1], _recovery),
     (chains.NAME, chains.chain_key("0000")[:1], _chain),
+    (chains.NAME, chainapplications.application_key(1)[:1], _application),
+    (chains.NAME, chainchanges.appeal_key("0000", 1)[:1], _appeal),
+    (chains.NAME, chainreports.report_key("0000", "status")[:1], _report),
     (governance.NAME, governance.proposal_key(1)[:1], _proposal),
+    (SUPERVISION, order_key(1)[:1], _order),
+    (SUPERVISION, target_key(Kind.ACCOUNT, "")[:1], _freeze),
     (evidence.NAME, evidence.HEAD_KEY, _log_head),
     (credentials.NAME, credentials.issuer_key("")[:1], _issuer),
     (credentials.NAME, credentials.schema_version_key("", "", 1)[:1], _schema),

@@ -28,6 +28,8 @@ from chainnode.types.codes import BAD_DID, FEATURE_MISSING
 from contracts import chains
 from contracts.didanswers import chain_in, chain_version, referred, version_in
 
+_NS_PER_MS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDid:
@@ -89,7 +91,7 @@ async def _on_ledgers(asker: Asker, did: str, wanted: Wanted, min_height: int) -
         return replace(_found(did, version, chain_proof, _trust(chain_proof)), chain_proof=chain_proof, chain=chain)
     if chain is None or chain.genesis_hash == genesis_hash(asker.genesis):
         return replace(await _on_ledger(asker, did, wanted, min_height), chain_proof=chain_proof)
-    if not chain.is_active:
+    if not chain.is_open_at(chain_proof.bundle.headers[-1].header.time_ns // _NS_PER_MS):  # INV-68
         return replace(_found(did, None, chain_proof, _trust(chain_proof)), chain_proof=chain_proof, chain=chain)
     proof = await asker.nodes.first_good(lambda node: _ask_elsewhere(asker, node, chain, did, wanted))
     trust = f"{_trust_in(proof, f'what is on record as {chain.did}')}; on record by {_trust(chain_proof)}"

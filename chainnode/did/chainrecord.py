@@ -12,12 +12,14 @@ from chainnode.bid import ACSN_LENGTH, PREFIX
 from chainnode.crypto.keys import POWER_TOTAL_MAX, validator, validator_set
 from chainnode.did.record import Attribute, Control, Document, Extension, Facts, Identity, Service
 from chainnode.errors import Malformed
+from chainnode.rfc3339 import time_to_text
 from chainnode.types.block import KeyType, PublicKey, Validator, ValidatorSet
 from chainnode.types.bundle import Beginning
 from chainnode.types.codes import BAD_CHAIN
 from chainnode.types.limits import (
     CHAIN_ENDPOINT_LENGTH_MAX,
     CHAIN_ENDPOINTS_MAX,
+    CHAIN_GATEWAYS_MAX,
     CHAIN_ID_BYTES_MAX,
     CHAIN_TTL_S_MAX,
     CHAIN_TTL_S_MIN,
@@ -29,14 +31,28 @@ from chainnode.types.limits import (
 )
 from chainnode.types.transaction import Value
 
-ACTIVE, REMOVED = "active", "removed"
+ACTIVE, SUSPENDED, FROZEN, REVOKED = "active", "suspended", "frozen", "revoked"
+STATUSES = (ACTIVE, SUSPENDED, FROZEN, REVOKED)
 AC_NUMBER = 206  # type of a document that describes a chain
 SUB_RESOLVER = "DIDSubResolver"
 _ENDPOINT = re.compile(
     r"https?://(?:\[[0-9a-f:]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,4}))?(?:/[A-Za-z0-9._~-]+)*", re.ASCII
 )
 _PORT_MAX = 65_535
+_PERMIT_BYTES_MAX = 512  # 128 letters
 _INT63_MAX = 2**63 - 1
+_NS_PER_MS = 1_000_000
+_TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What an operator says of its permits, for whom it concerns; empty where it says nothing. `valid_until` is a day."""
+
+    number: str = ""
+    filing: str = ""
+    authority: str = ""
+    valid_until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,10 @@ class ChainRecord:
 
     `genesis_hash` names the chain for ever. `genesis_time_ns`, `trusting_period_ms` and `validators` are those of its genesis file.
     `endpoints` are the bases of its resolvers' URLs. What its chain says counts for `ttl_s` from the header that proves it.
+
+    `application` is the number of the one that was admitted last, `client_id` names the light client of the chain here, empty for this
+    very chain. `gateways` report in the chain's name. From `expires_ms` on the chain is closed, 0: never. `reason` is that of the last
+    decision about it; `appeals` counts those that its operator has made.
     """
 
     sequence: int
@@ -63,30 +83,54 @@ class ChainRecord:
     height: int
     time_ms: int
     created_ms: int
+    industry: str = ""
+    architecture: str = ""
+    gateways: tuple[str, ...] = ()
+    permit: Permit = Permit()
+    application: int = 0
+    client_id: str = ""
+    expires_ms: int = 0
+    reason: str = ""
+    appeals: int = 0
 
     @property
     def did(self) -> str:
         """The DID of the chain itself."""
         return PREFIX + self.ac
 
-    @property
-    def is_active(self) -> bool:
-        """Whether its DIDs are resolved."""
-        return self.status == ACTIVE
+    def is_open_at(self, time_ms: int) -> bool:
+        """Whether its DIDs are resolved and its reports are taken at this block time: active, and not expired. There is no grace."""
+        return self.status == ACTIVE and not self.is_expired_at(time_ms)
+
+    def is_expired_at(self, time_ms: int) -> bool:
+        """Whether its admission has run out."""
+        return self.expires_ms != 0 and time_ms >= self.expires_ms
+
+    def closed_because(self, time_ms: int) -> str:
+        """Why it is not open at this time, in a sentence; empty when it is."""
+        if self.status != ACTIVE:
+            return f"the chain {self.did} was {self.status} at height {self.height}: {self.reason}"
+        if self.is_expired_at(time_ms):
+            return f"the admission of the chain {self.did} has expired at {time_text(self.expires_ms)}"
+        return ""
 
 
 def encode_chain(one: ChainRecord) -> bytes:
     """The value of a chain's key in store `chains`."""
     names = (one.sequence, one.ac, one.chain_id, one.name, one.operator)
     beginning = (one.genesis_hash, one.genesis_time_ns, one.trusting_period_ms, validators_value(one.validators))
-    return codec.encode((*names, *beginning, one.endpoints, one.ttl_s, one.status, one.by, one.height, one.time_ms, one.created_ms))
+    change = (one.endpoints, one.ttl_s, one.status, one.by, one.height, one.time_ms, one.created_ms)
+    permit = (one.permit.number, one.permit.filing, one.permit.authority, one.permit.valid_until)
+    admission = (one.industry, one.architecture, one.gateways, permit, one.application, one.client_id, one.expires_ms)
+    return codec.encode((*names, *beginning, *change, *admission, one.reason, one.appeals))
 
 
 def decode_chain(value: bytes) -> ChainRecord:
     """The record in a value; Malformed(MALFORMED), (BAD_KEY) or (BAD_CHAIN)."""
-    row = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 16)
+    row = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX), 25)
     sequence, ac, chain_id, name, operator, genesis_hash, genesis_time_ns, trusting_period_ms, keys, endpoints, ttl_s = row[:11]
-    status, by, height, time_ms, created_ms = row[11:]
+    status, by, height, time_ms, created_ms = row[11:16]
+    industry, architecture, gateways, permit, application, client_id, expires_ms, reason, appeals = row[16:]
     return ChainRecord(
         sequence=codec.as_int(sequence, 1, _INT63_MAX),
         ac=codec.as_str(ac, ACSN_LENGTH),
@@ -104,7 +148,28 @@ def decode_chain(value: bytes) -> ChainRecord:
         height=codec.as_int(height, 0, _INT63_MAX),
         time_ms=codec.as_int(time_ms, 0, _INT63_MAX),
         created_ms=codec.as_int(created_ms, 0, _INT63_MAX),
+        industry=codec.as_str(industry, NAME_BYTES_MAX),
+        architecture=codec.as_str(architecture, NAME_BYTES_MAX),
+        gateways=_read_gateways(gateways),
+        permit=Permit(*(codec.as_str(one, _PERMIT_BYTES_MAX) for one in codec.as_array(permit, 4))),
+        application=codec.as_int(application, 0, _INT63_MAX),
+        client_id=codec.as_str(client_id, NAME_BYTES_MAX),
+        expires_ms=codec.as_int(expires_ms, 0, _INT63_MAX),
+        reason=codec.as_str(reason, TEXT_BYTES_MAX),
+        appeals=codec.as_int(appeals, 0, _INT63_MAX),
     )
+
+
+def _read_gateways(value: Value) -> tuple[str, ...]:
+    found = tuple(codec.as_str(one, DID_BYTES_MAX) for one in codec.as_array(value))
+    if len(found) > 2 * CHAIN_GATEWAYS_MAX:
+        raise Malformed(BAD_CHAIN, f"a chain has at most {2 * CHAIN_GATEWAYS_MAX} gateways")
+    return found
+
+
+def time_text(time_ms: int) -> str:
+    """A block time for people."""
+    return time_to_text(time_ms * _NS_PER_MS) if time_ms <= _TEXT_MS_MAX else f"{time_ms} ms after 1970"
 
 
 def validators_value(validators: ValidatorSet) -> Value:
@@ -148,8 +213,10 @@ def identity_of_chain(one: ChainRecord) -> Identity:
         Attribute("name", "name of the chain", 0, "text", one.name),
         Attribute("chainId", "chain id", 0, "text", one.chain_id),
         Attribute("genesisHash", "SHA-256 of its genesis", 0, "text", one.genesis_hash.hex()),
+        Attribute("status", "whether its DIDs are resolved", 0, "text", one.status),
+        *((Attribute("expires", "when its admission ends", 0, "text", time_text(one.expires_ms)),) if one.expires_ms else ()),
     )
     facts = Facts(services, (), Extension(AC_NUMBER, one.ttl_s, attributes))
     document = Document((), Control(controllers=(one.operator,)), facts)
-    is_active = one.is_active
-    return Identity(one.did, one.sequence, b"", one.height, one.time_ms, one.created_ms, is_active, document if is_active else Document(()))
+    is_there = one.status != REVOKED
+    return Identity(one.did, one.sequence, b"", one.height, one.time_ms, one.created_ms, is_there, document if is_there else Document(()))

@@ -28,6 +28,8 @@ from contracts import chains
 from contracts.didanswers import chain_version
 from contracts.identityrecords import NAME, identity_key, version_key
 
+_NS_PER_MS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
@@ -90,9 +92,9 @@ class Resolver:
         if chain is None or chain.genesis_hash == self._chain.genesis_hash:
             own = self._identity(did, wanted, at, has_proof)
             return replace(own, bundles=bundles + own.bundles)
-        if not chain.is_active:
-            detail = f"the chain {chain.did} was removed at height {chain.height}"
-            return Resolved(None, {}, detail, height=at, time_ns=time_ns, bundles=bundles)
+        because = chain.closed_because(time_ns // _NS_PER_MS)  # INV-68
+        if because:
+            return Resolved(None, {}, because, height=at, time_ns=time_ns, bundles=bundles)
         return Elsewhere(chain, bundles)
 
     async def _refer(self, there: Elsewhere, did: str, wanted: Wanted, reach: Reach) -> Resolved:

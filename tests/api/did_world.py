@@ -13,7 +13,7 @@ from chainnode.bid import did_of
 from chainnode.blocks import encode_header
 from chainnode.bundle import beginning_of
 from chainnode.bundlejson import bundle_to_json
-from chainnode.did.chainrecord import ACTIVE, REMOVED, ChainRecord, encode_chain
+from chainnode.did.chainrecord import ACTIVE, REVOKED, ChainRecord, encode_chain
 from chainnode.did.record import (
     ASSERTION,
     AUTHENTICATION,
@@ -96,7 +96,7 @@ def make_did_world(*, chains: Sequence[ChainRecord] | None = None, dids: dict[by
     for number in range(20):
         did = did_of("e", key_of(f"filler {number}").public)
         entries |= history(did, [document_of(f"filler {number}")])
-    others = (record_of(make_city()), record_of(make_city(chain_id="gone-1"), "gone", status=REMOVED)) if chains is None else chains
+    others = (record_of(make_city()), record_of(make_city(chain_id="gone-1"), "gone", status=REVOKED)) if chains is None else chains
     known = {b"\x00": b"\x01"} | {chain_key(one.ac): encode_chain(one) for one in others}
     return make_world(stores={"identity": entries, "chains": known}, **settings)
 
@@ -129,6 +129,12 @@ def record_of(world: World, ac: str = "byo1", **changes) -> ChainRecord:
         "height": 1,
         "time_ms": FIRST_MS,
         "created_ms": FIRST_MS,
+        "industry": "I",
+        "architecture": "10008",
+        "gateways": (did_of("e", key_of("city").public),),
+        "application": 1,
+        "client_id": "07-tendermint-0",
+        "reason": "because",
     }
     return ChainRecord(**whole | changes)
 

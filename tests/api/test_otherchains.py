@@ -76,7 +76,7 @@ async def joined(make_fetcher=lambda: WebFetcher(is_anywhere=True)) -> AsyncIter
     city = serve(DidNode(make_city()))
     async with city.server:
         world = make_did_world(
-            chains=(record_of(city.node.world, endpoints=(city.url,)), record_of(make_city(chain_id="gone-1"), "gone", status="removed"))
+            chains=(record_of(city.node.world, endpoints=(city.url,)), record_of(make_city(chain_id="gone-1"), "gone", status="revoked"))
         )
         main = DidNode(world, referrals=Referrals(make_fetcher(), lambda: world.now_ns))
         app = make_app(main, registry=CollectorRegistry(), body_bytes_max=64 * 1024)
@@ -127,7 +127,7 @@ async def test_numbers_that_no_other_chain_has(two):
         fact = verify_bundle(bundle, two.main.world.genesis, two.main.world.now_ns).fact
         assert (fact.key, fact.value) == (key, None)
     process = (await two.resolve(OF_GONE, 404))["didResolutionMetadata"]
-    assert "was removed" in process["error"]["detail"] and len(process["proof"]) == 1
+    assert "was revoked" in process["error"]["detail"] and len(process["proof"]) == 1
     page = await two.resolve(CHAIN_BID)
     assert page["didDocument"] == document(identity_of_chain(record_of(two.city.node.world, endpoints=(two.city.url,))))
     assert two.city.asked == []

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainnode.bundle import beginning_of
 from chainnode.cli.statewords import key_of, words_of
 from chainnode.cli.usage import UsageError
-from chainnode.did.chainrecord import encode_chain
+from chainnode.did.chainapplication import Appeal, Application, encode_appeal, encode_application
+from chainnode.did.chainfeeds import Report, encode_report
+from chainnode.did.chainrecord import Permit, encode_chain
 from chainnode.did.record import (
     AUTHENTICATION,
     SIGNING,
@@ -28,12 +31,17 @@ from chainnode.types.block import KeyType, PublicKey
 from chainnode.types.bundle import StateFact
 from chainnode.vc.listrecord import StatusList, encode_list, list_key
 from contracts import credentials, evidence, goods, governance, roles, validators
+from contracts.chainapplications import application_key
+from contracts.chainchanges import appeal_key
+from contracts.chainreports import report_key
 from contracts.chains import chain_key
 from contracts.identityrecords import identity_key, recovery_key, version_key
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import Away, Hold, HoldKind, Order, Origin, Pledge, Status, encode_receipt, receipt_key
 from tests.api.did_world import make_city, record_of
 from tests.cli.records import BANK, RECEIPT, TRADER, UNIT, WAREHOUSE
+from tests.contracts.admission import CITY, form_of, status_of
+from tests.contracts.council import did
 
 ORIGIN = Origin("20-anchored-1", "city-1", "r-0", 5, (("town-1", "r 00"),))
 AWAY = Away("07-tendermint-0", "town-1", 9, "moved:20-anchored-1:9", BANK, False, 8)
@@ -139,11 +147,42 @@ def test_identities_are_told() -> None:
 def test_chains_are_told() -> None:
     one = record_of(make_city())
     text = told("chains", chain_key("byo1"), encode_chain(one))
-    assert 'Chain city-1, "City", is on record as did:bid:byo1: version 1, of block 1, by governance:1.' in text
-    assert f"Operator {one.operator}; resolvers https://resolver.city.example, whose answers count for 3,600 s." in text
+    told_of = 'Chain city-1, "City", is active as did:bid:byo1: version 1, of block 1, by governance:1, for the reason "because".'
+    assert told_of in text and "Admitted without end, on application 1; industry I." in text
+    assert f"Operator {one.operator}; gateways {one.operator}." in text and "appealed" not in text and "says" not in text
+    assert "Resolvers https://resolver.city.example, whose answers count for 3,600 s." in text
+    assert "Light client 07-tendermint-0 follows it here." in text
     assert f"genesis {one.genesis_hash.hex()} at 2026-11-18T11:06:40Z and 2 validators: ed25519 " in text
     assert "with power 5; ed25519 " in text and "lasts 1,825 days" in text
-    assert "was removed as did:bid:byo1" in told("chains", chain_key("byo1"), encode_chain(replace(one, status="removed")))
+    changed = replace(
+        one, status="revoked", client_id="", expires_ms=1_800_000_000_000, appeals=2, permit=Permit("B2", "", "the office", "")
+    )
+    text = told("chains", chain_key("byo1"), encode_chain(changed))
+    assert "is revoked as did:bid:byo1" in text and "Admitted until 2027-01-15T08:00:00Z" in text and "has appealed 2 times." in text
+    assert 'Its operator says: permit "B2", authority "the office".' in text and "it is this chain" in text
+
+
+def test_applications_appeals_and_reports_are_told() -> None:
+    digest = b"\x07" * 32
+    asked = Application(4, form_of(), beginning_of(CITY), 60, (digest,), 9, 1_800_000_000_000)
+    key = application_key(4)
+    text = told("chains", key, encode_application(asked))
+    assert f'Application 4 is open: {did("bob")} asks for byo1 for the chain city-1, "City".' in text
+    assert "Made in block 9, 2027-01-15T08:00:00Z" in text and digest.hex() in text and "Decided" not in text
+    done = replace(asked, status="rejected", reason="no permit", by="governance:3", decided_height=12, evidence=())
+    text = told("chains", key, encode_application(done))
+    assert 'Decided in block 12 by governance:3, for the reason "no permit".' in text and "evidence" not in text
+    assert "by governance:3 as byo9" in told("chains", key, encode_application(replace(done, ac="byo9")))
+    appeal = Appeal("byo1", 2, "a mistake", digest, did("bob"), 20, 1)
+    text = told("chains", appeal_key("byo1", 2), encode_appeal(appeal))
+    assert 'Appeal 2 of the chain byo1 is open: "a mistake"' in text and f"on evidence {digest.hex()}." in text and "Answered" not in text
+    answered = replace(appeal, evidence=b"", status="rejected", reason="no", answered_height=30)
+    text = told("chains", appeal_key("byo1", 2), encode_appeal(answered))
+    assert 'Answered in block 30, for the reason "no".' in text and "evidence" not in text
+    report = Report("byo1", "status", status_of("byo1"), digest, did("bob"), 20, 1_800_000_000_000)
+    text = told("chains", report_key("byo1", "status"), encode_report(report))
+    assert "The chain byo1 said of itself (status) in block 20" in text and "That is its own word" in text
+    assert key_of("application:4") == ("chains", key)
 
 
 @given(

@@ -45,7 +45,7 @@ async def city() -> AsyncIterator[Served]:
 
 @pytest.fixture
 def node(city: Served) -> DidNode:
-    chains = (record_of(city.node.world, endpoints=(city.url,)), record_of(make_city(chain_id="gone-1"), "gone", status="removed"))
+    chains = (record_of(city.node.world, endpoints=(city.url,)), record_of(make_city(chain_id="gone-1"), "gone", status="revoked"))
     world = make_did_world(chains=chains)
     return DidNode(world=world, referrals=Referrals(WebFetcher(is_anywhere=True), lambda: world.now_ns))
 
@@ -105,10 +105,10 @@ async def test_where_no_other_chain_has_the_number_the_own_one_answers(node, cit
     assert (await client.resolve(ANNA)).chain_proof is None
 
 
-async def test_a_chain_that_was_removed_has_no_dids(city, one, connect):
+async def test_a_chain_that_was_revoked_has_no_dids(city, one, connect):
     client = await connect(one)
     found = await client.resolve(OF_GONE)
-    assert found.document is None and not found.chain.is_active and found.proof == found.chain_proof
+    assert found.document is None and found.chain.status == "revoked" and found.proof == found.chain_proof
     assert (await client.resolve(GONE_BID)).is_deactivated and city.asked == []
 
 

@@ -52,6 +52,7 @@ class Council(Trade):
     """The state from genesis on. Nothing is known of a name that no grant has: a stranger."""
 
     def __init__(self, supers: Sequence[str] = SUPERS, validators: Sequence[str] = VALIDATORS) -> None:
+        self.chain_id = CHAIN_ID
         self.state = State(NothingYet())
         LAW.genesis(self.state, genesis_of(supers, validators))
         LAW.end_block(self.state)

@@ -422,7 +422,7 @@ async def test_the_own_ledger_answers_where_no_other_chain_has_the_say():
         resolved = await node.resolve(did, NEWEST, has_proof=True)
         assert resolved.document is None and not resolved.chain_id and carrier.asked == []
         assert resolved.bundles[0].claim.proof.key == chain_key(did.split(":")[2])
-    assert "was removed at height 1" in resolved.detail and len(resolved.bundles) == 1
+    assert "was revoked at height 1" in resolved.detail and len(resolved.bundles) == 1
     resolved = await node.resolve(UNKNOWN_CHAIN, NEWEST, has_proof=True)
     assert resolved.bundles[1].claim.proof.key == identity_key(UNKNOWN_CHAIN)
     assert len((await node.resolve(ANNA, NEWEST, has_proof=True)).bundles) == 1
