@@ -25,6 +25,8 @@ from contracts import (
     holds,
     identity,
     identityrecords,
+    packetevidence,
+    packets,
     pledges,
     receipts,
     roles,
@@ -48,6 +50,7 @@ METHODS: dict[str, dict[str, Method]] = {
     chains.NAME: methods_of(chainapplications, chainchanges, chainreports),
     clientrecords.NAME: methods_of(clients),
     goods.NAME: methods_of(goods),
+    packets.NAME: methods_of(packets),
     RECEIPTS: methods_of(receipts, pledges, deliveries, holds),
 }
 
@@ -98,6 +101,7 @@ class SystemContracts:
         identity.genesis(state)
         supervision.genesis(state)
         evidence.genesis(state)
+        packets.genesis(state)
         credentials.genesis(state)
         chains.genesis(state, genesis_hash(genesis))
         clients.genesis(state)
@@ -107,6 +111,7 @@ class SystemContracts:
     def end_block(self, state: State) -> None:
         """What is due once, after a block's transactions."""
         evidence.end_block(state)
+        packetevidence.end_block(state)
 
 
 def node_ids(state: State, time_ms: int = 0) -> dict[str, bytes]:
