@@ -11,7 +11,7 @@ from chainnode.execution.state import State
 from chainnode.execution.table import Call
 from chainnode.foreign import evidencepackets
 from chainnode.foreign.packetbytes import Packet, Payload
-from contracts import packetevidence
+from contracts import packetevidence, receiptmovebytes, receiptmoves
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +36,5 @@ class App:
 # By port.
 APPS: dict[str, App] = {
     evidencepackets.PORT: App(packetevidence.on_send, packetevidence.on_receive, packetevidence.on_acknowledge, packetevidence.on_timeout),
+    receiptmovebytes.PORT: App(receiptmoves.on_send, receiptmoves.on_receive, receiptmoves.on_acknowledge, receiptmoves.on_timeout),
 }

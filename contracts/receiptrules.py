@@ -52,9 +52,9 @@ def receipt(state: State, receipt_id: str) -> Receipt | None:
 
 
 def require_receipt(call: Call, state: State, receipt_id: str) -> Receipt:
-    """The receipt with this id, which must be in force: others never change again (I7), or only by the packet that brings them back.
+    """The receipt with this id, which must be in force; the sender must be admitted.
 
-    The sender must be admitted.
+    Other receipts never change again (I7), or only by the packet that brings them back (INV-64).
     """
     roles.require_member(state, call)
     found = receipt(state, receipt_id)
@@ -66,7 +66,7 @@ def require_receipt(call: Call, state: State, receipt_id: str) -> Receipt:
 
 
 def require_new(state: State, receipt_id: str) -> None:
-    """No receipt has or had this id (I7), nor will one that comes from another chain. Comes before packages are put under it."""
+    """No receipt has or had this id (I7), nor will one that comes from another chain (INV-66). Comes before packages are put under it."""
     require(not receipt_id.startswith(GUEST_PREFIX), RESERVED_ID, f"ids that begin with {GUEST_PREFIX} are for receipts of other chains")
     before = receipt(state, receipt_id)
     if before is not None:
@@ -87,7 +87,7 @@ def require_idle(found: Receipt) -> None:
 
 
 def require_at_home(found: Receipt) -> None:
-    """The goods of the receipt are on this chain: elsewhere nobody can touch them."""
+    """The goods of the receipt are on this chain: elsewhere nobody can touch them (INV-66)."""
     if found.origin is not None:
         chain_id, receipt_id = found.origin.lineage[0]
         raise Rejected(RECEIPT_GUEST, f"the goods of {found.receipt_id} are on the chain {chain_id}, under {receipt_id}")

@@ -1,7 +1,8 @@
-"""Warehouse receipts: issue, transfer, split, merge and cancel.
+"""Warehouse receipts: issue, transfer, split, merge, cancel, and the departure to another chain.
 
 Pledges are in `contracts/pledges.py`, deliveries in `contracts/deliveries.py`, holds in `contracts/holds.py`; all are
-methods of the one contract `receipts`. The state machine as a table: `docs/receipts.md`.
+methods of the one contract `receipts`.
+What becomes of a receipt between chains is in `contracts/receiptmoves.py`. The state machine as a table: `docs/receipts.md`.
 Each operation names the sequence of the receipt as its signers saw it, and the digest of what it rests on (I10, I12).
 """
 
@@ -12,8 +13,9 @@ from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import BAD_ARGUMENTS, NO_OFFER, NOT_ALIKE, NOT_CONSERVED, TOO_MANY
 from chainnode.types.limits import GOODS_ITEMS_MAX, RECEIPT_CHILDREN_MAX, RECEIPT_SOURCES_MAX
 from chainnode.types.transaction import Value
-from contracts import goods, roles
-from contracts.arguments import check_did
+from contracts import goods, packets, roles
+from contracts.arguments import check_did, check_digest
+from contracts.receiptmoves import payload_of
 from contracts.receiptrecords import Receipt, Status
 from contracts.receiptrules import (
     Part,
@@ -200,6 +202,19 @@ def cancel(call: Call, state: State, receipt_id: str, sequence: int, codes: tupl
     require(len(codes) == found.unit_count, NOT_CONSERVED, f"{receipt_id} covers {found.unit_count} packages, not {len(codes)}")
     goods.mark_free(state, codes, before=receipt_id)
     return close(call, state, found, "cancelled", evidence, Status.CANCELLED, ()).sequence
+
+
+@method
+def move(call: Call, state: State, receipt_id: str, sequence: int, client_id: str, to: str, timeout_s: int, evidence: bytes) -> Value:
+    """Send the receipt to the chain that the client follows, for the holder `to` there, or back where it came from.
+
+    Holder signs, and the custodian if it cosigns. `timeout_s`, seconds since 1970: what has not arrived by then is in force here again.
+    """
+    check_did("to", to)
+    check_digest("evidence", evidence)
+    found = open_receipt(call, state, receipt_id, sequence)
+    packets.send_packet(call, state, client_id, timeout_s, payload_of(found, client_id, to, evidence))
+    return found.sequence + 1
 
 
 def _require_transferable(call: Call, state: State, receipt_id: str, sequence: int, to: str) -> Receipt:

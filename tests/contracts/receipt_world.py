@@ -13,7 +13,7 @@ from chainnode.execution.table import Call
 from chainnode.types.limits import TX_BYTES_MAX
 from chainnode.types.transaction import Event
 from contracts import goods, roles
-from contracts.receiptrecords import Receipt, receipt_key
+from contracts.receiptrecords import Receipt, decode_receipt, receipt_key
 from contracts.receiptrules import receipt
 from contracts.registry import METHODS
 
@@ -44,7 +44,8 @@ def digest(text: str) -> bytes:
 class Trade:
     """The state, block by block; refused calls make a block too, and change nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, chain_id: str = "trade-1") -> None:
+        self.chain_id = chain_id
         self.state = State(NothingYet())
         roles.genesis(self.state, ())
         self.height, self.time_ms, self.position = 0, START_MS, 3
@@ -81,7 +82,9 @@ class Trade:
         self.last_signers = tuple(map(self.did, signers))
         self.state.take_events()
         self.state.checkpoint()
-        call = Call(self.last_signers[0], self.last_signers, digest(str(self.height)), "trade-1", self.height, self.time_ms, self.position)
+        call = Call(
+            self.last_signers[0], self.last_signers, digest(str(self.height)), self.chain_id, self.height, self.time_ms, self.position
+        )
         values = codec.as_array(codec.decode(codec.encode(arguments), bytes_max=TX_BYTES_MAX))
         try:
             returned = METHODS[contract][name].run(call, self.state, values)
@@ -112,6 +115,10 @@ class Trade:
         found = self.receipt(receipt_id)
         assert found is not None
         return found
+
+    def receipts(self) -> list[Receipt]:
+        """All receipts that there are or were."""
+        return [decode_receipt(value) for _, value in self.state.store("receipts").iterate(b"\x01", limit=10_000)]
 
     def receipt_bytes(self, receipt_id: str) -> bytes:
         """The value of a receipt that is there."""
