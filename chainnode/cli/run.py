@@ -15,6 +15,7 @@ from chainnode.cli.verify import Subparsers
 from chainnode.errors import Malformed
 from chainnode.node.application import make_application
 from chainnode.node.config import load_config
+from chainnode.node.gateway import open_gateway
 from chainnode.node.homes import load_key
 from chainnode.node.node import Node, check_machine
 from chainnode.node.telemetry import set_up_logging
@@ -44,10 +45,11 @@ def run(args: argparse.Namespace) -> int:
     if args.until_eof:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     issuer_key = None if config.issuer_key_path is None else load_key(config.issuer_key_path, passphrase)
+    gateway = None if config.gateway_path is None else open_gateway(config.gateway_path, passphrase)
     gc.set_threshold(50_000, 20, 50)  # batches make many objects that live a moment; walking them often costs much
 
     async def main() -> None:
-        node = Node(config, node_key=node_key, validator_key=validator_key, issuer_key=issuer_key)
+        node = Node(config, node_key=node_key, validator_key=validator_key, issuer_key=issuer_key, gateway=gateway)
         await node.run(make_application)
 
     run_loop(main())

@@ -68,6 +68,9 @@ class Config:
     login_domains: str = field(
         default="", metadata={"help": "Applications that people log in to through this node, by domain, separated by commas; empty: none."}
     )
+    gateway_settings: str = field(
+        default="", metadata={"help": "Settings file of a relay whose routes this node runs (chainnode relay init); empty: none."}
+    )
     keys_passphrase_file: str = field(
         default="", metadata={"help": "File whose first line opens the keys; else CHAINNODE_KEYS_PASSPHRASE, else a prompt."}
     )
@@ -99,6 +102,11 @@ class Config:
     def issuer_key_path(self) -> Path | None:
         """The sealed key with which the node issues credentials; None when it issues none."""
         return self.home / self.credentials_issuer_key if self.credentials_issuer_key else None
+
+    @property
+    def gateway_path(self) -> Path | None:
+        """The settings of the routes that the node runs; None when it is no gateway."""
+        return self.home / self.gateway_settings if self.gateway_settings else None
 
     @property
     def data_path(self) -> Path:

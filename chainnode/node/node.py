@@ -27,6 +27,7 @@ from chainnode.node.chain import Applied, Chain
 from chainnode.node.config import Config, login_domains, peers_to_dial, split_address
 from chainnode.node.credentials import issuing_of
 from chainnode.node.frontdesk import FrontDesk
+from chainnode.node.gateway import Gateway
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress
 from chainnode.node.listener import cannot_listen, connections_max, listen, raise_open_files
@@ -67,12 +68,19 @@ class Node:
     """A node of one chain. Opening it takes the data folder; `run` ends when told to stop, or raises what broke."""
 
     def __init__(
-        self, config: Config, *, node_key: PrivateKey, validator_key: PrivateKey | None, issuer_key: PrivateKey | None = None
+        self,
+        config: Config,
+        *,
+        node_key: PrivateKey,
+        validator_key: PrivateKey | None,
+        issuer_key: PrivateKey | None = None,
+        gateway: Gateway | None = None,
     ) -> None:
         check_machine()
         if node_key.suite != "e":
             raise Malformed(BAD_KEY, "a node key is an Ed25519 key")
         self.config = config
+        self.gateway = gateway
         self.genesis = load_genesis(config.genesis_path)
         self.node_id = did_of("e", node_key.public)
         self._node_key = node_key
@@ -216,6 +224,8 @@ class Node:
             loop.create_task(self.desk.run(), name="front-desk"),
             loop.create_task(self._run_network(), name="network"),
         ]
+        if self.gateway is not None:
+            parts.append(loop.create_task(self.gateway.run(), name="gateway"))
         server: asyncio.Server | None = None
         stopping = loop.create_task(self._stopping.wait(), name="stop")
         try:

@@ -197,13 +197,16 @@ class CometChain:
 
     async def _ask(self, endpoint: Endpoint, read: Callable[[object], Read], method: str, **arguments: str) -> Read:
         """The result of a method, read. Unavailable with what the endpoint says when it refuses, or says it in no form that is known."""
-        document = await self.endpoints.get(endpoint, f"/{method}", arguments)
-        if isinstance(document, dict) and isinstance(document.get("error"), dict):
-            raise Unavailable(CHAIN_SILENT, f"{endpoint.url} /{method}: {str(document['error'])[:200]}")
-        try:
-            return read(cometjson.member(document, "result"))
-        except Malformed as error:
-            raise Unavailable(CHAIN_SILENT, f"{endpoint.url} /{method}: {error.detail}") from error
+
+        def read_result(document: object) -> Read:
+            if isinstance(document, dict) and isinstance(document.get("error"), dict):
+                raise Unavailable(CHAIN_SILENT, f"{endpoint.url} /{method}: {str(document['error'])[:200]}")
+            try:
+                return read(cometjson.member(document, "result"))
+            except Malformed as error:
+                raise Unavailable(CHAIN_SILENT, f"{endpoint.url} /{method}: {error.detail}") from error
+
+        return await self.endpoints.get(endpoint, f"/{method}", arguments, read_result)
 
     # Clients
 

@@ -21,6 +21,7 @@ from chainnode.types.limits import (
     RELAY_ANSWER_BYTES_MAX,
     RELAY_CALL_MS,
     RELAY_LIAR_MS,
+    RELAY_LOOP_BYTES_MAX,
     RELAY_SILENT_MS_MAX,
     RELAY_SILENT_MS_MIN,
 )
@@ -113,10 +114,15 @@ class Endpoints:
         if endpoint.avoided_until <= time.monotonic():
             self.all.sort(key=lambda one: one is not endpoint)
 
-    async def get(self, endpoint: Endpoint, path: str, query: Mapping[str, str]) -> Json:
-        """The JSON of an answer, whatever its status: errors of JSON-RPC have others than 200."""
+    async def get(self, endpoint: Endpoint, path: str, query: Mapping[str, str], read: Callable[[Json], Answer]) -> Answer:
+        """What `read` makes of the JSON of an answer, whatever its status: errors of JSON-RPC have others than 200.
+
+        Long answers are read in a thread, beside the event loop.
+        """
         content = await self.request(endpoint, "GET", path, query)
-        return read_json(endpoint.url, content)
+        if len(content) > RELAY_LOOP_BYTES_MAX:
+            return await asyncio.to_thread(lambda: read(read_json(endpoint.url, content)))
+        return read(read_json(endpoint.url, content))
 
     async def request(
         self, endpoint: Endpoint, method: str, path: str, query: Mapping[str, str], body: bytes = b"", media: str = "", wait_ms: int = 0

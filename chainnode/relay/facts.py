@@ -84,7 +84,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkFacts:
+class RouteFacts:
     """All that `plan` looks at. `a_to_b` are packets that chain a has sent."""
 
     a: Side

@@ -52,8 +52,7 @@ class OurSender:
     async def check(self, chain: CometChain) -> list[str]:
         """That the party holds a role, which writing to the chain takes. What is read is not proved: nothing follows from it."""
         path = f"/v1/state/roles/{role_key(self.did).hex()}"
-        document = await chain.endpoints.first_good(lambda endpoint: chain.endpoints.get(endpoint, path, {"proof": "none"}))
-        value = document.get("value") if isinstance(document, dict) else None
+        value = await chain.endpoints.first_good(lambda endpoint: chain.endpoints.get(endpoint, path, {"proof": "none"}, _value_of))
         try:
             grants = read_role_grants(bytes.fromhex(value))[1] if isinstance(value, str) else ()
         except (ValueError, Malformed):
@@ -95,6 +94,10 @@ def call_of(message: Message) -> Invocation:
             return Invocation(PACKETS, "acknowledge", arguments)
         case TimeOut():
             return Invocation(PACKETS, "time_out", (encode_packet(message.packet), message.proof, str(message.height)))
+
+
+def _value_of(document: object) -> object:
+    return document.get("value") if isinstance(document, dict) else None
 
 
 def _outcome(tx_id: bytes, value: Value) -> Submitted:

@@ -11,7 +11,7 @@ back by a proof that the other chain did not receive it. Each proof hangs on a h
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chainnode.relay.facts import Alarm, Deliver, Freeze, LinkFacts, Plan, PlanRules, Side, Step, Update, Waiting
+from chainnode.relay.facts import Alarm, Deliver, Freeze, Plan, PlanRules, RouteFacts, Side, Step, Update, Waiting
 
 EXPIRING, EXPIRED, FROZEN = "expiring", "expired", "frozen"
 RECEIVE, ACKNOWLEDGE, TIME_OUT = "receive", "acknowledge", "time_out"
@@ -40,7 +40,7 @@ class _Point:
         return self.height >= need.height and self.time_ns >= need.time_ns
 
 
-def make_plan(facts: LinkFacts, rules: PlanRules, now_ns: int) -> Plan:
+def make_plan(facts: RouteFacts, rules: PlanRules, now_ns: int) -> Plan:
     """The steps that both chains allow now, and the alarms about their clients."""
     alarms = [alarm for side in (facts.a, facts.b) for alarm in _alarms(side, now_ns)]
     a_needs = _needs(facts.a, facts.b, incoming=facts.b_to_a, outgoing=facts.a_to_b, now_ns=now_ns)

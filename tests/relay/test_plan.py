@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainnode.relay.facts import Alarm, ClientView, Deliver, Freeze, Hub, LinkFacts, PlanRules, Side, Tip, Update, Waiting
+from chainnode.relay.facts import Alarm, ClientView, Deliver, Freeze, Hub, PlanRules, RouteFacts, Side, Tip, Update, Waiting
 from chainnode.relay.plan import make_plan
 
 S = 1_000_000_000
@@ -47,7 +47,7 @@ def packet(
 def steps(
     a: Side | None = None, b: Side | None = None, a_to_b: tuple[Waiting, ...] = (), b_to_a: tuple[Waiting, ...] = (), now_ns: int = NOW
 ) -> tuple[object, ...]:
-    return make_plan(LinkFacts(a or side("a"), b or side("b"), a_to_b, b_to_a), RULES, now_ns).steps
+    return make_plan(RouteFacts(a or side("a"), b or side("b"), a_to_b, b_to_a), RULES, now_ns).steps
 
 
 def test_nothing_is_done_without_a_reason() -> None:
@@ -141,7 +141,7 @@ def test_nothing_is_sent_to_a_client_that_can_not_take_it(bad: ClientView) -> No
 
 def test_inv_78_an_alarm_is_raised_when_a_third_of_the_trust_is_left() -> None:
     def alarms(known: ClientView) -> tuple[Alarm, ...]:
-        return make_plan(LinkFacts(side("a", of_other=known), side("b"), (), ()), RULES, NOW).alarms
+        return make_plan(RouteFacts(side("a", of_other=known), side("b"), (), ()), RULES, NOW).alarms
 
     assert alarms(client(age_s=5_999)) == ()
     assert alarms(client(age_s=6_000)) == (Alarm("a", "07-tendermint-0", "expiring", 3_000 * S),)

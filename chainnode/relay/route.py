@@ -7,20 +7,32 @@ be sent twice: chains take a second copy for what it is.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, TypeVar, assert_never
 
 from chainnode.errors import ChainError, Rejected
 from chainnode.relay import delivery
 from chainnode.relay.adapter import ChainAdapter, Message, Misbehaviour, TwoHeaders
-from chainnode.relay.facts import Alarm, Deliver, Freeze, LinkFacts, Plan, PlanRules, Side, Step, Update
+from chainnode.relay.facts import Alarm, Deliver, Freeze, Plan, PlanRules, RouteFacts, Side, Step, Update
 from chainnode.relay.plan import make_plan
 from chainnode.relay.progress import Heights
 from chainnode.relay.tracking import PacketTable
 from chainnode.types.limits import CLIENT_REQUESTS_MAX, RELAY_PACKETS, RELAY_PROVABLE_HEIGHTS
 
 log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+async def together(work: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+    """Do all at once; the first failure ends the others before it is raised, so that nothing goes on unseen."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(slots=True)
@@ -45,7 +57,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Link:
+class Route:
     """A route between two ends; `hub` is the third chain of anchored clients."""
 
     name: str
@@ -72,16 +84,18 @@ class Link:
         """Both."""
         return self.a, self.b
 
+    @property
+    def is_expecting(self) -> bool:
+        """Whether a packet waits for the next block of its chain, which proves it."""
+        return any(not one.is_checked for table in (self.a_to_b, self.b_to_a) for one in table.packets.values())
+
     async def cycle(self) -> bool:
         """Look at both chains and do what there is to do; whether that was anything. Raises why not."""
         facts = await self._facts()
         rules = PlanRules(self.anchor_interval_ns, RELAY_PROVABLE_HEIGHTS, RELAY_PACKETS)
         plan = make_plan(facts, rules, self.now_ns())
         self._raise_alarms(plan)
-        results = await asyncio.gather(*(self._do(step) for step in plan.steps), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        await together([self._do(step) for step in plan.steps])
         self.failures, self.last_error, self.last_success_ns = 0, "", self.now_ns()
         return bool(plan.steps)
 
@@ -101,12 +115,12 @@ class Link:
 
     # Facts
 
-    async def _facts(self) -> LinkFacts:
-        a, b = await asyncio.gather(self._side(self.a), self._side(self.b))
+    async def _facts(self) -> RouteFacts:
+        a, b = await together([self._side(self.a), self._side(self.b)])
         if self.carries_packets:
-            await asyncio.gather(self._scan(self.a, self.a_to_b, self.b_to_a), self._scan(self.b, self.b_to_a, self.a_to_b))
-            await asyncio.gather(self._check(self.a, self.a_to_b), self._check(self.b, self.b_to_a))
-        return LinkFacts(a, b, self.a_to_b.waiting(), self.b_to_a.waiting())
+            await together([self._scan(self.a, self.a_to_b, self.b_to_a), self._scan(self.b, self.b_to_a, self.a_to_b)])
+            await together([self._check(self.a, self.a_to_b), self._check(self.b, self.b_to_a)])
+        return RouteFacts(a, b, self.a_to_b.waiting(), self.b_to_a.waiting())
 
     async def _side(self, end: End) -> Side:
         tip = await end.chain.tip()
@@ -142,7 +156,7 @@ class Link:
                     return
             table.packets[sequence].is_checked = True
 
-        await asyncio.gather(*(check(sequence) for sequence in table.unchecked(height)))
+        await together([check(sequence) for sequence in table.unchecked(height)])
 
     def _raise_alarms(self, plan: Plan) -> None:
         """INV-78: an alarm is told once when it comes up, and stands in `status` and the metrics while it lasts."""

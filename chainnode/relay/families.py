@@ -1,0 +1,84 @@
+"""Families of chains: how the table of a chain becomes its adapter. Another family is another row."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from chainnode.bid import did_of, parse_did
+from chainnode.crypto.keys import validator, validator_set
+from chainnode.crypto.suites import PrivateKey
+from chainnode.digests import genesis_hash
+from chainnode.errors import Malformed
+from chainnode.genesisfile import genesis_from_json
+from chainnode.light import genesis_state
+from chainnode.relay.adapter import ChainAdapter
+from chainnode.relay.comet import CometChain, TrustedHash
+from chainnode.relay.endpoints import Endpoints, check_urls
+from chainnode.relay.ours import OurSender
+from chainnode.relay.settings import ChainTable
+from chainnode.types.limits import RELAY_ENDPOINTS_MAX
+
+OpenKey = Callable[[Path], PrivateKey]  # of a sealed key file
+Family = Callable[[ChainTable, OpenKey], ChainAdapter]
+_HASH_BYTES = 32
+
+
+def make_chain(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
+    """The adapter of a chain. Malformed(BAD_CONFIG), and what opening its key raises."""
+    family = FAMILIES.get(table.text("family"))
+    if family is None:
+        raise table.bad(f"family is one of {', '.join(FAMILIES)}")
+    return family(table, open_key)
+
+
+def _ours(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
+    """A chain of this program, from its genesis file on."""
+    table.only("endpoints", "genesis", "key", "did")
+    path = table.path("genesis")
+    try:
+        genesis = genesis_from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise table.bad(f"genesis {path}: {getattr(error, 'strerror', None) or error}") from error
+    except Malformed as error:
+        raise table.bad(f"genesis {path}: {error.detail}") from error
+    key, did = open_key(table.path("key")), table.text("did", "")
+    if did:
+        parse_did(did)
+    first = validator_set(validator(one.public_key, one.power) for one in genesis.validators)
+    return CometChain(
+        name=table.name,
+        chain_id=genesis.chain_id,
+        endpoints=_endpoints(table),
+        root=genesis_state(genesis.time_ns, first),
+        trusting_period_ms=genesis.params.trusting_period_ms,
+        sender=OurSender(genesis.chain_id, genesis_hash(genesis), key, did or did_of(key.suite, key.public)),
+    )
+
+
+def _cometbft(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
+    """A chain of others with CometBFT's RPC, from a header on that the operator trusts."""
+    table.only("endpoints", "chain_id", "trusted_height", "trusted_hash", "trusting_period_s")
+    try:
+        trusted = bytes.fromhex(table.text("trusted_hash"))
+    except ValueError:
+        trusted = b""
+    if len(trusted) != _HASH_BYTES:
+        raise table.bad("trusted_hash has 64 hexadecimal digits")
+    return CometChain(
+        name=table.name,
+        chain_id=table.text("chain_id"),
+        endpoints=_endpoints(table),
+        root=TrustedHash(table.whole("trusted_height"), trusted),
+        trusting_period_ms=table.whole("trusting_period_s") * 1_000,
+    )
+
+
+def _endpoints(table: ChainTable) -> Endpoints:
+    urls = table.texts("endpoints")
+    try:
+        check_urls(table.name, urls, RELAY_ENDPOINTS_MAX)
+    except Malformed as error:
+        raise table.bad(error.detail) from error
+    return Endpoints(table.name, urls)
+
+
+FAMILIES: dict[str, Family] = {"chainnode": _ours, "cometbft": _cometbft}

@@ -1,0 +1,74 @@
+"""Real chains and a real relay between them: headers both ways, packets with their answers, packets that run out."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from chainnode.cli.network import Network, open_network
+from chainnode.foreign.packetbytes import commitment_key, receipt_key
+from chainnode.node.homes import load_key, read_passphrase_file
+from chainnode.relay.relay import Relay, make_relay
+from chainnode.relay.settings import read_settings
+from chainnode.types.genesis import ChainParams
+from tests.relay.linking import Chain
+
+pytestmark = pytest.mark.e2e
+DEADLINE_S = 120
+
+
+@pytest.fixture
+async def chains(make_network: Callable[[int], Network], base_port: int, tmp_path: Path) -> AsyncIterator[tuple[Chain, Chain, Chain]]:
+    """A main chain and two backbone chains of one validator each, running."""
+    networks = {"main": make_network(1)}
+    for number, name in enumerate(("grain", "metal"), start=1):
+        networks[name], _ = open_network(
+            tmp_path / name, chain_id=f"{name}-1", validators=1, port=base_port + 10 * number, params=ChainParams()
+        )
+    async with AsyncExitStack() as stack:
+        for network in networks.values():
+            stack.enter_context(network)
+            network.start()
+        made = [Chain(name, network) for name, network in networks.items()]
+        for chain in made:
+            await stack.enter_async_context(chain.client)
+        yield made[0], made[1], made[2]
+
+
+def relay_of(folder: Path, chains: tuple[Chain, ...], routes: list[dict[str, object]], **own: object) -> Relay:
+    """A relay that signs as each chain's super node."""
+    tables = {chain.name: chain.table(chain.home / "keys" / "operator.json") for chain in chains}
+    settings = read_settings({"relay": {"anchor_interval_s": 1, **own}, "chains": tables, "routes": routes}, folder)
+    passphrases = {chain.home: read_passphrase_file(chain.home.parent / "passphrase") for chain in chains}
+    return make_relay(settings, lambda path: load_key(path, passphrases[path.parent.parent]))
+
+
+async def test_packets_go_there_and_their_answers_come_back_and_what_is_late_returns(
+    chains: tuple[Chain, Chain, Chain], tmp_path: Path
+) -> None:
+    main, grain, _ = chains
+    async with asyncio.timeout(DEADLINE_S):
+        on_main, on_grain = await main.follow(grain, 0), await grain.follow(main, 0)
+        await main.register(on_main, on_grain)
+        await grain.register(on_grain, on_main)
+        routes = [{"a": "main", "a_client": on_main, "b": "grain", "b_client": on_grain}]
+        relay = relay_of(tmp_path, (main, grain), routes)
+        assert await relay.check() == []
+        digest = hashlib.sha256(b"a weighing slip").digest()
+        number = await grain.send_evidence(on_grain, digest)
+        assert await grain.ibc(commitment_key(on_grain, number)) is not None
+        await relay.once()
+        assert (await main.client.evidence(digest)).fact.submitter == on_main
+        assert await main.ibc(receipt_key(on_main, number)) is not None
+        assert await grain.ibc(commitment_key(on_grain, number)) is None
+        counts = relay.routes[0].counts
+        assert (counts.received, counts.acknowledged, counts.timed_out, counts.refused) == (1, 1, 0, 0) and counts.updates >= 2
+        late = await grain.send_evidence(on_grain, hashlib.sha256(b"another").digest(), timeout_s=4)
+        await asyncio.sleep(4)
+        await relay.once()
+        assert (counts.received, counts.acknowledged, counts.timed_out, counts.refused) == (1, 1, 1, 0)
+        assert await main.ibc(receipt_key(on_main, late)) is None and await grain.ibc(commitment_key(on_grain, late)) is None
+        await relay.close()
