@@ -179,7 +179,7 @@ def _move(call: Call, state: State, found: ChainRecord, before: tuple[str, ...],
     check_text("reason", reason)
     require(found.status in before, WRONG_CHAIN_STATUS, f"the chain {found.ac} is {found.status}, not {' or '.join(before)}")
     made = replace(found, status=after, reason=reason)
-    if after == ACTIVE:
+    if after == ACTIVE and found.status != FROZEN:  # an order says nothing of the client; one that has caught a lie stays frozen
         made = replace(made, client_id=client_for(call, state, made, found))
     return change(call, state, found, made, _EVENTS[after], by=by)
 

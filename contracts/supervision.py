@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from chainnode import codec
 from chainnode.bid import parse_did
+from chainnode.did.chainrecord import ACTIVE, FROZEN
 from chainnode.errors import Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
@@ -26,10 +27,11 @@ from chainnode.types.codes import (
     TARGET_PROTECTED,
     TOO_FEW_SUPERVISORS,
     TOO_MANY,
+    WRONG_CHAIN_STATUS,
 )
 from chainnode.types.limits import FREEZE_APPEAL_BYTES_MAX, FREEZE_APPEALS_MAX, FREEZE_MS_MAX, FREEZE_OPEN_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event, Value
-from contracts import holds, roles
+from contracts import chains, holds, roles
 from contracts.arguments import check_did, check_digest, check_text
 from contracts.receiptrules import receipt, require_receipt
 from contracts.supervisionrecords import (
@@ -259,8 +261,12 @@ def _require_freezable(call: Call, state: State, kind: Kind, target: str) -> Non
         # INV-75: the quorum of those who watch is not for some of them to arrange.
         protected = roles.has_role(state, target, roles.SUPERVISION, call.time_ms)
         require(not protected, TARGET_PROTECTED, f"{target} is a supervision node")
-    else:
+    elif kind is Kind.RECEIPT:
         require_receipt(call, state, target)
+    else:
+        status = chains.require_chain(state, target).status
+        # What an order has left frozen that has ended, the next may take over.
+        require(status in (ACTIVE, FROZEN), WRONG_CHAIN_STATUS, f"the chain {target} is {status}")
     found = freeze(state, kind, target, call.time_ms)
     require(found is None, ALREADY_FROZEN, f"{target} is frozen by order {0 if found is None else found[0]}")
 
@@ -318,6 +324,8 @@ def _is_last(state: State, one: Order) -> bool:
 
 def _thaw(call: Call, state: State, one: Order, reason: str) -> None:
     """The target is no longer frozen by this order, which was the last to freeze it."""
+    if one.kind is Kind.CHAIN and chains.require_chain(state, one.target).status == FROZEN:
+        chains.thaw(call, state, one.target, reason, by=one.authority)
     state.store(NAME).delete(target_key(one.kind, one.target))
 
 
@@ -325,6 +333,8 @@ def _parties(state: State, one: Order) -> tuple[str, ...]:
     """Whom an order concerns."""
     if one.kind is Kind.ACCOUNT:
         return (one.target,)
+    if one.kind is Kind.CHAIN:
+        return (chains.require_chain(state, one.target).operator,)
     found = receipt(state, one.target)
     assert found is not None, "receipts stay on record"
     return (found.holder, found.custodian)
@@ -338,9 +348,16 @@ def _begin_receipt(call: Call, state: State, one: Order) -> None:
     holds.set_by_order(call, state, one.target, one.authority, one.reason, one.evidence)
 
 
+def _begin_chain(call: Call, state: State, one: Order) -> None:
+    if chains.require_chain(state, one.target).status == FROZEN:
+        chains.thaw(call, state, one.target, "the order has ended, and another begins", by=one.authority)
+    chains.freeze(call, state, one.target, one.reason, by=one.authority)
+
+
 _BEGIN: dict[Kind, Callable[[Call, State, Order], None]] = {
     Kind.ACCOUNT: _nothing_more,
     Kind.RECEIPT: _begin_receipt,
+    Kind.CHAIN: _begin_chain,
 }
 
 

@@ -34,6 +34,7 @@ class Kind(StrEnum):
 
     ACCOUNT = "account"
     RECEIPT = "receipt"
+    CHAIN = "chain"
 
 
 class Stage(StrEnum):

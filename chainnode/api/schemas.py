@@ -94,6 +94,23 @@ _PROVED: dict[str, Json] = {
     "proof": _list(_object(type=_TEXT, bundle={"$ref": "#/components/schemas/Bundle"})),
 }
 _OPTION: Json = {"type": ["string", "integer", "boolean"]}
+_FREEZE = _object(
+    number=_WHOLE,
+    kind=_TEXT,
+    target=_TEXT,
+    stage={"enum": ["proposed", "in-force", "lifted", "unsigned", "expired", "lapsed"]},
+    ends=_TIME,
+    reason=_TEXT,
+    evidence=_HASH,
+    by=_TEXT,
+    height=_WHOLE,
+    began_height=_WHOLE,
+    signatures=_list(_object(by=_TEXT, height=_WHOLE)),
+    opinions=_list(_object(by=_TEXT, verdict={"enum": ["lift", "uphold"]}, reason=_TEXT, height=_WHOLE)),
+    appeals=_list(_object(by=_TEXT, text=_TEXT, evidence=_HEX, height=_WHOLE, answer_by=_TIME, answer=_or_null(_TEXT))),
+    lifting=_or_null(_object(by=_TEXT, reason=_TEXT, height=_WHOLE, time=_TIME)),
+    key=_HEX,
+)
 _PLACE = _object(vote={"enum": ["block", "nil"]}, address=_ADDRESS, time=_TIME, signature=_HEX)
 
 SCHEMAS: dict[str, Json] = {
@@ -218,6 +235,7 @@ SCHEMAS: dict[str, Json] = {
         height=_WHOLE, power_total=_POWER, validators=_list(_object(address=_ADDRESS, type=_TEXT, key=_HEX, power=_POWER))
     ),
     "Status": _STATUS,
+    "Freezes": _object(height=_WHOLE, time=_TIME, count=_WHOLE, freezes=_list(_FREEZE)),
     "Peers": _object(peers=_list(_object(node_id=_TEXT, moniker=_TEXT, address=_TEXT, height=_WHOLE, is_outbound=_FLAG))),
     "Genesis": {"type": "object", "description": "The genesis file."},
     "EventStream": {

@@ -1,7 +1,8 @@
 """Changes of DIDs in plain sentences, for who is about to sign one, and what a DID's record says."""
 
 from chainnode import bundlewords, codec
-from chainnode.cli.statewords import document_words, method_words, named
+from chainnode.cli.plainwords import named
+from chainnode.cli.statewords import document_words, method_words
 from chainnode.client.signing import TransactionDraft
 from chainnode.did.record import Control, Document, Facts, Identity, read_control, read_document, read_facts, read_methods
 from chainnode.errors import ChainError

@@ -1,7 +1,7 @@
 """What a call of a contract returned, in words; which values there are is in docs/contracts.md."""
 
 from chainnode.bundlewords import value_to_text
-from chainnode.cli.statewords import named
+from chainnode.cli.plainwords import named
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.transaction import Invocation, Value
 from contracts import credentials, evidence, goods, governance, identityrecords, receiptrecords

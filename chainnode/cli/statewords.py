@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 from chainnode import codec
 from chainnode.bundlewords import value_to_text
+from chainnode.cli.freezewords import freeze_key, freeze_words, order_words
+from chainnode.cli.plainwords import named
+from chainnode.cli.plainwords import time_words as _time
 from chainnode.cli.usage import UsageError
 from chainnode.did.chainapplication import decode_appeal, decode_application
 from chainnode.did.chainfeeds import decode_report
@@ -42,18 +45,9 @@ from contracts.packagecodes import unit_key
 from contracts.receiptrecords import STORE as RECEIPTS
 from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
 from contracts.supervisionrecords import NAME as SUPERVISION
-from contracts.supervisionrecords import Kind, Stage, decode_freeze, decode_order, order_key, target_key
+from contracts.supervisionrecords import Kind, order_key, target_key
 
-_NS_PER_MS = 1_000_000
-_TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
-_STAGES = {Stage.PROPOSED: "which waits for signatures", Stage.IN_FORCE: "in force", Stage.LIFTED: "lifted"}
 _SUITES = {"e": "Ed25519", "s": "secp256k1", "z": "SM2", P256: "P-256", X25519: "X25519"}
-
-
-def _freeze_key(name: str) -> bytes:
-    """The key of an order of supervision by its number, or that of a target by its kind: `account:did:bid:…`."""
-    kind, colon, target = name.partition(":")
-    return target_key(Kind(kind), target) if colon else order_key(int(name))
 
 
 # What people name, and where the ledger keeps it.
@@ -67,7 +61,7 @@ _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "application": (chains.NAME, lambda number: chainapplications.application_key(int(number))),
     "issuer": (credentials.NAME, credentials.issuer_key),
     "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
-    "freeze": (SUPERVISION, _freeze_key),
+    "freeze": (SUPERVISION, freeze_key),
 }
 THINGS = tuple(_THINGS)
 
@@ -103,15 +97,6 @@ def words_of(fact: StateFact) -> tuple[str, ...]:
             except (ChainError, ValueError, OverflowError):
                 return ()
     return ()
-
-
-def named(text: str) -> str:
-    """A DID, a code or an identifier as it is; in quotation marks with escapes when it could mislead a reader."""
-    return text if text.isprintable() and text and " " not in text and '"' not in text else value_to_text(text)
-
-
-def _time(time_ms: int) -> str:
-    return time_to_text(time_ms * _NS_PER_MS) if time_ms <= _TEXT_MS_MAX else f"{time_ms} ms after 1970"
 
 
 def _count(number: int, thing: str) -> str:
@@ -332,32 +317,6 @@ def _proposal(value: bytes) -> tuple[str, ...]:
     )
 
 
-def _order(value: bytes) -> tuple[str, ...]:
-    one = decode_order(value)
-    lines = [f"Order {one.number} of supervision, {_STAGES[one.stage]}: {one.kind.value} {named(one.target)}."]
-    if one.stage is not Stage.LIFTED:
-        lines.append(f"Without a further word it ends {_time(one.ends_ms)}.")
-    lines.append(
-        f"Reason: {value_to_text(one.reason)}, on evidence {one.evidence.hex()}; proposed in block {one.height} by {named(one.by)}."
-    )
-    lines.append(f"Signed by {', '.join(f'{named(did)} in block {height}' for did, height in one.signatures)}.")
-    lines += [
-        f"{named(said.by)} would {said.verdict.value} it, block {said.height}: {value_to_text(said.reason)}." for said in one.opinions
-    ]
-    for made in one.appeals:
-        answer = f"must be answered by {_time(made.answer_by_ms)}" if made.is_open else f"was answered by {value_to_text(made.answer)}"
-        lines.append(f"The appeal of {named(made.by)} in block {made.height}, {value_to_text(made.text)}, {answer}.")
-    if one.lifting is not None:
-        end = one.lifting
-        lines.append(f"Lifted by {named(end.by)} in block {end.height}, {_time(end.time_ms)}, for the reason {value_to_text(end.reason)}.")
-    return tuple(lines)
-
-
-def _freeze(value: bytes) -> tuple[str, ...]:
-    number, ends_ms = decode_freeze(value)
-    return (f"Frozen by order {number} of supervision until {_time(ends_ms)} at the latest.",)
-
-
 def _issuer(value: bytes) -> tuple[str, ...]:
     one = credentials.decode_issuer(value)
     state = "is admitted as an issuer" if one.is_admitted else "was removed as an issuer"
@@ -402,8 +361,8 @@ _RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
     (chains.NAME, chainchanges.appeal_key("0000", 1)[:1], _appeal),
     (chains.NAME, chainreports.report_key("0000", "status")[:1], _report),
     (governance.NAME, governance.proposal_key(1)[:1], _proposal),
-    (SUPERVISION, order_key(1)[:1], _order),
-    (SUPERVISION, target_key(Kind.ACCOUNT, "")[:1], _freeze),
+    (SUPERVISION, order_key(1)[:1], order_words),
+    (SUPERVISION, target_key(Kind.ACCOUNT, "")[:1], freeze_words),
     (evidence.NAME, evidence.HEAD_KEY, _log_head),
     (credentials.NAME, credentials.issuer_key("")[:1], _issuer),
     (credentials.NAME, credentials.schema_version_key("", "", 1)[:1], _schema),

@@ -250,6 +250,7 @@ EVENT_CLIENTS_MAX = 256  # open event streams
 EVENT_HEIGHTS_CACHED_MAX = 8  # heights whose events are kept ready for all streams
 EVENT_WRITE_MS_MAX = 30_000  # a stream whose client does not read for so long is closed
 EVENT_KEEPALIVE_MS = 10_000
+FREEZES_PAGE_MAX = 20  # orders of supervision in one answer
 COMET_PAGE_MAX = 100  # validators on one page of CometBFT's /validators
 COMET_PAGE = 30
 COMET_BLOCKS_MAX = 20  # headers in one answer of CometBFT's /blockchain

@@ -1,9 +1,11 @@
 """Each rule of supervision by hand: who freezes what, what a freeze stops, and how it ends."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chainnode.execution.table import Call
 from chainnode.types.limits import (
     FREEZE_ANSWER_MS,
     FREEZE_APPEAL_BYTES_MAX,
@@ -14,7 +16,7 @@ from chainnode.types.limits import (
     STATE_VALUE_BYTES_MAX,
     SUPERVISORS_MAX,
 )
-from contracts import roles, supervision
+from contracts import clients, roles, supervision
 from contracts.receiptrecords import Hold, HoldKind
 from contracts.supervisionrecords import (
     Appeal,
@@ -29,7 +31,8 @@ from contracts.supervisionrecords import (
     order_key,
     target_key,
 )
-from tests.contracts.council import EVIDENCE, Council, did
+from tests.contracts.admission import admitted, chain_of
+from tests.contracts.council import CHAIN_ID, EVIDENCE, Council, did
 from tests.contracts.receipt_world import Refused
 from tests.contracts.watch_world import Watch, digest
 
@@ -409,6 +412,69 @@ def test_a_receipt_that_has_ended_is_not_frozen(world: Watch) -> None:
     world.do(["mia", "cus"], "receipts.cancel", "r", world.require("r").sequence, ("p0",), EVIDENCE)
     world.refused("wrong-state", "sue", "supervision.propose", *asking("receipt", "r"))
     world.refused("wrong-state", "tom", "supervision.sign", waiting)
+
+
+# Chains
+
+
+def test_a_chain_is_frozen_and_opened_again(world: Watch) -> None:
+    before = admitted(world)
+    number = world.freeze("chain", "byo1")
+    assert world.event_names() == ["signed", "chain_frozen", "frozen"]
+    record = chain_of(world)
+    assert (record.status, record.reason, record.by) == ("frozen", "a case", f"supervision:{number}")
+    assert not record.is_open_at(world.next_ms)
+    world.refused("still-in-force", "mia", "supervision.release", number, "byo1")
+    world.lift(number)
+    assert replace(chain_of(world), sequence=1, height=0, time_ms=0, by="", reason="") == replace(
+        before, sequence=1, height=0, time_ms=0, by="", reason=""
+    )
+    assert chain_of(world).reason == "settled"
+
+
+def test_the_operator_of_a_chain_appeals(world: Watch) -> None:
+    admitted(world)
+    number = world.freeze("chain", "byo1")
+    world.refused("not-target", "mia", "supervision.appeal", number, "not mine", b"")
+    answer_by_ms = world.do(["bob"], "supervision.appeal", number, "our chain is well", EVIDENCE)
+    world.wait_until(answer_by_ms)
+    assert chain_of(world).status == "frozen"  # until somebody says so
+    for nothing in ("byo2", "r"):
+        world.refused("not-found", "mia", "supervision.release", number, nothing)
+    world.do(["mia"], "supervision.release", number, "byo1")
+    assert chain_of(world).status == "active" and world.event_names() == ["chain_resumed", "released"]
+    world.refused("not-found", "mia", "supervision.release", number, "byo1")
+
+
+def test_the_next_order_takes_a_chain_over(world: Watch) -> None:
+    admitted(world)
+    first = world.freeze("chain", "byo1", until_ms=world.next_ms + DAY_MS)
+    world.wait_until(world.order(first).until_ms)
+    second = world.freeze("chain", "byo1")
+    assert (chain_of(world).status, chain_of(world).by) == ("frozen", f"supervision:{second}")
+    world.refused("not-found", "mia", "supervision.release", first, "byo1")
+    world.lift(second)
+    assert chain_of(world).status == "active"
+
+
+def test_a_chain_that_the_council_revoked_stays_revoked(world: Watch) -> None:
+    admitted(world)
+    number = world.freeze("chain", "byo1")
+    world.decide("revoke_chain", "byo1")
+    world.lift(number)
+    assert chain_of(world).status == "revoked"
+    world.refused("wrong-chain-status", "sue", "supervision.propose", *asking("chain", "byo1"))
+    world.refused("not-found", "sue", "supervision.propose", *asking("chain", "byo9"))
+    world.refused("not-found", "sue", "supervision.propose", *asking("chain", "not an AC number"))
+
+
+def test_opening_a_chain_again_leaves_its_client_as_it_is(world: Watch) -> None:
+    record = admitted(world)
+    number = world.freeze("chain", "byo1")
+    call = Call(did("sue"), (did("sue"),), EVIDENCE, CHAIN_ID, world.height, world.time_ms, 0)
+    clients.freeze(call, world.state, record.client_id, "it has lied")  # meanwhile
+    world.lift(number)
+    assert chain_of(world).client_id == record.client_id
 
 
 # Records
