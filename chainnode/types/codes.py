@@ -241,6 +241,7 @@ BAD_EVM_HEADER = Code(1351, "bad-evm-header", "A field of a header of an EVM cha
 NOT_ENOUGH_SEALS = Code(1352, "not-enough-seals", "Fewer than two thirds of the trusted validators sealed the header.")
 BAD_ATTESTATION = Code(1353, "bad-attestation", "A statement of attestors is not valid, or not of what was asked.")
 NOT_ENOUGH_ATTESTORS = Code(1354, "not-enough-attestors", "Fewer attestors than the client asks for signed the statement.")
+BAD_ABI = Code(1355, "bad-abi", "What a contract of an EVM chain answers is not what was expected.")
 
 # 1110-1149: light clients of other chains
 CLIENT_UNKNOWN = Code(1110, "client-unknown", "There is no light client with this id.")
