@@ -66,6 +66,12 @@ def application(state: State, number: int) -> Application | None:
     return None if value is None else decode_application(value)
 
 
+def count(state: State) -> int:
+    """How many applications there have been."""
+    value = state.store(NAME).get(_COUNT_KEY)
+    return 0 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 1, _INT63_MAX)
+
+
 def arguments_of(
     genesis: Genesis, form: Mapping[str, Value], *, ttl_s: int = CHAIN_TTL_S, evidence: Sequence[bytes] = ()
 ) -> tuple[Value, ...]:
@@ -102,10 +108,8 @@ def apply(
     check_ttl(ttl_s)
     beginning = _beginning(chain_id, genesis_hash, genesis_time_ns, trusting_period_ms, validators)
     _check_place(state, beginning, wish_of(read), operator)
-    store = state.store(NAME)
-    value = store.get(_COUNT_KEY)
-    number = 1 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 0, _INT63_MAX) + 1
-    store.put(_COUNT_KEY, codec.encode(number))
+    number = count(state) + 1
+    state.store(NAME).put(_COUNT_KEY, codec.encode(number))
     _note_open(state, operator, number)
     _save(state, Application(number, read, beginning, ttl_s, evidence, call.height, call.time_ms))
     state.emit(Event(NAME, "applied", {"number": number, "by": operator, "chain_id": chain_id, "wish": wish_of(read)}))

@@ -1,12 +1,13 @@
 """What the HTTP interface needs of the node behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from chainnode.did.record import Identity
 from chainnode.did.versions import Wanted
+from chainnode.execution.state import State
 from chainnode.types.block import Block, PublicKey, ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
@@ -17,6 +18,7 @@ from chainnode.vc.listplace import ListPlace
 from chainnode.vc.login import Answer, Challenge, Login
 from chainnode.vc.verify import Result
 
+Finding = TypeVar("Finding")
 REFERRED_HEADER = "Chainnode-Referred"  # on a question that a node passes on to another chain
 
 
@@ -117,6 +119,15 @@ class ProvedValue:
     value: bytes | None
     proof: StateProof
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked(Generic[Finding]):
+    """What was found in the state after block `height`; the next header, of `time_ns`, fixes it."""
+
+    answer: Finding
+    height: int
+    time_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +256,12 @@ class Backend(Protocol):
 
     async def prove_state(self, store: str, key: bytes, height: int | None) -> ProvedValue:
         """A state key's value or absence after `height`; None is the last height whose next header is decided. Raises as bundles do."""
+
+    async def look(self, work: Callable[[State, int], Finding], height: int | None = None) -> Looked[Finding]:
+        """What `work`, which only reads, finds in the state after `height`, None as in `prove_state`. Raises as it does, and as bundles do.
+
+        It is also given the time of the next header, in ns, which fixes that state.
+        """
 
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         """Proof of the value or absence of a state key after `height`, None as in `prove_state`."""

@@ -27,6 +27,7 @@ _PROBLEMS = {
 _TAGS = {
     "transactions": "Submit transactions and find them.",
     "state": "State and evidence with proof.",
+    "chains": "Other chains, their admission, and what they report.",
     "blocks": "Blocks, commits and validators.",
     "events": "What contracts tell.",
     "did": "DIDs and their documents.",

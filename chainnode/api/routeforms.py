@@ -72,3 +72,6 @@ def choice(name: str, meaning: str, *words: str) -> Parameter:
 def text(name: str, place: str, meaning: str) -> Parameter:
     """Any text."""
     return Parameter(name, place, meaning, {"type": "string"})
+
+
+PROOF = choice("proof", "With `bundle`, the proof for a stranger.", "none", "bundle")

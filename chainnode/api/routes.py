@@ -15,6 +15,7 @@ from chainnode.api import (
     submissions,
     webdids,
 )
+from chainnode.api.chainroutes import CHAIN_ROUTES
 from chainnode.api.credentialroutes import CREDENTIAL_ROUTES
 from chainnode.api.didmedia import DEREFERENCING, DID, RESOLUTION
 from chainnode.api.routeforms import (
@@ -401,4 +402,4 @@ _PAGES: tuple[Route, ...] = (
     Route("GET", "/", "getIndex", "node", "A list of all paths.", pages.index, {TEXT: "Text"}),
     Route("GET", "/openapi.json", "getOpenApi", "node", "The OpenAPI document of this interface.", pages.openapi, {JSON: "OpenApi"}),
 )
-ROUTES = (*_NATIVE, *_IDENTITIES, *CREDENTIAL_ROUTES, *_PAGES, *_COMET)
+ROUTES = (*_NATIVE, *CHAIN_ROUTES, *_IDENTITIES, *CREDENTIAL_ROUTES, *_PAGES, *_COMET)

@@ -1,5 +1,6 @@
 """The JSON schemas of bodies and answers in the OpenAPI document."""
 
+from chainnode.api.chainschemas import CHAIN_SCHEMAS
 from chainnode.api.forms import Json
 
 _TEXT: Json = {"type": "string"}
@@ -246,4 +247,5 @@ SCHEMAS: dict[str, Json] = {
     "CometAnswer": {"description": "A JSON-RPC 2.0 answer in CometBFT's form.", "type": ["object", "array"]},
     "OpenApi": {"type": "object", "description": "This document."},
     "Text": _TEXT,
+    **CHAIN_SCHEMAS,
 }

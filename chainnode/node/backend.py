@@ -6,15 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from chainnode import blocks, transactions
-from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
+from chainnode.api.backend import Committed, Looked, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
 from chainnode.did.versions import NEWEST, Wanted
 from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
+from chainnode.execution.state import State
 from chainnode.node.chain import Chain
 from chainnode.node.credentials import CredentialDesk, Issuing
 from chainnode.node.host import Host
 from chainnode.node.ingress import Ingress, Outcome, position_of
 from chainnode.node.logins import LoginDesk
+from chainnode.node.pastreader import PastReader
 from chainnode.node.prover import Prover
 from chainnode.node.referrals import Referrals
 from chainnode.node.resolver import Resolver
@@ -190,6 +192,18 @@ class NodeBackend:
         at = self.prover.provable_height(height)
         proof = self.prover.state_proof(store, key, at)
         return ProvedValue(proof.proof.value if isinstance(proof.proof, ExistenceProof) else None, proof, at)
+
+    async def look(self, work: Callable[[State, int], Answer], height: int | None = None) -> Looked[Answer]:
+        """What the state of a height says."""
+        await self._wait_proof_block(height)
+        return await self._in_thread(self._look, work, height)
+
+    def _look(self, work: Callable[[State, int], Answer], height: int | None) -> Looked[Answer]:
+        at = self.prover.provable_height(height)
+        header = self._chain.state.ledger.header(at + 1)
+        assert header is not None, "it is what can be proved"
+        time_ns = blocks.decode_header(header).time_ns
+        return Looked(work(State(PastReader(self._chain.state, at)), time_ns), at, time_ns)
 
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         """A value or an absence."""

@@ -107,6 +107,11 @@ class StateStore:
         """The value of a state key after a recent height."""
         return self._value_at(self._at(height), store, key)
 
+    def keys_at(self, store: str, prefix: bytes, after: bytes | None, limit: int, height: int) -> tuple[bytes, ...]:
+        """At most `limit` keys that a store held after a recent height, which begin with `prefix` and come behind `after`, ascending."""
+        tree = self._at(height).trees.get(store, StateTree())
+        return tuple(tree.iterate(prefix, after, limit))
+
     def prove_state(self, store: str, key: bytes, height: int) -> tuple[bytes | None, tuple[CommitmentProof, CommitmentProof]]:
         """A key's value after `height`, None when it is absent, with proofs for IAVL_SPEC and TENDERMINT_SPEC.
 

@@ -1,19 +1,33 @@
 """A node made of a small chain in memory, for tests of the HTTP interface; it decides a block when a test says so."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from chainnode import codec
-from chainnode.api.backend import Committed, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
+from chainnode.api.backend import (
+    Committed,
+    Finding,
+    Looked,
+    NodeInfo,
+    PeerStatus,
+    ProvedValue,
+    Reach,
+    Resolved,
+    Status,
+    StoredBlock,
+    Submitted,
+)
 from chainnode.bid import did_of
 from chainnode.blocks import encode_block
 from chainnode.claims import transaction_claim
 from chainnode.crypto.keys import public_key_of
 from chainnode.did.versions import Wanted
 from chainnode.digests import genesis_hash
-from chainnode.errors import ChainError, Rejected, Unavailable
+from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
+from chainnode.execution.engine import NothingYet
+from chainnode.execution.state import State
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction
 from chainnode.types.block import Block, ValidatorSet
 from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
@@ -34,6 +48,20 @@ def moved(number: int) -> TxResult:
         Event("receipts", "noted", {"number": 2**60 + number}),
     )
     return TxResult(number % 2, codec.encode(("moved", number)), events)
+
+
+class WorldReader(NothingYet):
+    """The state of a world after block 2."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def get(self, store: str, key: bytes) -> bytes | None:
+        return self.world.stores.get(store, {}).get(key)
+
+    def iterate(self, store: str, prefix: bytes, after: bytes | None, limit: int) -> Sequence[tuple[bytes, bytes]]:
+        pairs = sorted(self.world.stores.get(store, {}).items())
+        return [pair for pair in pairs if pair[0].startswith(prefix) and (after is None or pair[0] > after)][:limit]
 
 
 @dataclass
@@ -159,6 +187,11 @@ class FakeNode:
         if store not in self.world.stores:
             raise Rejected(NOT_FOUND, f"there is no store '{store}'")
         return ProvedValue(self.world.stores[store].get(key), self.world.state_proof(store, key), 2)
+
+    async def look(self, work: Callable[[State, int], Finding], height: int | None = None) -> Looked[Finding]:
+        assert height in (None, 2)
+        time_ns = self.world.maker.blocks[2].header.time_ns
+        return Looked(work(State(WorldReader(self.world)), time_ns), 2, time_ns)
 
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         return self.world.bundle(StateClaim((await self.prove_state(store, key, height)).proof))

@@ -16,7 +16,7 @@ from chainnode.bid import did_of
 from chainnode.cometbytes import vote_sign_bytes
 from chainnode.crypto.keys import address, public_key_of
 from chainnode.crypto.suites import sign
-from chainnode.did import chainrecord, record
+from chainnode.did import chainapplication, chainfeeds, chainrecord, record
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.engine import NothingYet, apply_genesis
 from chainnode.execution.state import State
@@ -25,12 +25,14 @@ from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import GenesisGrant
 from chainnode.types.transaction import Invocation, Value
-from contracts import chains, credentials, devices, governance, roles, validators
+from contracts import credentials, devices, governance, roles, validators
 from contracts.identityrecords import identity, identity_key
 from contracts.registry import METHODS, node_ids
 from contracts.supervision import order
 from contracts.supervisionrecords import decode_freeze, decode_order
 from tests.chain_maker import key_of
+from tests.contracts.admission import arguments as application
+from tests.contracts.admission import form_of, status_of
 from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_hash_of, genesis_of
 from tests.contracts.receipt_world import START_MS, Refused
 
@@ -194,13 +196,17 @@ STORY: tuple[Step, ...] = (
     given_as("governance.vote", "ben", 7, True),
     asked("remove_issuer", did("cus")),
     given_as("governance.vote", "ben", 8, True),
-    asked(
-        "set_chain",
-        *chains.arguments_of(genesis_of(("ada",), ("v1",)), "byo1", name="City", operator=did("bob"), endpoints=("http://b:1",)),
-    ),
+    given_as("chains.apply", "bob", *application(evidence=(EVIDENCE,))),
+    given_as("chains.apply", "bob", *application("byo2")),
+    given_as("chains.withdraw", "bob", 2),
+    asked("admit_chain", 1, "byo1", START_MS + WEEK_MS),
     given_as("governance.vote", "ben", 9, True),
-    asked("remove_chain", "byo1"),
+    given_as("chains.update", "bob", "byo1", form_of(gateways=(did("mia"),)), 9),
+    given_as("chains.report", "mia", "byo1", "status", status_of("byo1")),
+    given_as("chains.transfer", "bob mia", "byo1", did("mia")),
+    asked("suspend_chain", "byo1"),
     given_as("governance.vote", "ben", 10, True),
+    given_as("chains.appeal", "mia", "byo1", "it is a mistake", EVIDENCE),
     given_as("goods.commission", "cus", "in1", "site", tuple(item(f"p{number}") for number in range(6))),
     given_as("goods.decommission", "cus", ("p5",), "spoilt", EVIDENCE),
     given_as("receipts.issue", "cus mia", "r1", did("cus"), did("mia"), 40, ("p0", "p1", "p2", "p3"), False, EVIDENCE),
@@ -317,6 +323,9 @@ def read_all(world: Council) -> None:
         ("identity", 3): record.decode_recovery,
         ("governance", 2): governance.decode_proposal,
         ("chains", 1): chainrecord.decode_chain,
+        ("chains", 3): chainapplication.decode_application,
+        ("chains", 5): chainapplication.decode_appeal,
+        ("chains", 6): chainfeeds.decode_report,
         ("credentials", 1): credentials.decode_issuer,
         ("credentials", 3): credentials.decode_schema_version,
         ("credentials", 4): credentials.decode_list,

@@ -16,6 +16,7 @@ from chainnode.cli.network import Member, Network, open_network
 from chainnode.client.client import Client
 from chainnode.client.signing import Signer
 from chainnode.crypto.suites import generate
+from chainnode.did.chainform import new_form
 from chainnode.did.chainrecord import beginning_of_chain, decode_chain
 from chainnode.did.record import ASSERTION, AUTHENTICATION, INVOCATION, Document, Method, document_value
 from chainnode.node.config import CONFIG_FILE, render_config
@@ -24,7 +25,7 @@ from chainnode.node.node import load_genesis
 from chainnode.types.bundle import StateFact
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation
-from contracts.chains import arguments_of
+from contracts.chainapplications import arguments_of
 
 pytestmark = pytest.mark.e2e
 DEADLINE_S = 90
@@ -58,7 +59,7 @@ async def test_a_did_of_one_network_is_proved_through_another(
     main = with_loopback(make_network(1))
     city, _ = open_network(tmp_path / "city", chain_id="city-1", validators=1, port=base_port + 20, params=ChainParams())
     (genesis, council), (city_genesis, city_operator) = opened(main), opened(city)
-    arguments = arguments_of(city_genesis, AC, name="City", operator=city_operator.did, endpoints=(city.urls[0],))
+    form = new_form(name="City", operator=council.did, ac=AC, endpoints=(city.urls[0],))
     with main, city:
         main.start()
         city.start()
@@ -66,7 +67,9 @@ async def test_a_did_of_one_network_is_proved_through_another(
             await there.submit(Invocation("identity", "create", (DID, document_value(DOCUMENT))), city_operator, Signer(ANNA, DID))
             before = await client.resolve(DID)
             assert before.document is None and before.chain is None  # nobody has the number yet
-            await client.submit(Invocation("governance", "propose", ("set_chain", arguments, "the city's chain")), council)
+            done = await client.submit(Invocation("chains", "apply", arguments_of(city_genesis, form)), council)
+            admission = ("admit_chain", (done.values[0], AC, 0), "the city's chain")
+            await client.submit(Invocation("governance", "propose", admission), council)
             found, nobody, chain = await client.resolve(DID), await client.resolve(NOBODY), await client.resolve(f"did:bid:{AC}")
             assert found.document is not None and found.document["id"] == DID and found.chain is not None
             assert found.proof is not None and found.proof.verified is not None and found.proof.verified.chain_id == "city-1"

@@ -225,3 +225,15 @@ async def test_blocks_by_their_hash_and_the_parameters_of_the_next(behind: Behin
     assert await behind.backend.height_of_block(tip.block_id.hash) == tip.height
     assert await behind.backend.height_of_block(bytes(32)) is None
     assert behind.backend.params() == tip.params
+
+
+async def test_a_look_at_the_state_is_about_a_height_that_can_be_proved(behind: Behind) -> None:
+    behind.decide(behind.tx(1))
+    behind.decide()
+    looked = await behind.backend.look(lambda state, time_ns: (state.store("evidence").get(b"log"), time_ns))
+    assert looked.height == 1 and looked.time_ns == behind.small.chain.tip.time_ns
+    assert looked.answer == (behind.small.chain.state.get("evidence", b"log"), looked.time_ns)
+    earlier = await behind.backend.look(lambda state, _: state.store("evidence").get(b"log"), 0)
+    assert earlier.height == 0 and earlier.answer != looked.answer[0]
+    with pytest.raises(Unavailable):
+        await behind.backend.look(lambda state, _: None, 2)
