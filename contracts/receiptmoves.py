@@ -149,11 +149,12 @@ def _arrive(call: Call, state: State, packet: Packet, move: Outward) -> None:
 def _come_home(call: Call, state: State, packet: Packet, move: Homeward) -> None:
     """Put the receipt in force that left by this client in that packet, and none else (INV-64)."""
     found = receipt(state, move.home_id)
-    if found is None or found.away is None or found.status is not Status.MOVED:
+    if found is None or found.away is None:
         raise Rejected(NOT_AWAY, f"{move.home_id} is not away")
     left_by = (found.away.client_id, found.away.packet_sequence)
     came_by = (packet.destination_client, move.left_in)
     require(left_by == came_by and not found.is_going_home, NOT_AWAY, f"{move.home_id} left in packet {left_by[1]} of {left_by[0]}")
+    assert found.status is Status.MOVED, "what has returned was going home"
     told: dict[str, Value] = {"from": move.sender, "chain": found.away.chain_id, "there": move.receipt_id, "packet": packet.sequence}
     back = replace(found, status=Status.ACTIVE, holder=move.to, away=None)
     save(call, state, back, "came_home", move.evidence, told)
@@ -168,7 +169,7 @@ def _put_back(call: Call, state: State, found: Receipt, reason: str) -> None:
 def _on_its_way(state: State, packet: Packet, payload: Payload) -> Receipt | None:
     """The receipt that left in this packet and has not come back since: nothing else is put back (INV-65)."""
     found = receipt(state, _decode(payload).receipt_id)
-    if found is None or found.away is None or found.status is not Status.MOVED:
+    if found is None or found.away is None:
         return None
     is_this = (found.away.client_id, found.away.packet_sequence) == (packet.source_client, packet.sequence)
     return found if is_this and not found.away.has_arrived else None

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from chainnode.execution.table import Call
 from chainnode.foreign.packetbytes import ERROR_ACKNOWLEDGEMENT, Acknowledgement, Payload
 from chainnode.types.limits import RECEIPT_HOPS_MAX
-from contracts.receiptmovebytes import ENCODING, PORT, VERSION, Homeward, Outward, decode_move, encode_move
+from contracts import receiptmoves
+from contracts.receiptmovebytes import ACCEPTED, ENCODING, PORT, VERSION, Homeward, Outward, decode_move, encode_move
+from contracts.receiptrecords import encode_receipt, receipt_key
 from tests.contracts.move_case import OK, REFUSED, MoveCase
 from tests.contracts.receipt_case import EVIDENCE
 
@@ -46,6 +49,7 @@ def test_a_packet_says_of_a_receipt_what_the_ledger_says(case: MoveCase) -> None
         case.refused("bad-move", "a", "anna", "packets.send", *arguments(payload(replace(right, **changes))))
     home = Homeward("r", 1, case.did("anna"), case.did("anna"), EVIDENCE, "r", 1)
     case.refused("bad-move", "a", "anna", "packets.send", *arguments(payload(home)))
+    case.refused("bad-did", "a", "anna", "packets.send", *arguments(payload(replace(right, to="bela"))))
     for word in ("destination_port", "version", "encoding"):
         case.refused("bad-move", "a", "anna", "packets.send", *arguments(payload(right, **{word: "other"})))
     case.refused("bad-move", "a", "anna", "packets.send", *arguments(replace(payload(right), value=b"\xc1")))
@@ -133,3 +137,25 @@ def test_any_other_answer_than_ibcs_error_means_that_it_arrived(case: MoveCase) 
     case.chains.acknowledge(sent, case.chains.lie_about(sent, replace(NO, app_acknowledgements=(b"what?",))))
     away = case.get("a").away
     assert away is not None and away.has_arrived and case.status("a") == "moved"
+
+
+def test_a_guest_is_never_issued_over_another(case: MoveCase) -> None:
+    sent = case.move()
+    trade = case.chains.trades["b"]
+    before = encode_receipt(replace(case.get("a"), receipt_id=GUEST))
+    trade.state.store("receipts").put(receipt_key(GUEST), before)
+    assert case.chains.receive(sent) == REFUSED
+    assert trade.receipt_bytes(GUEST) == before
+
+
+def test_an_answer_counts_once(case: MoveCase) -> None:
+    sent = case.move()
+    case.chains.settle(sent)
+    before = case.get("a")
+    # As if the packet were open still: the contract `packets` sees to it that it is not.
+    trade = case.chains.trades["a"]
+    call = Call(case.did("fund"), (case.did("fund"),), bytes(32), "a-1", trade.height, trade.time_ms, 0)
+    for answer in (ACCEPTED, ERROR_ACKNOWLEDGEMENT):
+        receiptmoves.on_acknowledge(call, trade.state, sent.packet, sent.packet.payloads[0], answer, call.sender)
+    receiptmoves.on_timeout(call, trade.state, sent.packet, sent.packet.payloads[0], call.sender)
+    assert case.get("a") == before
