@@ -11,15 +11,26 @@ from chainnode.bid import is_did_of
 from chainnode.cometbytes import result_bytes
 from chainnode.crypto.keys import validator, validator_set
 from chainnode.crypto.verify import verify_many
+from chainnode.did.chainrecord import decode_chain
 from chainnode.digests import genesis_hash, header_hash, validators_hash
 from chainnode.errors import Malformed, Rejected, Unavailable
+from chainnode.foreign import tendermint
+from chainnode.foreign.heights import RevisionHeight, revision_of
+from chainnode.foreign.ibckeys import client_state_key, header_hash_key
+from chainnode.foreign.tendermintbytes import decode_client_state
 from chainnode.ics23 import IAVL_SPEC, TENDERMINT_SPEC, check_chained
 from chainnode.light import TrustedState, TrustRules, genesis_state, trusted_state, verify_adjacent, verify_signed_header, verify_skipping
 from chainnode.transactions import decode_transaction, signature_items
 from chainnode.types.block import BlockIdFlag, Header, ValidatorSet
 from chainnode.types.bundle import (
+    AnchorClaim,
+    AnchoredClaim,
+    AnchoredFact,
+    AnchorFact,
     Beginning,
     Bundle,
+    DirectClaim,
+    DirectFact,
     EvidenceClaim,
     EvidenceFact,
     Fact,
@@ -35,7 +46,7 @@ from chainnode.types.bundle import (
     TransactionFact,
     Verified,
 )
-from chainnode.types.codes import BAD_BUNDLE, BAD_PROOF, BAD_SIGNATURE, NOT_ENOUGH_TRUST
+from chainnode.types.codes import BAD_BUNDLE, BAD_PROOF, BAD_SIGNATURE, CLIENT_FROZEN, NOT_ENOUGH_TRUST
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import TX_BYTES_MAX
 from chainnode.types.proof import ExistenceProof
@@ -44,6 +55,8 @@ from chainnode.types.transaction import Transaction, TxResult
 EVIDENCE_STORE = "evidence"
 EVIDENCE_HEAD_KEY = b"log"  # its value is codec.encode([size, root]) of the evidence log
 EVIDENCE_RECORD_VERSION = 1
+CHAINS_STORE, CHAIN_PREFIX = "chains", b"\x01"  # of the records of other chains; the AC number stands behind the prefix
+IBC_STORE = "ibc"  # of the clients of other chains
 _EVIDENCE_RECORD_BYTES_MAX = TX_BYTES_MAX
 _NS_PER_MS = 1_000_000
 _INT64_MAX = 2**63 - 1
@@ -162,16 +175,26 @@ def _signers(block: LightBlock, beginning: Beginning) -> tuple[Signer, ...]:
 
 def fact_of(bundle: Bundle) -> Fact:
     """What the claim proves, if the headers are the chain's: for those who take the word of their own node for that."""
-    header = bundle.headers[-1].header
-    match bundle.claim:
+    header, claim = bundle.headers[-1].header, bundle.claim
+    match claim:
+        case AnchorClaim():
+            return anchor_fact(claim, header)
+        case AnchoredClaim():
+            return _anchored_fact(claim, header)
+    return _direct_fact(claim, bundle.genesis_hash, header)
+
+
+def _direct_fact(claim: DirectClaim, genesis: bytes, header: Header) -> DirectFact:
+    """What a claim proves that hangs on this header, of the chain with this genesis."""
+    match claim:
         case HeaderClaim():
             return HeaderFact(header)
         case StateClaim(proof):
             return StateFact(proof.store, proof.key, check_state_proof(proof, header.app_hash), header.height - 1)
         case EvidenceClaim():
-            return _evidence_fact(bundle.claim, header)
+            return _evidence_fact(claim, header)
         case TransactionClaim():
-            return _transaction_fact(bundle.claim, bundle.genesis_hash, header)
+            return _transaction_fact(claim, genesis, header)
 
 
 def _evidence_fact(claim: EvidenceClaim, header: Header) -> EvidenceFact:
@@ -248,6 +271,72 @@ def _check_transaction_signatures(transaction: Transaction, genesis: bytes) -> b
     if 0 in marks:
         raise Malformed(BAD_SIGNATURE, "a signature of the transaction does not verify")
     return is_complete
+
+
+# Other chains
+
+
+def _anchored_fact(claim: AnchoredClaim, last: Header) -> AnchoredFact:
+    """What another chain's header fixes, when its hash is what this chain's client of it holds for its height. INV-76."""
+    anchor = anchor_fact(claim, last)
+    header = claim.header
+    if header.chain_id != anchor.chain_id:
+        raise Malformed(BAD_PROOF, f"the header is of chain '{header.chain_id}', the chain on record is '{anchor.chain_id}'")
+    if header.height != anchor.height or header_hash(header) != anchor.header_hash:
+        raise Malformed(BAD_PROOF, f"the header is not the one whose hash is held for height {anchor.height}")
+    return AnchoredFact(anchor, header, _direct_fact(claim.claim, anchor.genesis_hash, header))
+
+
+def anchor_fact(claim: AnchorClaim | AnchoredClaim, last: Header) -> AnchorFact:
+    """What this chain holds of another: its record, the client of it that the record names, and the hash of a header in that client.
+
+    All three are of one state, the one that `last` fixes. Rejected(CLIENT_FROZEN) when the client has seen the other chain lie.
+    """
+    record = decode_chain(_held(claim.chain, CHAINS_STORE, last, "a chain on record"))
+    if claim.chain.key != CHAIN_PREFIX + record.ac.encode():
+        raise Malformed(BAD_PROOF, "the record is of another AC number than its key")
+    state = decode_client_state(_held(claim.client, IBC_STORE, last, "a client"))
+    if claim.client.key != client_state_key(record.client_id):
+        raise Malformed(BAD_PROOF, f"the client is not '{record.client_id}', which is the one on record")
+    if state.chain_id != record.chain_id:
+        raise Malformed(BAD_PROOF, f"the client follows chain '{state.chain_id}', the chain on record is '{record.chain_id}'")
+    if state.is_frozen:
+        raise Rejected(CLIENT_FROZEN, f"{last.chain_id} has frozen its client {record.client_id}: {record.chain_id} was seen to lie")
+    hash = _held(claim.anchor, IBC_STORE, last, "the hash of a header")
+    height = _anchor_height(claim.anchor.key, record.client_id, record.chain_id)
+    if len(hash) != merkle.HASH_BYTES:
+        raise Malformed(BAD_PROOF, f"what is held for height {height} is no hash of a header")
+    return AnchorFact(
+        ac=record.ac,
+        chain_id=record.chain_id,
+        genesis_hash=record.genesis_hash,
+        status=record.status,
+        warning=record.closed_because(last.time_ns // _NS_PER_MS),
+        client_id=record.client_id,
+        trust=tendermint.TRUST,
+        height=height,
+        header_hash=hash,
+        state_height=last.height - 1,
+    )
+
+
+def _anchor_height(key: bytes, client_id: str, chain_id: str) -> int:
+    """The height of the header whose hash stands under a key. Malformed(BAD_PROOF)."""
+    text = key.rpartition(b"-")[2]
+    height = int(text) if text.isdigit() and len(text) < 20 else 0
+    if height == 0 or key != header_hash_key(client_id, RevisionHeight(revision_of(chain_id), height)):
+        raise Malformed(BAD_PROOF, f"the key is not that of a header of {chain_id} in client {client_id}")
+    return height
+
+
+def _held(proof: StateProof, store: str, header: Header, what: str) -> bytes:
+    """The value that a proof shows in a store, in the state that a header fixes."""
+    if proof.store != store:
+        raise Malformed(BAD_PROOF, f"{what} stands in store '{store}', not in '{proof.store}'")
+    value = check_state_proof(proof, header.app_hash)
+    if value is None:
+        raise Malformed(BAD_PROOF, f"the proof shows that {what} is not there")
+    return value
 
 
 def _root_of(leaf_hash: bytes, path: tuple[PathStep, ...] | list[PathStep]) -> bytes:

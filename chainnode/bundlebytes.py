@@ -20,8 +20,11 @@ from chainnode.ics23 import root_of_proof
 from chainnode.merkle import HASH_BYTES
 from chainnode.types.block import Commit, Header, ValidatorSet
 from chainnode.types.bundle import (
+    AnchorClaim,
+    AnchoredClaim,
     Bundle,
     Claim,
+    DirectClaim,
     EvidenceClaim,
     HeaderClaim,
     LightBlock,
@@ -168,6 +171,18 @@ def _with_address(vote: Value, address: bytes) -> Value:
 
 def _claim_value(claim: Claim, last: Header) -> Value:
     match claim:
+        case AnchorClaim():
+            return (5, *_hop_values(claim))
+        case AnchoredClaim():
+            header = claim.header
+            inner = _direct_claim_value(claim.claim, header)
+            return (6, *_hop_values(claim), header.chain_id, header.validators_hash, _header_value(header), inner)
+    return _direct_claim_value(claim, last)
+
+
+def _direct_claim_value(claim: DirectClaim, last: Header) -> Value:
+    """A claim that hangs on the header `last`."""
+    match claim:
         case HeaderClaim():
             return (1,)
         case StateClaim(proof):
@@ -179,7 +194,22 @@ def _claim_value(claim: Claim, last: Header) -> Value:
             return (4, claim.raw, path, None if claim.result is None else _result_value(claim.result, last))
 
 
+def _hop_values(claim: AnchorClaim | AnchoredClaim) -> tuple[Value, Value, Value]:
+    """What leads from one chain to another's header."""
+    return _state_proof_value(claim.chain), _state_proof_value(claim.client), _state_proof_value(claim.anchor)
+
+
 def _claim(value: Value, last: Header) -> Claim:
+    match codec.as_array(value):
+        case (5, chain, client, anchor):
+            return AnchorClaim(_state_proof(chain), _state_proof(client), _state_proof(anchor))
+        case (6, chain, client, anchor, chain_id, validators, fields, inner):
+            header = _header(fields, _text(chain_id, CHAIN_ID_BYTES_MAX), validators)
+            return AnchoredClaim(_state_proof(chain), _state_proof(client), _state_proof(anchor), header, _direct_claim(inner, header))
+    return _direct_claim(value, last)
+
+
+def _direct_claim(value: Value, last: Header) -> DirectClaim:
     match codec.as_array(value):
         case (1,):
             return HeaderClaim()
@@ -190,7 +220,7 @@ def _claim(value: Value, last: Header) -> Claim:
         case (4, raw, path, result):
             steps = tuple([_path_step(one) for one in _array(path, 0, PROOF_STEPS_MAX)])
             return TransactionClaim(codec.as_bytes(raw), steps, None if result is None else _result(result, last))
-    raise Malformed(BAD_BUNDLE, "the claim is none of header, state, evidence, transaction")
+    raise Malformed(BAD_BUNDLE, "the claim is none of header, state, evidence, transaction; or, of a bundle alone, of anchor, anchored")
 
 
 def _result_value(result: ResultClaim, last: Header) -> Value:

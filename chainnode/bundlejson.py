@@ -29,8 +29,11 @@ from chainnode.types.block import (
 )
 from chainnode.types.bundle import (
     BUNDLE_VERSION,
+    AnchorClaim,
+    AnchoredClaim,
     Bundle,
     Claim,
+    DirectClaim,
     EvidenceClaim,
     HeaderClaim,
     LightBlock,
@@ -73,7 +76,7 @@ def bundle_from_json(text: str) -> Bundle:
         chain_id,
         _bytes(members["genesis_hash"], "genesis_hash", HASH_BYTES),
         tuple(_light_block(block, f"headers[{index}]", chain_id) for index, block in enumerate(blocks)),
-        _claim(members["claim"], _text(members["kind"], "kind", STORE_NAME_BYTES_MAX), chain_id),
+        _claim(members["claim"], members["kind"], chain_id),
     )
 
 
@@ -200,21 +203,56 @@ def _parts_json(parts: PartSetHeader) -> Json:
 # Claims
 
 
-def _claim(value: Json, kind: str, chain_id: str) -> Claim:
+def _claim(value: Json, kind: Json, chain_id: str) -> Claim:
+    match kind:
+        case "anchor":
+            members = _object(value, "claim", "chain", "client", "anchor")
+            return AnchorClaim(*_hop(members))
+        case "anchored":
+            members = _object(value, "claim", "chain", "client", "anchor", "chain_id", "header", "kind", "claim")
+            other = _text(members["chain_id"], "claim.chain_id", CHAIN_ID_BYTES_MAX)
+            header = _header(members["header"], "claim.header", other)
+            return AnchoredClaim(*_hop(members), header, _direct_claim(members["claim"], members["kind"], "claim.claim", other))
+    return _direct_claim(value, kind, "claim", chain_id)
+
+
+def _direct_claim(value: Json, kind: Json, where: str, chain_id: str) -> DirectClaim:
+    """A claim that hangs on a header of `chain_id`."""
     match kind:
         case "header":
-            _object(value, "claim")
+            _object(value, where)
             return HeaderClaim()
         case "state":
-            return StateClaim(_state_proof(value, "claim"))
+            return StateClaim(_state_proof(value, where))
         case "evidence":
-            return _evidence_claim(value)
+            return _evidence_claim(value, where)
         case "transaction":
-            return _transaction_claim(value, chain_id)
-    raise _bad("kind", "is none of header, state, evidence, transaction")
+            return _transaction_claim(value, where, chain_id)
+    raise _bad("kind", "is none of header, state, evidence, transaction; or, of a bundle alone, of anchor, anchored")
+
+
+def _hop(members: dict[str, Json]) -> tuple[StateProof, StateProof, StateProof]:
+    """What leads from one chain to another's header."""
+    chain, client, anchor = [_state_proof(members[name], f"claim.{name}") for name in ("chain", "client", "anchor")]
+    return chain, client, anchor
+
+
+def _hop_json(claim: AnchorClaim | AnchoredClaim) -> dict[str, Json]:
+    return {"chain": _state_proof_json(claim.chain), "client": _state_proof_json(claim.client), "anchor": _state_proof_json(claim.anchor)}
 
 
 def _claim_json(claim: Claim) -> tuple[str, Json]:
+    match claim:
+        case AnchorClaim():
+            return "anchor", _hop_json(claim)
+        case AnchoredClaim():
+            kind, inner = _direct_claim_json(claim.claim)
+            header = {"chain_id": claim.header.chain_id, "header": _header_json(claim.header)}
+            return "anchored", {**_hop_json(claim), **header, "kind": kind, "claim": inner}
+    return _direct_claim_json(claim)
+
+
+def _direct_claim_json(claim: DirectClaim) -> tuple[str, Json]:
     match claim:
         case HeaderClaim():
             return "header", {}
@@ -237,33 +275,33 @@ def _claim_json(claim: Claim) -> tuple[str, Json]:
             return "transaction", {"raw": claim.raw.hex(), "path": steps, "result": result}
 
 
-def _evidence_claim(value: Json) -> EvidenceClaim:
-    members = _object(value, "claim", "leaf", "index", "path", "head")
+def _evidence_claim(value: Json, where: str) -> EvidenceClaim:
+    members = _object(value, where, "leaf", "index", "path", "head")
     return EvidenceClaim(
-        _bytes(members["leaf"], "claim.leaf"),
-        _decimal(members["index"], "claim.index", _INT64_MAX),
-        _hashes(members["path"], "claim.path"),
-        _state_proof(members["head"], "claim.head"),
+        _bytes(members["leaf"], f"{where}.leaf"),
+        _decimal(members["index"], f"{where}.index", _INT64_MAX),
+        _hashes(members["path"], f"{where}.path"),
+        _state_proof(members["head"], f"{where}.head"),
     )
 
 
-def _transaction_claim(value: Json, chain_id: str) -> TransactionClaim:
-    members = _object(value, "claim", "raw", "path", "result")
+def _transaction_claim(value: Json, where: str, chain_id: str) -> TransactionClaim:
+    members = _object(value, where, "raw", "path", "result")
     steps = []
-    for index, item in enumerate(_array(members["path"], "claim.path", 0, PROOF_STEPS_MAX)):
-        where = f"claim.path[{index}]"
+    for index, item in enumerate(_array(members["path"], f"{where}.path", 0, PROOF_STEPS_MAX)):
+        place = f"{where}.path[{index}]"
         side = "left" if isinstance(item, dict) and "left" in item else "right"
-        steps.append(PathStep(side == "left", _bytes(_object(item, where, side)[side], where, HASH_BYTES)))
+        steps.append(PathStep(side == "left", _bytes(_object(item, place, side)[side], place, HASH_BYTES)))
     result = None
     if members["result"] is not None:
-        outcome = _object(members["result"], "claim.result", "block", "code", "data", "path")
+        outcome = _object(members["result"], f"{where}.result", "block", "code", "data", "path")
         result = ResultClaim(
-            _header(outcome["block"], "claim.result.block", chain_id),
-            _integer(outcome["code"], "claim.result.code", _UINT32_MAX),
-            _bytes(outcome["data"], "claim.result.data"),
-            _hashes(outcome["path"], "claim.result.path"),
+            _header(outcome["block"], f"{where}.result.block", chain_id),
+            _integer(outcome["code"], f"{where}.result.code", _UINT32_MAX),
+            _bytes(outcome["data"], f"{where}.result.data"),
+            _hashes(outcome["path"], f"{where}.result.path"),
         )
-    return TransactionClaim(_bytes(members["raw"], "claim.raw"), tuple(steps), result)
+    return TransactionClaim(_bytes(members["raw"], f"{where}.raw"), tuple(steps), result)
 
 
 # State proofs

@@ -3,24 +3,76 @@
 from chainnode import codec
 from chainnode.errors import Malformed
 from chainnode.rfc3339 import time_to_text
-from chainnode.types.bundle import EvidenceFact, Fact, HeaderFact, Signer, StateFact, TransactionFact, Verified
+from chainnode.types.bundle import (
+    AnchoredFact,
+    AnchorFact,
+    DirectFact,
+    EvidenceFact,
+    Fact,
+    HeaderFact,
+    Signer,
+    StateFact,
+    TransactionFact,
+    Verified,
+)
 from chainnode.types.codes import CODES
 from chainnode.types.limits import STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Invocation, Value
 
 _NS_PER_MS = 1_000_000
+_OTHER_VALIDATORS = "That the validators of the other chain told the truth; the light client has checked that they signed the header."
 _CODE_NAMES = {code.number: code.name for code in CODES.values()}
 
 
 def proved(verified: Verified) -> tuple[str, ...]:
     """The fact first, then by whose word it holds."""
-    return _fact(verified.fact), _header(verified), *(_signer(signer) for signer in verified.signers), _trust(verified)
+    return fact_words(verified.fact), *hop_words(verified), *trust_words(verified)
+
+
+def fact_words(fact: Fact) -> str:
+    """The fact itself, and on which chain, if that is not the chain of the bundle."""
+    return place_words(fact) + (_fact(fact.fact) if isinstance(fact, AnchoredFact) else _fact(fact))
+
+
+def place_words(fact: Fact) -> str:
+    """The beginning of a sentence: on which other chain a fact holds. Nothing when it is on that of the bundle."""
+    if not isinstance(fact, AnchoredFact):
+        return ""
+    return f"On chain {_escaped(fact.anchor.chain_id)}, on record as did:bid:{fact.anchor.ac}: "
+
+
+def hop_words(verified: Verified) -> tuple[str, ...]:
+    """Of a fact on another chain: how the chain of the bundle fixes it, and what it has on record of the other chain."""
+    fact = verified.fact
+    if isinstance(fact, AnchoredFact):
+        header, anchor = fact.header, fact.anchor
+        held = (
+            f"Fixed by header {anchor.header_hash.hex()} of chain {_escaped(anchor.chain_id)}, height {anchor.height}, time "
+            f"{time_to_text(header.time_ns)}, whose hash {verified.chain_id} held after block {anchor.state_height} in its "
+            f"{_client(anchor)}; genesis {anchor.genesis_hash.hex()}."
+        )
+        return held, *_warning(anchor, verified)
+    return _warning(fact, verified) if isinstance(fact, AnchorFact) else ()
+
+
+def trust_words(verified: Verified) -> tuple[str, ...]:
+    """The last header, who signed it, each in a sentence, and where trust begins."""
+    return _header(verified), *(_signer(signer) for signer in verified.signers), _trust(verified)
 
 
 def not_proved(fact: Fact) -> tuple[str, ...]:
     """What a reader might think was proved, and was not."""
     common = "That more than two thirds of the voting power told the truth; the proof shows that they signed this."
     match fact:
+        case AnchorFact():
+            return "What the header says: the bundle has its hash alone.", _OTHER_VALIDATORS, common
+        case AnchoredFact():
+            return (
+                *not_proved(fact.fact)[:-1],
+                "That the other chain is in good standing now: what is on record of it was so after that block.",
+                _OTHER_VALIDATORS,
+                common,
+            )
         case HeaderFact():
             return "What the block contains.", common
         case StateFact():
@@ -74,8 +126,24 @@ def _escaped(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _fact(fact: Fact) -> str:
+def _client(anchor: AnchorFact) -> str:
+    return f"client {_escaped(anchor.client_id)}, trust class {anchor.trust}"
+
+
+def _warning(anchor: AnchorFact, verified: Verified) -> tuple[str, ...]:
+    """What must not be overheard: that the chain is not, or no longer, in good standing."""
+    if not anchor.warning:
+        return ()
+    return (f"ATTENTION: {verified.chain_id} says that {_escaped(anchor.warning)}. What the chain had signed is proved all the same.",)
+
+
+def _fact(fact: DirectFact | AnchorFact) -> str:
     match fact:
+        case AnchorFact():
+            return (
+                f"After block {fact.state_height} the chain held {fact.header_hash.hex()} as the hash of header {fact.height} of chain "
+                f"{_escaped(fact.chain_id)} (on record as did:bid:{fact.ac}, genesis {fact.genesis_hash.hex()}), in its {_client(fact)}."
+            )
         case HeaderFact():
             return f"The chain decided block {fact.header.height}."
         case StateFact(value=None):

@@ -1,13 +1,27 @@
 """Make the claims of proof bundles, for whoever holds the chain's state, log and blocks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from chainnode import evidencelog, merkle
 from chainnode.cometbytes import result_bytes
+from chainnode.digests import header_hash
+from chainnode.errors import Malformed
 from chainnode.statetree import StateTree, prove_store
 from chainnode.types.block import Header
-from chainnode.types.bundle import EvidenceClaim, PathStep, ResultClaim, StateProof, TransactionClaim
+from chainnode.types.bundle import (
+    AnchorClaim,
+    AnchoredClaim,
+    Bundle,
+    EvidenceClaim,
+    PathStep,
+    ResultClaim,
+    StateProof,
+    TransactionClaim,
+)
+from chainnode.types.codes import BAD_BUNDLE
+from chainnode.types.proof import ExistenceProof
 from chainnode.types.transaction import TxResult
 
 
@@ -35,3 +49,16 @@ def transaction_claim(raws: Sequence[bytes], index: int, outcome: tuple[Header, 
     assert len(results) == len(raws)
     result_path = merkle.inclusion_proof([merkle.leaf_hash(result_bytes(result)) for result in results], index)
     return TransactionClaim(raws[index], path, ResultClaim(header, results[index].code, results[index].data, result_path))
+
+
+def compose(main: Bundle, other: Bundle) -> Bundle:
+    """One bundle of two hops: what `other` says, in the header whose hash the chain of `main`, a bundle of kind anchor, holds.
+
+    Neither is verified here. Malformed(BAD_BUNDLE) when `other` does not hang on that header, or they are of other kinds.
+    """
+    held, claim, header = main.claim, other.claim, other.headers[-1].header
+    if not isinstance(held, AnchorClaim) or isinstance(claim, AnchorClaim | AnchoredClaim):
+        raise Malformed(BAD_BUNDLE, "two hops are made of a bundle of kind anchor and one of kind header, state, evidence or transaction")
+    if not isinstance(held.anchor.proof, ExistenceProof) or held.anchor.proof.value != header_hash(header):
+        raise Malformed(BAD_BUNDLE, f"{main.chain_id} does not hold the hash of header {header.height} of {other.chain_id} there")
+    return replace(main, claim=AnchoredClaim(held.chain, held.client, held.anchor, header, claim))

@@ -101,7 +101,7 @@ def make_world(powers=None, *, leaves=None, items=30, suite="e", stores=None, ch
     stores = (stores or {}) | {
         "evidence": {b"log": codec.encode((log.size, log.root)), b"z": b"\x01"} | {b"t%02d" % n: b"\x02" for n in range(8)},
         "goods": (stores or {}).get("goods") or {b"item/%02d" % number: codec.encode(("owner", number)) for number in range(items)},
-        "ibc": {b"a": b"\x01"},
+        "ibc": (stores or {}).get("ibc") or {b"a": b"\x01"},
         "identity": (stores or {}).get("identity") or {b"a": b"\x01"},
         "roles": {b"a": b"\x01"},
     }

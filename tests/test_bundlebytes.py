@@ -16,6 +16,8 @@ from chainnode.errors import Malformed, Rejected
 from chainnode.ics23 import root_of_proof
 from chainnode.types.block import ABSENT_SIG, BlockId, Commit
 from chainnode.types.bundle import (
+    AnchorClaim,
+    AnchoredClaim,
     Bundle,
     EvidenceClaim,
     HeaderClaim,
@@ -131,8 +133,9 @@ def state_proofs(draw):
 
 
 @st.composite
-def headers(draw, chain_id, validators_hash):
+def headers(draw, chain_id, validators_hashes):
     """Any header; its lists are often empty, its validators often stay."""
+    validators_hash = draw(validators_hashes)
     header = replace(draw(words.HEADERS), chain_id=chain_id, validators_hash=validators_hash)
     names = draw(st.sets(st.sampled_from(["last_commit_hash", "data_hash", "app_hash", "last_results_hash", "evidence_hash"])))
     header = replace(header, **dict.fromkeys(names, merkle.EMPTY_ROOT))
@@ -145,27 +148,38 @@ def bundles(draw):
     blocks: list[LightBlock] = []
     for _ in range(draw(st.integers(1, 3))):
         validators = blocks[-1].validators if blocks and draw(st.booleans()) else draw(words.VALIDATOR_SETS)
-        header = draw(headers(chain_id, validators_hash(validators)))
+        header = draw(headers(chain_id, st.just(validators_hash(validators))))
         places = [draw(words.PLACES.map(lambda one, at=one: replace(one, validator_address=at.address))) for one in validators.validators]
         places = [draw(st.sampled_from([place, place, ABSENT_SIG])) for place in places]
         block_id = BlockId(header_hash(header), draw(words.BLOCK_IDS).parts)
         blocks.append(LightBlock(header, Commit(header.height, draw(words.ROUNDS), block_id, tuple(places)), validators))
-    last = blocks[-1].header
+    direct = direct_claims(blocks[-1].header)
+    claim = draw(direct | direct | st.builds(AnchorClaim, *[state_proofs()] * 3) | anchored_claims())
+    return Bundle(chain_id, draw(words.HASHES), tuple(blocks), claim)
+
+
+def direct_claims(last):
+    """Claims that hang on a header."""
     result = st.none() | st.builds(
         ResultClaim,
-        headers(chain_id, draw(st.just(last.validators_hash) | words.HASHES)),
+        headers(last.chain_id, st.just(last.validators_hash) | words.HASHES),
         st.integers(0, 2**32 - 1),
         st.binary(max_size=40),
         SIBLINGS,
     )
     steps = st.lists(st.builds(PathStep, st.booleans(), words.HASHES), max_size=5).map(tuple)
-    claim = draw(
+    return (
         st.just(HeaderClaim())
         | st.builds(StateClaim, state_proofs())
         | st.builds(EvidenceClaim, st.binary(max_size=40), st.integers(0, 2**63 - 1), SIBLINGS, state_proofs())
         | st.builds(TransactionClaim, st.binary(max_size=40), steps, result)
     )
-    return Bundle(chain_id, draw(words.HASHES), tuple(blocks), claim)
+
+
+@st.composite
+def anchored_claims(draw):
+    header = draw(headers(draw(words.CHAIN_IDS), words.HASHES))
+    return AnchoredClaim(*(draw(state_proofs()) for _ in range(3)), header, draw(direct_claims(header)))
 
 
 @given(bundles())

@@ -18,7 +18,16 @@ from chainnode.cli.usage import UsageError
 from chainnode.errors import ChainError, Malformed
 from chainnode.genesisfile import genesis_from_json
 from chainnode.rfc3339 import time_from_text, time_to_text
-from chainnode.types.bundle import EvidenceFact, Fact, HeaderFact, StateFact, TransactionFact, Verified
+from chainnode.types.bundle import (
+    AnchoredFact,
+    AnchorFact,
+    EvidenceFact,
+    Fact,
+    HeaderFact,
+    StateFact,
+    TransactionFact,
+    Verified,
+)
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import BUNDLE_BYTES_MAX
 
@@ -65,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
     results = [_verify(content, genesis, now_ns, trusted) for content in contents]
     checks: dict[str, bool] = {}
     if args.file is not None and isinstance(results[0], Verified):
-        checks["file_consistent"] = _has_digest(args.file, results[0].fact)
+        checks["file_consistent"] = _has_digest(args.file, own_fact(results[0].fact))
     if args.about is not None and isinstance(results[0], Verified):
-        checks["about"] = _is_about(args.about, results[0].fact)
+        checks["about"] = _is_about(args.about, own_fact(results[0].fact))
     for name, result in zip(args.bundles, results, strict=True):
         if args.json:
             print(json.dumps(_result_json(name, result, checks)))
@@ -164,27 +173,34 @@ def file_digest(name: str, algorithm: str) -> bytes:
 def _result_lines(name: str, result: Verified | ChainError, checks: dict[str, bool], thing: str | None) -> list[str]:
     if isinstance(result, ChainError):
         return [f"{name}: REFUSED ({result.code.name})", f"  {result.detail}"]
-    _, header, *signers, trust = bundlewords.proved(result)
+    header, *signers, trust = bundlewords.trust_words(result)
     lines = [f"{name}: PROVED", *(f"  {line}" for line in fact_lines(result))]
     if "file_consistent" in checks:
         lines.append(f"  The file is {'consistent' if checks['file_consistent'] else 'NOT consistent'} with the digest on record.")
-    if isinstance(result.fact, StateFact) and result.fact.value is None and not checks:
+    fact = own_fact(result.fact)
+    if isinstance(fact, StateFact) and fact.value is None and not checks:
         lines.append("  Whose key that is, the bundle does not say; compare it: --about receipt:NAME.")
     if "about" in checks:
         lines.append(f"  This key is {'' if checks['about'] else 'NOT '}that of {bundlewords.value_to_text(thing)}.")
+    lines += [f"  {line}" for line in bundlewords.hop_words(result)]
     lines += [f"  {header}", *(f"    {line}" for line in signers), f"  {trust}", "  Not proved:"]
     return lines + [f"    {line}" for line in bundlewords.not_proved(result.fact)]
 
 
 def fact_lines(verified: Verified) -> tuple[str, ...]:
     """The fact in words: those of the contract that keeps it where they are known, else the plain form of its value."""
-    fact = verified.fact
+    fact = own_fact(verified.fact)
     words = statewords.words_of(fact) if isinstance(fact, StateFact) else ()
     if not words:
-        return bundlewords.proved(verified)[:1]
+        return (bundlewords.fact_words(verified.fact),)
     assert isinstance(fact, StateFact)
     held = f"After block {fact.state_height}, store {fact.store} holds under key {bundlewords.key_to_text(fact.key)}:"
-    return held, *(f"  {line}" for line in words)
+    return f"{bundlewords.place_words(verified.fact)}{held}", *(f"  {line}" for line in words)
+
+
+def own_fact(fact: Fact) -> Fact:
+    """The fact itself, on whatever chain it holds."""
+    return fact.fact if isinstance(fact, AnchoredFact) else fact
 
 
 def _result_json(name: str, result: Verified | ChainError, checks: dict[str, bool]) -> Json:
@@ -215,6 +231,15 @@ def _result_json(name: str, result: Verified | ChainError, checks: dict[str, boo
 
 def _fact_json(fact: Fact) -> Json:
     match fact:
+        case AnchorFact():
+            return {"kind": "anchor", **_anchor_json(fact)}
+        case AnchoredFact():
+            return {
+                "kind": "anchored",
+                **_anchor_json(fact.anchor),
+                "time": time_to_text(fact.header.time_ns),
+                "fact": _fact_json(fact.fact),
+            }
         case HeaderFact():
             return {"kind": "header", "height": fact.header.height}
         case StateFact():
@@ -252,3 +277,18 @@ def _fact_json(fact: Fact) -> Json:
                 "result_code": fact.result_code,
                 "result_data": None if fact.result_data is None else fact.result_data.hex(),
             }
+
+
+def _anchor_json(one: AnchorFact) -> dict[str, Json]:
+    return {
+        "ac": one.ac,
+        "chain_id": one.chain_id,
+        "genesis_hash": one.genesis_hash.hex(),
+        "status": one.status,
+        "warning": one.warning,
+        "client": one.client_id,
+        "trust": one.trust,
+        "height": one.height,
+        "header_hash": one.header_hash.hex(),
+        "state_height": one.state_height,
+    }

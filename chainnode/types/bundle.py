@@ -89,7 +89,33 @@ class TransactionClaim:
     result: ResultClaim | None
 
 
-Claim = HeaderClaim | StateClaim | EvidenceClaim | TransactionClaim
+DirectClaim = HeaderClaim | StateClaim | EvidenceClaim | TransactionClaim
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorClaim:
+    """The chain holds the hash of a header of another chain, which it verified. The last header's state fixes all three.
+
+    `chain` is the other chain's record, `client` the state of the light client that follows it, `anchor` the hash of its header.
+    """
+
+    chain: StateProof
+    client: StateProof
+    anchor: StateProof
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredClaim:
+    """Two hops: another chain's `header`, whose hash the chain holds as in an AnchorClaim, fixes what `claim` says."""
+
+    chain: StateProof
+    client: StateProof
+    anchor: StateProof
+    header: Header
+    claim: DirectClaim
+
+
+Claim = DirectClaim | AnchorClaim | AnchoredClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +207,64 @@ class TransactionFact:
     are_signatures_checked: bool
 
 
-Fact = HeaderFact | StateFact | EvidenceFact | TransactionFact
+DirectFact = HeaderFact | StateFact | EvidenceFact | TransactionFact
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorFact:
+    """After block `state_height` the chain held `header_hash` as that of the header of `height` of the chain with the number `ac`.
+
+    `chain_id`, `genesis_hash` and `status` are what was on record of that chain; `warning` says why it was not open then: suspended, say,
+    or expired; empty when it was. `trust` is the trust class of the client.
+    """
+
+    ac: str
+    chain_id: str
+    genesis_hash: bytes
+    status: str
+    warning: str
+    client_id: str
+    trust: str
+    height: int
+    header_hash: bytes
+    state_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredFact:
+    """`fact` holds on the chain that `anchor` tells of, whose `header` fixes it."""
+
+    anchor: AnchorFact
+    header: Header
+    fact: DirectFact
+
+    @property
+    def ac(self) -> str:
+        """The AC number of the chain on which the fact holds."""
+        return self.anchor.ac
+
+    @property
+    def chain_id(self) -> str:
+        """Of the chain on which the fact holds."""
+        return self.anchor.chain_id
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """Of the chain on which the fact holds."""
+        return self.anchor.genesis_hash
+
+    @property
+    def trust(self) -> str:
+        """The trust class of the client that verified the header."""
+        return self.anchor.trust
+
+    @property
+    def status(self) -> str:
+        """What was on record of the chain: active, suspended, …."""
+        return self.anchor.status
+
+
+Fact = DirectFact | AnchorFact | AnchoredFact
 
 
 @dataclass(frozen=True, slots=True)

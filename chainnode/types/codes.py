@@ -163,6 +163,7 @@ WEB_DID_UNREACHABLE = Code(967, "web-did-unreachable", "The web server of a did:
 CHAIN_UNREACHABLE = Code(968, "chain-unreachable", "No resolver of the other chain could be reached, or none may be.")
 CHAIN_NOT_PROVED = Code(969, "chain-not-proved", "No resolver of the other chain proved an answer that is young enough.")
 REFERRED_TWICE = Code(970, "referred-twice", "The question came from a node already that had referred it; it is not passed on again.")
+NOT_ANCHORED = Code(972, "not-anchored", "This chain does not hold, or not yet, the header of the other chain that the proof needs.")
 UNAUTHORISED = Code(971, "unauthorised", "The request lacks the bearer token that this path needs.")
 
 # 980-989: what a client finds wrong with a node's answer
