@@ -202,9 +202,20 @@ def lowest_states(state: State, one: ClientRecord, limit: int) -> tuple[tuple[Re
     """Heights and times of the lowest states of a client, ascending."""
     prefix = _UP_PREFIX + _number(one)
     found = state.store(NAME).iterate(prefix, limit=limit)
-    return tuple(
-        (RevisionHeight(int.from_bytes(key[9:17], "big"), int.from_bytes(key[17:], "big")), _read_time(value)) for key, value in found
-    )
+    return tuple((height_of(key), _read_time(value)) for key, value in found)
+
+
+def heights_from(client_id: str, height: RevisionHeight) -> tuple[bytes, bytes]:
+    """Where to look in the store `clients` for the heights from `height` on that a client holds: the keys' prefix, and what they follow."""
+    key = record_key(client_id)
+    assert key is not None and height.height > 0
+    prefix = _UP_PREFIX + key[1:]
+    return prefix, prefix + height.revision.to_bytes(8, "big") + (height.height - 1).to_bytes(8, "big")
+
+
+def height_of(key: bytes) -> RevisionHeight:
+    """The height that a key found by `heights_from` is about."""
+    return RevisionHeight(int.from_bytes(key[9:17], "big"), int.from_bytes(key[17:], "big"))
 
 
 def save_evidence(state: State, one: ClientRecord, evidence: ConflictEvidence) -> None:

@@ -266,11 +266,23 @@ class Backend(Protocol):
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         """Proof of the value or absence of a state key after `height`, None as in `prove_state`."""
 
-    async def bundle_evidence(self, record: bytes | int) -> Bundle:
-        """Proof of an evidence record, named by its index or, the first one, by its digest."""
+    async def bundle_evidence(self, record: bytes | int, height: int | None = None) -> Bundle:
+        """Proof of an evidence record, named by its index or, the first one, by its digest; in the log after `height`, as in `prove_state`.
 
-    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
-        """Proof of a transaction with its result. Unavailable(HEIGHT_UNKNOWN) until the header above it is decided."""
+        Rejected(NOT_FOUND) when it was not there yet.
+        """
+
+    async def bundle_transaction(self, tx_id: bytes, header: int | None = None) -> Bundle:
+        """Proof of a transaction with its result. Unavailable(HEIGHT_UNKNOWN) until the header above it is decided.
+
+        With `header` it hangs on this one: that above it, or that of its block, which says nothing of a result; else Malformed(BAD_OPTION).
+        """
+
+    async def bundle_anchor(self, ac: str, height: int | None) -> Bundle:
+        """Proof that this chain holds the hash of the header of another: the newest; else that of `height` or the next one above it.
+
+        Rejected(NOT_FOUND) when no chain has the AC number, Rejected(CLIENT_FROZEN), Unavailable(NOT_ANCHORED).
+        """
 
     async def bundle_header(self, height: int) -> Bundle:
         """The way of trust from genesis to a header."""

@@ -66,16 +66,16 @@ async def state(backend: Backend, request: web.Request) -> web.Response:
 
 async def evidence_by_digest(backend: Backend, request: web.Request) -> web.Response:
     """The first evidence record of a digest."""
-    digest = path_hash(request, "digest")
+    digest, height = path_hash(request, "digest"), query_whole(request.query, "height")
     await wait_for_state(backend, request)
-    return await bundle_response(request, await backend.bundle_evidence(digest))
+    return await bundle_response(request, await backend.bundle_evidence(digest, height))
 
 
 async def evidence_by_index(backend: Backend, request: web.Request) -> web.Response:
     """An evidence record by its place in the log."""
-    index = whole(request.match_info["index"], "index")
+    index, height = whole(request.match_info["index"], "index"), query_whole(request.query, "height")
     await wait_for_state(backend, request)
-    return await bundle_response(request, await backend.bundle_evidence(index))
+    return await bundle_response(request, await backend.bundle_evidence(index, height))
 
 
 async def identity(backend: Backend, request: web.Request) -> web.Response:

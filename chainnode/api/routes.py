@@ -1,6 +1,7 @@
 """The table of all routes: what the server serves and the OpenAPI document describes."""
 
 from chainnode.api import (
+    anchors,
     bidtext,
     comet,
     cometserver,
@@ -37,6 +38,8 @@ from chainnode.api.routeforms import (
 )
 from chainnode.bundlebytes import BUNDLE_MEDIA
 
+_LOG_HEIGHT = Parameter("height", "query", "In the log after this height; without it, the last that can be proved.", WHOLE)
+
 _NATIVE: tuple[Route, ...] = (
     Route(
         "POST",
@@ -61,6 +64,7 @@ _NATIVE: tuple[Route, ...] = (
         (
             Parameter("tx_id", "path", "SHA-256 of the transaction's body.", HASH),
             choice("proof", "With `bundle`, the proof for a stranger.", "none", "bundle"),
+            Parameter("header", "query", "The header that the bundle hangs on: of the block, or, with the result, the next one.", WHOLE),
             WAIT,
         ),
         problems=(400, 404, 503),
@@ -108,7 +112,7 @@ _NATIVE: tuple[Route, ...] = (
         "The first evidence record of a digest, with proof.",
         proofs.evidence_by_digest,
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
-        (Parameter("digest", "path", "The digest that was put on record.", HASH), MIN_HEIGHT, WAIT),
+        (Parameter("digest", "path", "The digest that was put on record.", HASH), _LOG_HEIGHT, MIN_HEIGHT, WAIT),
         problems=(400, 404, 503),
     ),
     Route(
@@ -119,7 +123,7 @@ _NATIVE: tuple[Route, ...] = (
         "An evidence record by its place in the log, with proof.",
         proofs.evidence_by_index,
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
-        (Parameter("index", "path", "The record's place, from 0.", WHOLE), MIN_HEIGHT, WAIT),
+        (Parameter("index", "path", "The record's place, from 0.", WHOLE), _LOG_HEIGHT, MIN_HEIGHT, WAIT),
         problems=(400, 404, 503),
     ),
     Route(
@@ -176,6 +180,22 @@ _NATIVE: tuple[Route, ...] = (
         {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
         (HEIGHT,),
         problems=(400, 404, 503),
+    ),
+    Route(
+        "GET",
+        "/v1/chains/{ac}/anchor",
+        "getAnchor",
+        "state",
+        "The bundle that proves which header of another chain this one holds.",
+        anchors.anchor,
+        {JSON: "Bundle", BUNDLE_MEDIA: "BundleBytes"},
+        (
+            text("ac", "path", "The AC number of the chain."),
+            Parameter("height", "query", "Its header of this height, or the next one above that is held; without it, the newest.", WHOLE),
+            MIN_HEIGHT,
+            WAIT,
+        ),
+        problems=(400, 404, 422, 503),
     ),
     Route(
         "GET",

@@ -6,7 +6,7 @@ import binascii
 from aiohttp import web
 
 from chainnode import codec
-from chainnode.api.asking import body_of, path_hash, query_choice, query_wait_ms, wait_for_height
+from chainnode.api.asking import body_of, path_hash, query_choice, query_wait_ms, query_whole, wait_for_height
 from chainnode.api.backend import Backend, Submitted
 from chainnode.api.forms import Json, code_name, result_json, transaction_json
 from chainnode.api.jsonbody import read_json
@@ -50,8 +50,9 @@ async def transaction(backend: Backend, request: web.Request) -> web.Response:
     if found is None:
         raise NothingHere(TX_UNKNOWN)
     if proof == "bundle":
-        await wait_for_height(backend, found.height + 1, query_wait_ms(request) or 0)
-        return await bundle_response(request, await backend.bundle_transaction(tx_id))
+        header = query_whole(request.query, "header")
+        await wait_for_height(backend, found.height + 1 if header is None else min(header, found.height + 1), query_wait_ms(request) or 0)
+        return await bundle_response(request, await backend.bundle_transaction(tx_id, header))
     document: dict[str, Json] = {
         "tx_id": tx_id.hex(),
         "height": found.height,

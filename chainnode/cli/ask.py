@@ -12,10 +12,12 @@ from chainnode import bundlewords
 from chainnode.cli.desk import Desk
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.resultwords import result_words
+from chainnode.cli.usage import UsageError
 from chainnode.cli.verify import Subparsers
 from chainnode.client.anchoring import digest_of
 from chainnode.client.client import Client
 from chainnode.client.failures import TransactionFailed
+from chainnode.client.otherchain import OtherChain
 from chainnode.client.proved import Proved
 from chainnode.client.signing import Signer
 from chainnode.errors import Malformed
@@ -30,7 +32,7 @@ from contracts.packagecodes import unit_key
 from contracts.receiptrecords import receipt_key
 
 AnyProved = Proved[StateFact] | Proved[EvidenceFact] | Proved[TransactionFact]
-Question = Callable[[Client], Awaitable[AnyProved]]
+Question = Callable[[Client | OtherChain], Awaitable[AnyProved]]
 
 DEFAULT_URL = "http://127.0.0.1:26657"
 _ANY_AGE_MS = 2**62  # of an answer, whose time is shown
@@ -56,6 +58,8 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     query.add_argument("name", help="receipt id, package code, digest or file, transaction id, or STORE/KEY-IN-HEX")
     query.add_argument("--save", type=Path, metavar="FILE", help="keep the bundle")
     query.add_argument("--binary", action="store_true", help="keep it in its binary form")
+    query.add_argument("--via", metavar="URL", help="a node of the main chain, whose genesis --genesis then is: prove it in two hops")
+    query.add_argument("--ac", metavar="NUMBER", help="with --via: the AC number of the chain that --url is a node of")
     query.set_defaults(run=_query)
     for parser in (status, submit, anchor, query):
         parser.add_argument("--url", "--node", default=DEFAULT_URL, help=f"the node's API (default {DEFAULT_URL})")
@@ -113,7 +117,12 @@ async def _anchor_files(args: argparse.Namespace, signers: list[Signer]) -> None
 
 
 def _query(args: argparse.Namespace) -> int:
-    """Fetch the value or the absence of what is asked for, verify its proof against the genesis, and say what it proves."""
+    """Fetch the value or the absence of what is asked for, verify its proof against the genesis, and say what it proves.
+
+    With --via the proof has two hops: from the main chain's genesis to a header of the other chain that the main chain holds.
+    """
+    if (args.via is None) != (args.ac is None):
+        raise UsageError("--via and --ac go together")
     answer = asyncio.run(_ask(args, _question(args.what, args.name)))
     assert answer.verified is not None
     for sentence in bundlewords.proved(answer.verified):
@@ -124,8 +133,11 @@ def _query(args: argparse.Namespace) -> int:
 
 
 async def _ask(args: argparse.Namespace, question: Question) -> AnyProved:
-    async with client_of(args) as client:
-        return await question(client)
+    if args.via is None:
+        async with client_of(args) as client:
+            return await question(client)
+    async with client_of(args, url=args.via) as client:
+        return await question(client.anchored(args.ac, [args.url]))
 
 
 def _keep(proof: AnyProved, target: Path, *, is_binary: bool) -> None:
@@ -154,16 +166,20 @@ def _question(what: str, name: str) -> Question:
     return lambda client: client.state(store, key)
 
 
-def client_of(args: argparse.Namespace, age_ms_max: int | None = _ANY_AGE_MS) -> Client:
-    """A client that trusts the genesis file given, or, with a warning, the node's. A node that is not there is told at once."""
-    desk = Desk(args.url)
+def client_of(args: argparse.Namespace, age_ms_max: int | None = _ANY_AGE_MS, *, url: str | None = None) -> Client:
+    """A client that trusts the genesis file given, or, with a warning, the node's. A node that is not there is told at once.
+
+    `url` is asked in the place of `args.url`.
+    """
+    url = url or args.url
+    desk = Desk(url)
     if args.genesis is None:
         print("chainnode: no --genesis given, so the node itself says which chain this is", file=sys.stderr)
         genesis = genesis_from_json(json.dumps(desk.get("/v1/genesis")))
     else:
         genesis = load_genesis(args.genesis)
         desk.get("/v1/status")
-    return Client([args.url], genesis, age_ms_max=age_ms_max)
+    return Client([url], genesis, age_ms_max=age_ms_max)
 
 
 def _signers(args: argparse.Namespace) -> list[Signer]:

@@ -25,6 +25,7 @@ from chainnode.client.credentials import (
 from chainnode.client.events import END_OF_HEIGHT, LedgerEvent, Place, Wanted, follow
 from chainnode.client.failures import NotProved
 from chainnode.client.nodes import Json, Node, Nodes, check_urls, parse_json
+from chainnode.client.otherchain import OtherChain
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.client.proved import Proved
 from chainnode.client.questions import about_digest, about_header, about_record, about_state, about_transaction
@@ -163,6 +164,10 @@ class Client:
     async def header(self, height: int | None = None) -> Proved[HeaderFact]:
         """The header of a height, or the newest."""
         return await self._asker.ask(about_header(height))
+
+    def anchored(self, ac: str, urls: Sequence[str]) -> OtherChain:
+        """Facts of the chain with an AC number, which its nodes at `urls` tell, proved from this client's genesis file in two hops."""
+        return OtherChain(self._asker, self._nodes.others(urls), ac)
 
     async def status(self) -> dict[str, Json]:
         """Where a node stands, by its own word."""

@@ -140,11 +140,17 @@ class Nodes:
         assert urls
         attempt_ms = timeout_ms // CLIENT_TRIES_MIN
         self._nodes = [Node(url.rstrip("/"), session, attempt_ms) for url in dict.fromkeys(urls)]
+        self._session = session
         self._timeout_ms = timeout_ms
 
     def __len__(self) -> int:
         """How many."""
         return len(self._nodes)
+
+    def others(self, urls: Sequence[str]) -> "Nodes":
+        """Nodes of another chain, asked with the same patience. Malformed(BAD_CONFIG)."""
+        check_urls(urls)
+        return Nodes(urls, self._session, self._timeout_ms)
 
     @property
     def wait_ms(self) -> int:

@@ -6,11 +6,12 @@ from typing import Generic
 from chainnode.bundle import fact_of, verify_bundle
 from chainnode.bundlebytes import bundle_from_content, encode_bundle
 from chainnode.bundlejson import bundle_to_json
+from chainnode.claims import compose
 from chainnode.client.failures import ChainForked, NotProved
 from chainnode.client.questions import AnyFact, Question
 from chainnode.errors import ChainError, Unavailable
 from chainnode.types.block import Header
-from chainnode.types.bundle import Bundle, LightBlock, Verified
+from chainnode.types.bundle import AnchoredClaim, AnchoredFact, Bundle, LightBlock, Verified
 from chainnode.types.codes import STALE_ANSWER
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import CLIENT_HEADERS_KEPT
@@ -22,7 +23,7 @@ _NS_PER_MS = 1_000_000
 class Proved(Generic[AnyFact]):
     """An answer with its proof. `bundle_json` and `bundle_bytes` are the proof for anybody else, and for `chainnode verify`.
 
-    `verified` is None when the client was told not to verify.
+    `verified` is None when the client was told not to verify. Of a bundle of two hops `fact` is what holds on the other chain.
     """
 
     fact: AnyFact
@@ -41,8 +42,15 @@ class Proved(Generic[AnyFact]):
 
     @property
     def header(self) -> Header:
-        """The header that the proof hangs on."""
-        return self.bundle.headers[-1].header
+        """The header that the fact hangs on: of two hops, the other chain's."""
+        claim = self.bundle.claim
+        return claim.header if isinstance(claim, AnchoredClaim) else self.bundle.headers[-1].header
+
+    @property
+    def anchored(self) -> AnchoredFact | None:
+        """Of a bundle of two hops: what the own chain has on record of the other one, and the fact again."""
+        fact = fact_of(self.bundle) if self.verified is None else self.verified.fact
+        return fact if isinstance(fact, AnchoredFact) else None
 
 
 def read_bundle(content: bytes, question: Question[AnyFact], genesis: Genesis, now_ns: int, *, verify: bool) -> Proved[AnyFact]:
@@ -54,6 +62,28 @@ def read_bundle(content: bytes, question: Question[AnyFact], genesis: Genesis, n
     except ChainError as error:
         raise NotProved(error.code, error.detail) from error
     return Proved(question.answer(fact), bundle, verified)
+
+
+def bundle_of(content: bytes) -> Bundle:
+    """The bundle in an answer, not verified. NotProved when it is none."""
+    try:
+        return bundle_from_content(content)
+    except ChainError as error:
+        raise NotProved(error.code, error.detail) from error
+
+
+def read_two_hops(
+    anchor: Bundle, content: bytes, question: Question[AnyFact], genesis: Genesis, now_ns: int, *, verify: bool
+) -> Proved[AnyFact]:
+    """The answer that a bundle of another chain gives together with one of kind anchor (INV-77). As `read_bundle`."""
+    try:
+        bundle = compose(anchor, bundle_from_content(content))
+        verified = verify_bundle(bundle, genesis, now_ns) if verify else None
+        fact = fact_of(bundle) if verified is None else verified.fact
+    except ChainError as error:
+        raise NotProved(error.code, error.detail) from error
+    assert isinstance(fact, AnchoredFact), "a composed bundle proves nothing else"
+    return Proved(question.answer(fact.fact), bundle, verified)
 
 
 class KnownHeaders:

@@ -6,10 +6,10 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from chainnode.client.failures import NotProved
-from chainnode.types.bundle import EvidenceFact, Fact, HeaderFact, StateFact, TransactionFact
+from chainnode.types.bundle import AnchorFact, EvidenceFact, Fact, HeaderFact, StateFact, TransactionFact
 from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OTHER_QUESTION, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
 
-AnyFact = TypeVar("AnyFact", HeaderFact, StateFact, EvidenceFact, TransactionFact)
+AnyFact = TypeVar("AnyFact", HeaderFact, StateFact, EvidenceFact, TransactionFact, AnchorFact)
 
 # Results of a transaction that a block holds and that was not applied there: another block may have applied it. No honest node
 # proves such a result, but anyone who puts the transaction, or his own signature under its body, into a second block makes one.
@@ -42,22 +42,24 @@ def about_state(store: str, key: bytes, height: int | None) -> Question[StateFac
 
     path = f"/v1/state/{quote(store, safe='')}/{key.hex()}"
     if height is not None:
-        return Question(path, answer, {"height": str(height)})
+        return Question(path, answer, _at(height))
     return Question(path, answer, is_about_now=True, has_min_height=True)
 
 
-def about_digest(digest: bytes) -> Question[EvidenceFact]:
-    """The record of a digest in the evidence log."""
+def about_digest(digest: bytes, height: int | None = None) -> Question[EvidenceFact]:
+    """The record of a digest in the evidence log, as it was after block `height`."""
 
     def answer(fact: Fact) -> EvidenceFact:
         fact = _of_kind(fact, EvidenceFact)
         _check(fact.digest == digest, "the record is of another digest")
         return fact
 
-    return Question(f"/v1/evidence/{digest.hex()}", answer, has_min_height=True)
+    return Question(f"/v1/evidence/{digest.hex()}", answer, _at(height), has_min_height=height is None)
 
 
-def about_record(index: int, *, digest: bytes | None = None, tx_id: bytes | None = None) -> Question[EvidenceFact]:
+def about_record(
+    index: int, *, digest: bytes | None = None, tx_id: bytes | None = None, height: int | None = None
+) -> Question[EvidenceFact]:
     """The record at a place of the evidence log; of this digest, written by this transaction, when these are known."""
 
     def answer(fact: Fact) -> EvidenceFact:
@@ -66,7 +68,7 @@ def about_record(index: int, *, digest: bytes | None = None, tx_id: bytes | None
         _check(digest in (None, fact.digest) and tx_id in (None, fact.tx_id), "the record is not the one that was written")
         return fact
 
-    return Question(f"/v1/evidence/records/{index}", answer, has_min_height=True)
+    return Question(f"/v1/evidence/records/{index}", answer, _at(height), has_min_height=height is None)
 
 
 def about_transaction(tx_id: bytes, wait_ms: int) -> Question[TransactionFact]:
@@ -91,6 +93,22 @@ def about_header(height: int | None) -> Question[HeaderFact]:
         return fact
 
     return Question(f"/v1/headers/{'latest' if height is None else height}/bundle", answer, is_about_now=height is None)
+
+
+def about_anchor(ac: str, height: int | None) -> Question[AnchorFact]:
+    """Which header of the chain with an AC number is held: the newest, or that of `height` or the next one above."""
+
+    def answer(fact: Fact) -> AnchorFact:
+        fact = _of_kind(fact, AnchorFact)
+        _check(fact.ac == ac, f"the proof is about the chain {fact.ac}")
+        _check(height is None or fact.height >= height, f"the header is that of height {fact.height}, below {height}")
+        return fact
+
+    return Question(f"/v1/chains/{quote(ac, safe='')}/anchor", answer, _at(height), is_about_now=True, has_min_height=True)
+
+
+def _at(height: int | None) -> dict[str, str]:
+    return {} if height is None else {"height": str(height)}
 
 
 def _of_kind(fact: Fact, kind: type[AnyFact]) -> AnyFact:

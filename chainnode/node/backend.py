@@ -210,17 +210,22 @@ class NodeBackend:
         await self._wait_proof_block(height)
         return await self._in_thread(self.prover.state, store, key, height)
 
-    async def bundle_evidence(self, record: bytes | int) -> Bundle:
+    async def bundle_evidence(self, record: bytes | int, height: int | None = None) -> Bundle:
         """A record of the log."""
-        await self._wait_proof_block(None)
+        await self._wait_proof_block(height)
         if isinstance(record, int):
-            return await self._in_thread(self.prover.record, record)
-        return await self._in_thread(self.prover.record_of_digest, record)
+            return await self._in_thread(self.prover.record, record, height)
+        return await self._in_thread(self.prover.record_of_digest, record, height)
 
-    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
-        """A transaction with its result."""
+    async def bundle_transaction(self, tx_id: bytes, header: int | None = None) -> Bundle:
+        """A transaction, with its result if the header fixes it."""
+        await self._wait_proof_block(header)
+        return await self._in_thread(self.prover.transaction, tx_id, header)
+
+    async def bundle_anchor(self, ac: str, height: int | None) -> Bundle:
+        """The hash of another chain's header."""
         await self._wait_proof_block(None)
-        return await self._in_thread(self.prover.transaction, tx_id)
+        return await self._in_thread(self.prover.anchor, ac, height)
 
     async def bundle_header(self, height: int) -> Bundle:
         """A header."""

@@ -7,19 +7,31 @@ from dataclasses import dataclass
 
 from chainnode import blocks, claims, codec, light, transactions
 from chainnode.crypto.keys import validator, validator_set
+from chainnode.did.chainrecord import decode_chain
 from chainnode.digests import validators_hash
-from chainnode.errors import Rejected, Unavailable
+from chainnode.errors import Malformed, Rejected, Unavailable
 from chainnode.execution.engine import TX_INDEX
+from chainnode.foreign.heights import RevisionHeight
+from chainnode.foreign.ibckeys import client_state_key, header_hash_key
 from chainnode.light import TrustedState, TrustRules
 from chainnode.node.chain import Chain
 from chainnode.node.ingress import position_of
 from chainnode.types.block import Header, ValidatorSet
-from chainnode.types.bundle import Bundle, Claim, EvidenceClaim, HeaderClaim, LightBlock, StateClaim, StateProof
-from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_ENOUGH_TRUST, NOT_FOUND, STATE_PRUNED, TX_UNKNOWN
+from chainnode.types.bundle import AnchorClaim, Bundle, Claim, EvidenceClaim, HeaderClaim, LightBlock, StateClaim, StateProof
+from chainnode.types.codes import (
+    BAD_OPTION,
+    CLIENT_FROZEN,
+    HEIGHT_UNKNOWN,
+    NOT_ANCHORED,
+    NOT_ENOUGH_TRUST,
+    NOT_FOUND,
+    STATE_PRUNED,
+    TX_UNKNOWN,
+)
 from chainnode.types.limits import PATHS_KEPT_MAX
 from chainnode.types.proof import ExistenceProof, NonExistenceProof
 from chainnode.types.transaction import TxResult
-from contracts import evidence
+from contracts import chains, clientrecords, evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +97,78 @@ class Prover:
         at = self.provable_height(height)
         return self._bundle(StateClaim(self.state_proof(store, key, at)), at + 1)
 
-    def record(self, index: int) -> Bundle:
-        """An evidence record by its index in the log."""
+    def record(self, index: int, height: int | None = None) -> Bundle:
+        """An evidence record by its index in the log, as it was after a height."""
         found = self._ledger.log_record(index)
         if found is None:
             raise Rejected(NOT_FOUND, f"the evidence log has no record {index}")
-        at = self.provable_height(None)
+        at = self.provable_height(height)
         head = self.state_proof(evidence.NAME, evidence.HEAD_KEY, at)
         assert isinstance(head.proof, ExistenceProof)
         size, _ = codec.as_array(codec.decode(head.proof.value, bytes_max=64), 2)
         size = codec.as_int(size, 0, 2**63 - 1)
+        if index >= size and height is not None:
+            raise Rejected(NOT_FOUND, f"after block {height} the evidence log had no record {index}")
         if index >= size:
             raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this record is not decided yet")
         path = self._chain.state.prove_record(index, size)
         return self._bundle(EvidenceClaim(found[1], index, path, head), at + 1)
 
-    def record_of_digest(self, digest: bytes) -> Bundle:
+    def record_of_digest(self, digest: bytes, height: int | None = None) -> Bundle:
         """The first record of a digest."""
         position = self._chain.state.index_get(evidence.DIGEST_INDEX, digest)
         if position is None:
             raise Rejected(NOT_FOUND, f"no evidence was recorded for {digest.hex()}")
-        return self.record(evidence.decode_position(position)[0])
+        return self.record(evidence.decode_position(position)[0], height)
 
-    def transaction(self, tx_id: bytes) -> Bundle:
-        """A transaction with its result."""
+    def transaction(self, tx_id: bytes, header: int | None = None) -> Bundle:
+        """A transaction with its result. Without its result, when it is to hang on the header of its own block."""
         position = self._chain.state.index_get(TX_INDEX, tx_id)
         if position is None:
             raise Rejected(TX_UNKNOWN, f"no committed transaction has the id {tx_id.hex()}")
         height, index = position_of(position)
-        if height >= self._chain.tip.height:
+        if header not in (None, height, height + 1):
+            raise Malformed(
+                BAD_OPTION, f"the transaction is in block {height}: header {height} fixes it, and header {height + 1} its result"
+            )
+        if header != height and height >= self._chain.tip.height:
             raise Unavailable(HEIGHT_UNKNOWN, "the header that fixes this result is not decided yet")
         body = self._body(height)
+        if header == height:
+            return self._bundle(claims.transaction_claim(body.raws, index), height)
         return self._bundle(claims.transaction_claim(body.raws, index, (body.header, body.results)), height + 1)
+
+    def anchor(self, ac: str, height: int | None) -> Bundle:
+        """The hash that this chain holds of a header of the chain with an AC number: the newest, or that of a height or the next above."""
+        at = self.provable_height(None)
+        chain = self._value(chains.NAME, chains.chain_key(ac), at)
+        if chain is None:
+            raise Rejected(NOT_FOUND, f"no chain is on record as {ac}")
+        client_id = decode_chain(chain).client_id
+        key = clientrecords.record_key(client_id)
+        value = None if key is None else self._value(clientrecords.NAME, key, at)
+        if value is None:
+            raise Unavailable(NOT_ANCHORED, f"no client follows the chain {ac}")
+        client = clientrecords.decode_record(value)
+        if client.is_frozen:
+            raise Rejected(CLIENT_FROZEN, f"the client {client_id} of the chain {ac} is frozen: {client.reason}")
+        wanted = client.latest if height is None else self._held_from(client, height, at)
+        keys = (client_state_key(client_id), header_hash_key(client_id, wanted))
+        if self._value(clientrecords.IBC, keys[1], at) is None:
+            raise Unavailable(NOT_ANCHORED, f"no header of the chain {ac} is held yet")
+        proofs = [self.state_proof(clientrecords.IBC, key, at) for key in keys]
+        return self._bundle(AnchorClaim(self.state_proof(chains.NAME, chains.chain_key(ac), at), *proofs), at + 1)
+
+    def _held_from(self, client: clientrecords.ClientRecord, height: int, at: int) -> RevisionHeight:
+        """The lowest height from `height` on of which the client holds a state."""
+        prefix, after = clientrecords.heights_from(client.client_id, RevisionHeight(client.latest.revision, max(height, 1)))
+        found = self._chain.state.keys_at(clientrecords.NAME, prefix, after, 1, at)
+        if not found:
+            raise Unavailable(NOT_ANCHORED, f"the newest header of {client.chain_id} that is held is {client.latest.height}")
+        return clientrecords.height_of(found[0])
+
+    def _value(self, store: str, key: bytes, at: int) -> bytes | None:
+        return self._chain.state.value_at(store, key, at)
 
     def _body(self, height: int) -> _Body:
         """What proofs of a block's transactions need; the last one stays, since who asks for one often asks for its neighbours."""

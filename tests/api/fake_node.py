@@ -31,7 +31,7 @@ from chainnode.execution.state import State
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction
 from chainnode.types.block import Block, ValidatorSet
 from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
-from chainnode.types.codes import BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
+from chainnode.types.codes import BAD_OPTION, BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
 from chainnode.types.genesis import ChainParams
 from chainnode.types.transaction import Event, Invocation, TxResult
 from contracts.identityrecords import identity_key
@@ -196,10 +196,11 @@ class FakeNode:
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         return self.world.bundle(StateClaim((await self.prove_state(store, key, height)).proof))
 
-    async def bundle_evidence(self, record: bytes | int) -> Bundle:
+    async def bundle_evidence(self, record: bytes | int, height: int | None = None) -> Bundle:
         index = record if isinstance(record, int) else self._record_of(record)
         if index >= len(self.world.leaves):
             raise Rejected(NOT_FOUND, "there is no such record")
+        await self.prove_state("evidence", b"log", height)
         return self.world.evidence(index)
 
     def _record_of(self, digest: bytes) -> int:
@@ -208,16 +209,24 @@ class FakeNode:
                 return index
         raise Rejected(NOT_FOUND, "no record has this digest")
 
-    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
+    async def bundle_transaction(self, tx_id: bytes, header: int | None = None) -> Bundle:
         found = self._find(tx_id)
         if found is None:
             raise Rejected(TX_UNKNOWN)
         raws, results = self.blocks[found.height]
+        if header == found.height:
+            return self.world.bundle(transaction_claim(raws, found.index), (header,))
+        if header not in (None, found.height + 1):
+            raise Malformed(BAD_OPTION, "another header")
         if found.height == self.last_height():
             raise Unavailable(HEIGHT_UNKNOWN, "the next header is not decided yet")
         return self.world.bundle(
             transaction_claim(raws, found.index, (self.world.maker.blocks[found.height - 1].header, results)), (found.height + 1,)
         )
+
+    async def bundle_anchor(self, ac: str, height: int | None) -> Bundle:
+        """No other chain is on record; `tests/anchor_world.py` has a node with one."""
+        raise Rejected(NOT_FOUND, f"no chain is on record as {ac}")
 
     async def bundle_header(self, height: int) -> Bundle:
         if not 1 <= height <= self.last_height():

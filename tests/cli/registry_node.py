@@ -119,8 +119,8 @@ class RegistryNode:
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         return self.prover.state(store, key, height)
 
-    async def bundle_transaction(self, tx_id: bytes) -> Bundle:
-        return self.prover.transaction(tx_id)
+    async def bundle_transaction(self, tx_id: bytes, header: int | None = None) -> Bundle:
+        return self.prover.transaction(tx_id, header)
 
     async def bundle_header(self, height: int) -> Bundle:
         return self.prover.header(height)

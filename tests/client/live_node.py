@@ -104,14 +104,14 @@ class LiveNode(FakeNode):
             raise Rejected(NOT_FOUND, "no such store")
         return self.world.bundle(StateClaim(self.world.state_proof(store, key)), (at + 1,))
 
-    async def bundle_evidence(self, record: bytes | int) -> Bundle:
+    async def bundle_evidence(self, record: bytes | int, height: int | None = None) -> Bundle:
         index = record if isinstance(record, int) else self._record_of(record)
         if index >= len(self.world.leaves):
             raise Rejected(NOT_FOUND, "there is no such record")
         head = self.world.state_proof("evidence", b"log")
         tiles = self.world.tiles
         claim = evidence_claim(self.world.leaves[index], index, len(self.world.leaves), lambda level, number: tiles[level, number], head)
-        return self.world.bundle(claim, (self.last_height(),))
+        return self.world.bundle(claim, (self.last_height() if height is None else height + 1,))
 
 
 @dataclass

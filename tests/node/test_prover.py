@@ -7,12 +7,12 @@ import pytest
 
 from chainnode import codec
 from chainnode.bundle import verify_bundle
-from chainnode.errors import ChainError, Rejected, Unavailable
+from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.node import prover as prover_module
 from chainnode.node.prover import Prover
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import Bundle, EvidenceFact, Fact, HeaderFact, StateFact, TransactionFact
-from chainnode.types.codes import HEIGHT_UNKNOWN, NOT_FOUND, STATE_PRUNED, TX_UNKNOWN
+from chainnode.types.codes import BAD_OPTION, HEIGHT_UNKNOWN, NOT_FOUND, STATE_PRUNED, TX_UNKNOWN
 from chainnode.types.limits import STATE_ROOTS_KEPT
 from contracts import evidence
 from tests.node.small_chain import SmallChain, batch, new_validator, proposal, transaction
@@ -82,6 +82,32 @@ def test_records_of_the_evidence_log(small: SmallChain, prover: Prover) -> None:
             fact = believed(small, bundle)
             assert isinstance(fact, EvidenceFact)
             assert (fact.index, fact.digest, fact.size, fact.height) == (index, digest, 3, min(number, 2))
+
+
+def test_records_as_they_were_after_a_height(small: SmallChain, prover: Prover) -> None:
+    for height, size in ((1, 1), (2, 3), (3, 3), (None, 3)):
+        digest = sha256(b"1").digest()
+        for bundle in (prover.record(0, height), prover.record_of_digest(digest, height)):
+            fact = believed(small, bundle)
+            assert isinstance(fact, EvidenceFact) and (fact.index, fact.size) == (0, size)
+            assert bundle.headers[-1].header.height == (3 if height is None else height) + 1
+    assert "after block 1" in refused(NOT_FOUND, Rejected, prover.record, 1, 1).detail
+    refused(HEIGHT_UNKNOWN, Unavailable, prover.record, 0, 4)
+
+
+def test_transactions_at_the_header_of_their_block_or_the_next(small: SmallChain, prover: Prover) -> None:
+    tx_id = decode_transaction(transaction(2)).tx_id
+    for header, code in ((2, None), (3, 0), (None, 0)):
+        bundle = prover.transaction(tx_id, header)
+        fact = believed(small, bundle)
+        assert isinstance(fact, TransactionFact) and (fact.height, fact.result_code) == (2, code)
+        assert bundle.headers[-1].header.height == (header or 3)
+    for header in (0, 1, 4):
+        assert "block 2" in refused(BAD_OPTION, Malformed, prover.transaction, tx_id, header).detail
+    small.decide(batch(transaction(9)))
+    late = decode_transaction(transaction(9)).tx_id
+    refused(HEIGHT_UNKNOWN, Unavailable, prover.transaction, late, 6)
+    assert isinstance(believed(small, prover.transaction(late, 5)), TransactionFact)
 
 
 def test_transactions_with_their_results(small: SmallChain, prover: Prover) -> None:
