@@ -95,10 +95,14 @@ class HeaderMessage:
 
 @dataclass(frozen=True, slots=True)
 class Misbehaviour:
-    """Two headers of one chain that contradict each other; the first is not below the second."""
+    """Two headers of one chain that contradict each other; the first is not below the second.
+
+    `client_id` is the client's on the chain that is told: stock chains refuse a message without it, and look at it no further.
+    """
 
     first: HeaderMessage
     second: HeaderMessage
+    client_id: str
 
 
 # Writing
@@ -135,7 +139,8 @@ def encode_header(header: HeaderMessage) -> bytes:
 
 def encode_misbehaviour(pair: Misbehaviour) -> bytes:
     """Any(Misbehaviour)."""
-    return pack_any(MISBEHAVIOUR, message(2, _header_message_bytes(pair.first)) + message(3, _header_message_bytes(pair.second)))
+    headers = message(2, _header_message_bytes(pair.first)) + message(3, _header_message_bytes(pair.second))
+    return pack_any(MISBEHAVIOUR, text(1, pair.client_id) + headers)
 
 
 def height_bytes(height: RevisionHeight) -> bytes:
@@ -234,10 +239,10 @@ def decode_header(raw: bytes) -> HeaderMessage:
 
 
 def decode_misbehaviour(raw: bytes) -> Misbehaviour:
-    """The two headers in an Any; the client id that old chains write beside them is not looked at."""
+    """The two headers in an Any."""
     fields = _read(unpack(raw, MISBEHAVIOUR, bytes_max=CLIENT_MESSAGE_BYTES_MAX), (1, 2, 3))
-    fields.text(1, _CLIENT_ID_LENGTH_MAX)
-    return Misbehaviour(_header_message(fields.message(2)), _header_message(fields.message(3)))
+    first, second = _header_message(fields.message(2)), _header_message(fields.message(3))
+    return Misbehaviour(first, second, fields.text(1, _CLIENT_ID_LENGTH_MAX))
 
 
 def read_height(raw: bytes) -> RevisionHeight:

@@ -55,10 +55,10 @@ def header_message(hop: Hop, revision: int) -> bytes:
     return encode_header(_header(hop, revision))
 
 
-def misbehaviour_message(first: Hop, second: Hop, revision: int) -> bytes:
+def misbehaviour_message(client_id: str, first: Hop, second: Hop, revision: int) -> bytes:
     """Two headers for a 07-tendermint client, the higher first."""
     pair = sorted((first, second), key=lambda hop: -hop.block.header.height)
-    return encode_misbehaviour(Misbehaviour(_header(pair[0], revision), _header(pair[1], revision)))
+    return encode_misbehaviour(Misbehaviour(_header(pair[0], revision), _header(pair[1], revision), client_id))
 
 
 def anchored_message(main: RevisionHeight, height: RevisionHeight, state: Proved, consensus: Proved) -> bytes:

@@ -269,7 +269,7 @@ class CometChain:
     async def misbehaviour(self, known: ClientView, evidence: object) -> bytes:
         """Both headers of a fork, for a client that knows what they follow from."""
         assert isinstance(evidence, tuple) and all(isinstance(one, Hop) for one in evidence)
-        return clientviews.misbehaviour_message(evidence[0], evidence[1], self.revision)
+        return clientviews.misbehaviour_message(known.client_id, evidence[0], evidence[1], self.revision)
 
     # State and packets
 
@@ -305,6 +305,10 @@ class CometChain:
             if len(events) >= RELAY_EVENTS_MAX:
                 return Scan(highest, tuple(events))
         return Scan(max(since, last), tuple(events))
+
+    def doubt(self, detail: str) -> None:
+        """Pass over the endpoint that answered last."""
+        self.endpoints.blame(self.endpoints.all[0], Lie(detail))
 
     # Transactions
 

@@ -28,6 +28,7 @@ from chainnode.types.proof import HashOp
 from tests.chain_maker import set_of
 from tests.foreign.client_world import POWERS, Held, OtherChain
 
+CLIENT_ID = "07-tendermint-0"
 MS = 1_000_000
 DAY_NS = 86_400_000 * MS
 TWO_OF_FOUR = {"west": 25, "east": 25, "new": 25, "newer": 25}  # half of POWERS' keys, with 70 of its 100
@@ -307,7 +308,7 @@ def test_truncated_headers(chain):
 
 
 def pair(chain, first, second, trusted=(0, 0)) -> bytes:
-    return encode_misbehaviour(Misbehaviour(chain.header(first, trusted[0]), chain.header(second, trusted[1])))
+    return encode_misbehaviour(Misbehaviour(chain.header(first, trusted[0]), chain.header(second, trusted[1]), CLIENT_ID))
 
 
 def test_two_headers_of_one_height(chain):
@@ -354,7 +355,7 @@ def test_misbehaviour_must_have_convinced(chain):
     bad("consensus-unknown", forged, trusted=(2, 2))
     bad("bad-header", forged, trusted=(3, 3), known=held(chain, 3))
     other_set = encode_misbehaviour(
-        Misbehaviour(replace(chain.header(forged, 1), trusted_validators=set_of({"west": 1})), chain.header(block, 1))
+        Misbehaviour(replace(chain.header(forged, 1), trusted_validators=set_of({"west": 1})), chain.header(block, 1), CLIENT_ID)
     )
     refused("bad-header", tendermint.misbehaviour, known, other_set, now)
 

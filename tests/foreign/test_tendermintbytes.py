@@ -91,14 +91,14 @@ def test_a_header_of_ibc_go_is_read():
     assert (commit.round, commit.signatures[1], commit.signatures[0].flag) == (1, ABSENT_SIG, BlockIdFlag.COMMIT)
     assert commit.signatures[1].time_ns == GO_ZERO_TIME_NS and commit.signatures[0].time_ns == TIME_NS + SECOND
     assert found.trusted_height == RevisionHeight(7, 42)
-    assert decode_misbehaviour(STOCK["misbehaviour"]) == Misbehaviour(found, found)
+    assert decode_misbehaviour(STOCK["misbehaviour"]) == Misbehaviour(found, found, "07-tendermint-0")
 
 
 def test_a_header_is_written_as_ibc_go_writes_it_but_for_the_priorities():
     """Who proposes next is nobody's business: a stock client reads the priorities, and looks at none."""
     found, plain = decode_header(STOCK["header"]), STOCK["header_without_priorities"]
     assert decode_header(plain) == found and encode_header(found) == plain
-    pair = Misbehaviour(found, found)
+    pair = Misbehaviour(found, found, "")
     assert encode_misbehaviour(pair) == STOCK["misbehaviour_without_priorities"]
     assert decode_misbehaviour(encode_misbehaviour(pair)) == pair
 
@@ -161,7 +161,7 @@ def test_headers_and_back(suite):
     for height, trusted in ((1, 0), (2, 1), (4, 0), (4, 2)):
         found = chain.header(chain.block(height), trusted)
         assert decode_header(encode_header(found)) == found
-    pair = Misbehaviour(chain.header(chain.block(4), 0), chain.header(chain.block(2), 1))
+    pair = Misbehaviour(chain.header(chain.block(4), 0), chain.header(chain.block(2), 1), "07-tendermint-3")
     assert decode_misbehaviour(encode_misbehaviour(pair)) == pair
 
 
