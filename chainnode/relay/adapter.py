@@ -166,6 +166,9 @@ class ChainAdapter(Protocol):
     async def packets(self, since: int) -> Scan:
         """Packet events after height `since`, a part of them if there are many; `since` 0: from as far back as the relay looks."""
 
+    def doubt(self, detail: str) -> None:
+        """Events that were told turned out to be invented: ask another endpoint from now on."""
+
     async def prove(self, key: bytes, height: int, root: bytes | None = None) -> Proved:
         """The value of an ICS-24 key in the state that header `height` fixes; `root` is that of the header where it is known already."""
 

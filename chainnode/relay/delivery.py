@@ -63,10 +63,9 @@ async def _footing(anchor: Hub, hub: ChainAdapter, on: ChainAdapter) -> tuple[li
     return [UpdateClient(known.client_id, message) for message in await hub.client_messages(known, tip.height)], tip.height
 
 
-async def is_open(chain: ChainAdapter, packet: Packet, height: int) -> bool:
-    """Whether the sending chain held the packet's commitment in the state before header `height`."""
-    proved = await chain.prove(commitment_key(packet.source_client, packet.sequence), height)
-    return proved.value == packet_commitment(packet)
+async def commitment_of(chain: ChainAdapter, packet: Packet, height: int) -> bytes | None:
+    """What the sending chain held under a packet's number in the state before header `height`; None once it has let go of it."""
+    return (await chain.prove(commitment_key(packet.source_client, packet.sequence), height)).value
 
 
 async def receive(source: ChainAdapter, one: Tracked, height: int, root: bytes | None) -> Message:

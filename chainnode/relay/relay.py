@@ -21,6 +21,7 @@ from chainnode.types.codes import CHAIN_SILENT
 from chainnode.types.limits import RELAY_CYCLE_MS_MAX, RELAY_RETRY_MS_MIN, RELAY_ROUNDS_MAX, RELAY_SILENT_MS_MAX, RELAY_TIP_MS
 
 log = logging.getLogger(__name__)
+_LOOKS_MIN = 3
 
 
 @dataclass(slots=True)
@@ -47,24 +48,26 @@ class Relay:
             log.info("relay_stopped")
 
     async def once(self) -> None:
-        """Do what there is to do now on every route. Raises what went wrong with the first that failed.
+        """Do what there is to do now on every route. Raises what is wrong with the first whose last look failed.
 
-        At least two looks: what the first knows of a chain may be RELAY_TIP_MS old, and a packet is proved by the next block.
+        Three looks at least: what the first knows of a chain may be RELAY_TIP_MS old, a packet is proved by the next block, and another
+        relay may have been faster with something.
         """
-        failure: ChainError | None = None
+        failures: dict[str, ChainError] = {}
         for number in range(RELAY_ROUNDS_MAX):
             done = False
             for route in self.routes:
                 try:
                     done |= await self._cycle(route)
+                    failures.pop(route.name, None)
                 except Corrupt:
                     raise
                 except ChainError as error:
-                    failure = failure or error
-            if number and not done and not any(route.is_expecting for route in self.routes):
+                    failures[route.name] = error
+            if number + 1 >= _LOOKS_MIN and not done and not any(route.is_expecting for route in self.routes):
                 break
             await asyncio.sleep(RELAY_TIP_MS / 1000)
-        if failure is not None:
+        for failure in failures.values():
             raise failure
 
     async def check(self) -> list[str]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, assert_never
 
 from chainnode.errors import ChainError, Rejected
+from chainnode.foreign.packetbytes import packet_commitment
 from chainnode.relay import delivery
 from chainnode.relay.adapter import ChainAdapter, Message, Misbehaviour, TwoHeaders
 from chainnode.relay.facts import Alarm, Deliver, Freeze, Plan, PlanRules, RouteFacts, Side, Step, Update
 from chainnode.relay.plan import make_plan
 from chainnode.relay.progress import Heights
 from chainnode.relay.tracking import PacketTable
+from chainnode.types.codes import ENDPOINT_LIES
 from chainnode.types.limits import CLIENT_REQUESTS_MAX, RELAY_PACKETS, RELAY_PROVABLE_HEIGHTS
 
 log = logging.getLogger(__name__)
@@ -150,11 +152,16 @@ class Route:
         places = asyncio.Semaphore(CLIENT_REQUESTS_MAX)
 
         async def check(sequence: int) -> None:
+            one = table.packets[sequence]
             async with places:
-                if not await delivery.is_open(end.chain, table.packets[sequence].packet, height):
-                    del table.packets[sequence]
-                    return
-            table.packets[sequence].is_checked = True
+                held = await delivery.commitment_of(end.chain, one.packet, height)
+            if held == packet_commitment(one.packet):
+                one.is_checked = True
+                return
+            del table.packets[sequence]
+            if held is not None:  # another packet has this number: it is looked for again, as far back as may be
+                end.chain.doubt(f"packet {sequence} of {table.source_client} is another than its event says")
+                end.scanned = 0
 
         await together([check(sequence) for sequence in table.unchecked(height)])
 
@@ -219,7 +226,8 @@ class Route:
             else:
                 messages.append(message)
                 sources.append((table, sequence))
-        await self._send(here.chain, messages, sources, there)
+        if any(sources):  # else nothing is left that the update would be for
+            await self._send(here.chain, messages, sources, there)
 
     async def _send(
         self,
@@ -234,10 +242,10 @@ class Route:
         while left:
             part = left[: chain.room([message for message, _ in left])]
             outcome = await chain.submit([message for message, _ in part])
-            height = outcome.height
             if outcome.failed is None:
+                height = outcome.height
                 for message, source in part:
-                    self._done(message, source, height)
+                    self._done(message, source, outcome.height)
                 left = left[len(part) :]
                 continue
             assert outcome.error is not None
@@ -248,7 +256,7 @@ class Route:
             self._refuse(*refused[1], outcome.error, there)
             left.remove(refused)
         if height:
-            await chain.tip(at_least=height + 1)  # the state after it can be proved from there on
+            await chain.tip(at_least=height + 1)  # what was applied can be proved from there on; after a refusal no block need follow
 
     def _done(self, message: Message, source: tuple[PacketTable, int] | None, height: int) -> None:
         delivery.count(self.counts, message)
@@ -263,10 +271,10 @@ class Route:
         extra = {"route": self.name, "sequence": sequence, "source_client": table.source_client, "tries": one.tries}
         log.warning("packet_refused", extra=extra | {"code": error.code.name, "reason": error.detail})
         one.is_checked = False
-        if one.answered_height is not None and table.source_client != there.client_id:
-            # Perhaps the answer was invented: it is read again.
+        if error.code is ENDPOINT_LIES and one.answered_height is not None:  # the answer was invented: what is true is looked for again
+            there.chain.doubt(error.detail)
             there.scanned = min(there.scanned, one.answered_height - 1)
-            one.answered_height = one.acknowledgement = None
+            one.received_height = one.answered_height = one.acknowledgement = None
 
     async def _report(self, fork: TwoHeaders, here: End, there: End) -> None:
         """INV-79: freeze the client of a chain that has two headers of one height."""

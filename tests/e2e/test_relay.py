@@ -72,3 +72,29 @@ async def test_packets_go_there_and_their_answers_come_back_and_what_is_late_ret
         assert (counts.received, counts.acknowledged, counts.timed_out, counts.refused) == (1, 1, 1, 0)
         assert await main.ibc(receipt_key(on_main, late)) is None and await grain.ibc(commitment_key(on_grain, late)) is None
         await relay.close()
+
+
+async def test_two_chains_that_know_each_other_through_the_main_chain_alone_exchange_packets(
+    chains: tuple[Chain, Chain, Chain], tmp_path: Path
+) -> None:
+    main, grain, metal = chains
+    async with asyncio.timeout(DEADLINE_S):
+        of_grain, of_metal = await main.follow(grain, 0), await main.follow(metal, 1)
+        grain_main, metal_main = await grain.follow(main, 0), await metal.follow(main, 0)
+        on_grain = await grain.anchor(metal, 1, footing=grain_main, client_there=of_metal)
+        on_metal = await metal.anchor(grain, 1, footing=metal_main, client_there=of_grain)
+        await grain.register(on_grain, on_metal)
+        await metal.register(on_metal, on_grain)
+        routes = [{"a": "grain", "a_client": on_grain, "b": "metal", "b_client": on_metal, "hub": "main"}]
+        relays = [relay_of(tmp_path / str(number), chains, routes, progress="") for number in range(2)]
+        assert await relays[0].check() == []
+        digest = hashlib.sha256(b"a weighing slip").digest()
+        number = await grain.send_evidence(on_grain, digest)
+        back = await metal.send_evidence(on_metal, hashlib.sha256(b"a bill").digest())
+        # Two copies at once: what both bring is taken once.
+        await asyncio.gather(*(relay.once() for relay in relays))
+        assert (await metal.client.evidence(digest)).fact.submitter == on_metal
+        assert await metal.ibc(receipt_key(on_metal, number)) is not None and await grain.ibc(receipt_key(on_grain, back)) is not None
+        assert await grain.ibc(commitment_key(on_grain, number)) is None and await metal.ibc(commitment_key(on_metal, back)) is None
+        for relay in relays:
+            await relay.close()
