@@ -4,10 +4,10 @@ import pytest
 
 from tests.evm import client_checks as client
 from tests.evm import proof_checks as proof
+from tests.evm.bending import bent_codes
 from tests.evm.followed import Chain, Followed
-from tests.evm.machine import Reverted, compiled, sources
+from tests.evm.machine import Reverted
 
-TOGETHER = 10  # compiled at once; many more are too much for the compiler
 PARTS = ("CometBytes.sol", "CometClient.sol", "ILightClient.sol", "StateProof.sol")
 CLIENT, BYTES, STATE = "CometClient.sol", "CometBytes.sol", "StateProof.sol"
 BENT = {
@@ -116,17 +116,8 @@ ROWS = {name: (file, find, replace, check) for check, rows in BENT.items() for n
 @pytest.fixture(scope="module")
 def bent(node) -> dict[str, bytes]:
     """The creation code of each bent client, by the name of the rule."""
-    texts = sources()
-    codes: dict[str, bytes] = {}
-    made: dict[str, str] = {}
-    for number, (file, find, replace, _) in enumerate(ROWS.values()):
-        assert texts[file].count(find) == 1, f"{find!r} stands {texts[file].count(find)} times in {file}"
-        for part in PARTS:
-            made[f"{number}/{part}"] = texts[part].replace(find, replace) if part == file else texts[part]
-        if number % TOGETHER == TOGETHER - 1 or number == len(ROWS) - 1:
-            codes |= compiled(made, is_bent=True)
-            made = {}
-    return {name: codes[f"{number}/CometClient"] for number, name in enumerate(ROWS)}
+    made = bent_codes([row[:3] for row in ROWS.values()], PARTS)
+    return {name: codes["CometClient"] for name, codes in zip(ROWS, made, strict=True)}
 
 
 @pytest.mark.parametrize("name", ROWS)
