@@ -64,6 +64,16 @@ def proposal_key(number: int) -> bytes:
     return _PROPOSAL_PREFIX + number.to_bytes(8, "big")
 
 
+def count_key() -> bytes:
+    """The key of the number of proposals in the store `governance`; absent before the first. 1 byte."""
+    return _COUNT_KEY
+
+
+def decode_count(value: bytes) -> int:
+    """The number under `count_key`."""
+    return codec.as_int(codec.decode(value, bytes_max=16), 0, 2**62)
+
+
 def encode_proposal(one: Proposal) -> bytes:
     """The value under `proposal_key`."""
     return codec.encode((one.number, one.kind, one.arguments, one.reason, one.by, one.height, one.expires_ms, one.status, one.votes))
@@ -123,7 +133,7 @@ def propose(call: Call, state: State, kind: str, arguments: tuple[Value, ...], r
     check_text("reason", reason)
     store = state.store(NAME)
     value = store.get(_COUNT_KEY)
-    number = 1 if value is None else codec.as_int(codec.decode(value, bytes_max=16), 0, 2**62) + 1
+    number = 1 if value is None else decode_count(value) + 1
     store.put(_COUNT_KEY, codec.encode(number))
     _note_open(call, state, number)
     made = Proposal(

@@ -9,17 +9,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from chainnode.api.backend import Committed, NodeInfo, Reach, Resolved, Submitted
+from chainnode.api.backend import Committed, Finding, Looked, NodeInfo, Reach, Resolved, Submitted
 from chainnode.bid import did_of
+from chainnode.blocks import decode_header
 from chainnode.cli.main import main
 from chainnode.client.client import Client
 from chainnode.did.versions import Wanted
 from chainnode.digests import genesis_hash
 from chainnode.execution.engine import TX_INDEX
+from chainnode.execution.state import State
 from chainnode.genesisfile import genesis_to_json
 from chainnode.node.clockcheck import ClockCheck
 from chainnode.node.homes import save_key
 from chainnode.node.ingress import Ingress, Outcome, position_of
+from chainnode.node.pastreader import PastReader
 from chainnode.node.prover import Prover
 from chainnode.node.replica import Replica
 from chainnode.node.resolver import Resolver
@@ -115,6 +118,13 @@ class RegistryNode:
         self.small.decide()
         (result,) = applied.results
         return Submitted(outcome.tx_id, OK, "", height, 0, result)
+
+    async def look(self, work: Callable[[State, int], Finding], height: int | None = None) -> Looked[Finding]:
+        at = self.prover.provable_height(height)
+        header = self.small.chain.state.ledger.header(at + 1)
+        assert header is not None
+        time_ns = decode_header(header).time_ns
+        return Looked(work(State(PastReader(self.small.chain.state, at)), time_ns), at, time_ns)
 
     async def bundle_state(self, store: str, key: bytes, height: int | None) -> Bundle:
         return self.prover.state(store, key, height)
