@@ -81,6 +81,17 @@ def test_reads_are_of_the_last_height(kv):
     assert store.index_get("tx", b"tx4") == b"4"
 
 
+def test_keys_are_listed_as_of_each_kept_height(kv):
+    store, contents = filled(kv, 8)
+    for height, content in enumerate(contents):
+        keys = sorted(key for name, key in content if name == "acc" and key.startswith(b"key"))
+        assert store.keys_at("acc", b"key", None, 99, height) == tuple(keys)
+        assert store.keys_at("acc", b"key", b"key004", 2, height) == tuple(key for key in keys if key > b"key004")[:2]
+        assert store.keys_at("none", b"", None, 99, height) == ()
+    with pytest.raises(Unavailable):
+        store.keys_at("acc", b"", None, 1, 9)
+
+
 def test_a_restart_gives_the_same_state_and_a_few_heights_back(kv):
     _, contents = filled(kv, 9)
     store = StateStore.open(opened(kv))
