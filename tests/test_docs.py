@@ -128,7 +128,7 @@ def contract_section(name: str) -> str:
     return re.split(r"^## ", (ROOT / "docs" / "contracts.md").read_text(), flags=re.MULTILINE)[1 + CONTRACTS.index(name)]
 
 
-CONTRACTS = ["governance", "roles", "validators", "identity", "evidence", "packets", "credentials", "supervision", "chains"]
+CONTRACTS = ["governance", "roles", "validators", "identity", "evidence", "clients", "packets", "credentials", "supervision", "chains"]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

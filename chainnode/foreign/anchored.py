@@ -122,7 +122,7 @@ def rests_on(client_state: bytes) -> str | None:
 
 
 def update(known: Known, message: bytes, now_ns: int) -> Advance | Conflict:
-    """The state of the other chain that the main chain's client of it holds; a Conflict when that client is frozen."""
+    """The state of the other chain that the main chain's client of it holds; a Conflict when that client is frozen (INV-57)."""
     client, header = decode_client_state(known.client_state), _decode(message, HEADER)
     root = _main_root(known, client, header)
     conflict = _check_client_there(client, header, root)

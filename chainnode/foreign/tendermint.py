@@ -83,7 +83,7 @@ def rests_on(client_state: bytes) -> str | None:
 
 
 def update(known: Known, message: bytes, now_ns: int) -> Advance | Conflict:
-    """The state of a header that follows from the trusted one that it names, next to it or by the client's trust level."""
+    """The state of a header that follows from the trusted one that it names, next to it or by the client's trust level (INV-55)."""
     client, header = decode_client_state(known.client_state), decode_header(message)
     trusted = _trusted_state(known, client, header)
     verify_skipping(trusted, header.trusted_validators, header.block, _rules(client), now_ns, every_signature=True)

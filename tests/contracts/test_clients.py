@@ -171,7 +171,7 @@ def test_with_a_list_only_those_on_it_update(chain: OtherChain) -> None:
     # Nor does it help that a relayer signs too.
     world.refused("not-relayer", "mia sam", "clients.update", world.client_id, chain.message(2, 1))
     forged = chain.maker.forged(chain.block(2), app_hash=BAD_ROOT)
-    proof = encode_misbehaviour(Misbehaviour(chain.header(chain.block(2), 1), chain.header(forged, 1)))
+    proof = encode_misbehaviour(Misbehaviour(chain.header(chain.block(2), 1), chain.header(forged, 1), THERE))
     world.refused("not-relayer", "mia", "clients.misbehaviour", world.client_id, proof)
     assert world.update(2, 1, who="sam") == "updated"
     world.decide("set_relayers", world.client_id, (did("mia"), did("stranger")))
@@ -211,7 +211,7 @@ def test_ids_that_no_client_has(world: Follower, client_id: str) -> None:
     assert clients.client(world.state, client_id) is None
 
 
-def test_bad_input_leaves_everything_as_it_was(chain: OtherChain, world: Follower) -> None:
+def test_inv_55_bad_input_leaves_everything_as_it_was(chain: OtherChain, world: Follower) -> None:
     """The list of issue 4, as far as headers go."""
     world.update(4, 1)
     block, raw = chain.block(6), chain.message(6, 4)
@@ -266,7 +266,7 @@ def believes_nothing(world: Follower) -> None:
     chain = world.chain
     world.cannot_update("client-frozen", chain.message(8, 1))
     forged = chain.maker.forged(chain.block(2), app_hash=BAD_ROOT)
-    proof = encode_misbehaviour(Misbehaviour(chain.header(chain.block(2), 1), chain.header(forged, 1)))
+    proof = encode_misbehaviour(Misbehaviour(chain.header(chain.block(2), 1), chain.header(forged, 1), THERE))
     world.refused("client-frozen", "mia", "clients.misbehaviour", world.client_id, proof)
     with pytest.raises(Refused) as refusal:
         world.verify(chain.at(1), b"\x00", b"\x01", chain.prove(b"\x00", 1))
@@ -315,12 +315,12 @@ def test_inv_53_time_that_does_not_rise_from_the_height_below(chain: OtherChain,
 def test_inv_53_two_headers_in_one_message(chain: OtherChain, world: Follower) -> None:
     forged = chain.maker.forged(chain.block(5), app_hash=BAD_ROOT)
     honest = chain.header(chain.block(5), 1)
-    same = encode_misbehaviour(Misbehaviour(honest, honest))
+    same = encode_misbehaviour(Misbehaviour(honest, honest, THERE))
     world.refused("no-misbehaviour", "sam", "clients.misbehaviour", world.client_id, same)
     world.refused("malformed", "sam", "clients.misbehaviour", world.client_id, same[:-1])
     world.refused("not-member", "stranger", "clients.misbehaviour", world.client_id, same)
     world.refused("client-unknown", "sam", "clients.misbehaviour", "07-tendermint-3", same)
-    frozen_by(world, "misbehaviour", encode_misbehaviour(Misbehaviour(honest, chain.header(forged, 1))), "two headers of height 1-5")
+    frozen_by(world, "misbehaviour", encode_misbehaviour(Misbehaviour(honest, chain.header(forged, 1), THERE)), "two headers of height 1-5")
     believes_nothing(world)
 
 

@@ -1,7 +1,7 @@
 """A chain elsewhere, decided by hand: its headers as messages for a light client, its states in its headers, and proofs of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chainnode.bundle import beginning_of
@@ -13,7 +13,7 @@ from chainnode.foreign.tendermintbytes import HeaderMessage, encode_consensus_st
 from chainnode.statetree import StateTree, app_hash, prove_store
 from chainnode.types.block import ValidatorSet
 from chainnode.types.bundle import Beginning, LightBlock
-from tests.chain_maker import ChainMaker, make_genesis
+from tests.chain_maker import GENESIS_TIME_NS, ChainMaker, make_genesis
 
 POWERS = {"west": 40, "east": 30, "north": 20, "south": 10}
 Stores = Mapping[str, Mapping[bytes, bytes]]
@@ -23,8 +23,15 @@ FIRST: Stores = {"ibc": {b"\x00": b"\x01"}, "goods": {b"\x00": b"\x01"}}
 class OtherChain:
     """Blocks and states by height: `states[h]` is what the header of height h fixes."""
 
-    def __init__(self, chain_id: str = "city-1", powers: dict[str, int] = POWERS, suite: str = "e", stores: Stores = FIRST) -> None:
-        self.maker = ChainMaker(make_genesis(powers, chain_id=chain_id, suite=suite), suite)
+    def __init__(
+        self,
+        chain_id: str = "city-1",
+        powers: dict[str, int] = POWERS,
+        suite: str = "e",
+        stores: Stores = FIRST,
+        time_ns: int = GENESIS_TIME_NS,
+    ) -> None:
+        self.maker = ChainMaker(replace(make_genesis(powers, chain_id=chain_id, suite=suite), time_ns=time_ns), suite)
         self.chain_id = chain_id
         self.states: dict[int, Stores] = {}
         self.next_state: Stores = stores

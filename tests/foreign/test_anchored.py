@@ -130,7 +130,7 @@ def test_no_client_begins_with_a_state_that_nobody_proved():
 # Updates
 
 
-def test_a_state_that_the_main_chain_holds():
+def test_inv_57_a_state_that_the_main_chain_holds():
     world = hops()
     step = update(world.known(), world.header())
     assert isinstance(step, Advance)

@@ -191,7 +191,7 @@ def test_the_trust_level_is_the_clients(chain):
             refused(code, tendermint.update, known, made.message(3, 0), now_ns(made))
 
 
-def test_forged_headers(chain):
+def test_inv_55_forged_headers(chain):
     known, now = held(chain, 1), now_ns(chain)
     unsigned = replace(chain.block(2), header=replace(chain.block(2).header, app_hash=b"\x66" * 32))
     refused("bad-commit", tendermint.update, known, chain.message_of(unsigned, 1), now)
