@@ -96,13 +96,14 @@ def make_anchor_world(
     state_of: str = CITY_ID,
     chains: dict[bytes, bytes] | None = None,
     ibc: dict[bytes, bytes] | None = None,
+    city_stores: dict[str, dict[bytes, bytes]] | None = None,
     **changes,
 ) -> AnchorWorld:
     """The main chain with the record of the city (`changes` of it), its client of it, and the hashes of headers 2 and 3.
 
     `chains` is kept in the place of the record, `ibc` besides the client or in its place.
     """
-    city = make_world(powers, items=items, chain_id=CITY_ID)
+    city = make_world(powers, items=items, chain_id=CITY_ID, stores=city_stores)
     held = {anchor_key(CLIENT_ID, CITY_ID, block.header.height): block.commit.block_id.hash for block in city.maker.blocks[1:]}
     held = {b"\x00": b"\x00", client_state_key(CLIENT_ID): client_state(state_of, frozen)} | held | (ibc or {})
     records = chains or {CHAIN_KEY: encode_chain(record_of_city(city, **changes))}
