@@ -343,6 +343,7 @@ def test_misbehaviour_must_have_convinced(chain):
     unsigned = replace(block, header=replace(block.header, app_hash=b"\x66" * 32))
     bad("bad-header", unsigned)
     bad("bad-commit", replace(forged, commit=replace(forged.commit, signatures=block.commit.signatures)))
+    bad("bad-commit", chain.maker.sign(forged.header, forged.validators, absent=(1, 2, 3)))  # more than a third, fewer than two
     bad("bad-header", replace(forged, validators=set_of({**POWERS, "west": 41})))
     thieves = set_of({"thief": 1})
     chain.maker.names.append("thief")
