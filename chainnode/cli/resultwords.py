@@ -4,7 +4,7 @@ from chainnode.bundlewords import value_to_text
 from chainnode.cli.plainwords import named
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.transaction import Invocation, Value
-from contracts import credentials, evidence, goods, governance, identityrecords, receiptrecords
+from contracts import chains, credentials, evidence, goods, governance, identityrecords, receiptrecords
 
 _NS_PER_MS = 1_000_000
 _TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
@@ -20,6 +20,9 @@ _MEANINGS = {
     (identityrecords.NAME, "finish_recovery"): _VERSION,
     (identityrecords.NAME, "deactivate"): _VERSION,
     (evidence.NAME, "record"): "the log index of the first record, how many there are, and which digests were recorded before",
+    (chains.NAME, "apply"): "the number of the application",
+    (chains.NAME, "appeal"): "the number of the appeal",
+    (chains.NAME, "report"): "the log index of its digest",
     (credentials.NAME, "register_schema"): "the version of the schema",
     (credentials.NAME, "set_status"): "how many entries had another value before",
     (goods.NAME, "commission"): "how many packages are registered by it",

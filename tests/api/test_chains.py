@@ -10,13 +10,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry
 
-from chainnode.api.chainforms import HEALTH, Seen
+from chainnode.api.chainforms import HEALTH, Compared, Seen, feed_json
 from chainnode.api.openapi import document
 from chainnode.api.routes import ROUTES
 from chainnode.api.server import make_app
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
-from chainnode.did.chainfeeds import digest_of
+from chainnode.did.chainfeeds import Report, digest_of
 from chainnode.foreign.heights import RevisionHeight
 from chainnode.types.limits import CHAIN_LATE_MS
 from contracts import chains, clients
@@ -189,6 +189,13 @@ async def test_applications_are_told_decided_or_not(asked: Asked) -> None:
     assert (await asked.get("/v1/applications/9", "Problem", 404))["code"] == "not-found"
     assert (await asked.get("/v1/applications/x", "Problem", 400))["code"] == "malformed"
     json.dumps(one)
+
+
+def test_a_report_that_tells_two_things_of_one_block_is_not_covered() -> None:
+    content = blocks_of("byo1", (5, HASH), (5, OTHER))
+    report = Report("byo1", "blocks", content, digest_of(content), did("bob"), 7, NOW_MS)
+    assert feed_json(Compared(report, (5,), ()))["self-reported"] is False
+    assert feed_json(Compared(report, (5,), (5,)))["self-reported"] is True
 
 
 def test_health_in_words() -> None:

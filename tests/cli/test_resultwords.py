@@ -23,6 +23,9 @@ def returning_nil() -> set[str]:
         ("governance.propose", 1, "governance.propose returned 1, the number of the proposal"),
         ("governance.vote", "open", 'governance.vote returned "open", how the proposal stands'),
         ("roles.grant", None, "roles.grant is done; it returns nothing"),
+        ("chains.apply", 3, "chains.apply returned 3, the number of the application"),
+        ("chains.appeal", 1, "chains.appeal returned 1, the number of the appeal"),
+        ("chains.report", 9, "chains.report returned 9, the log index of its digest"),
         ("receipts.transfer", 2, "receipts.transfer returned 2, the sequence of the receipt"),
         (
             "identity.recover",

@@ -112,6 +112,15 @@ async def test_a_chain_that_was_revoked_has_no_dids(city, one, connect):
     assert (await client.resolve(GONE_BID)).is_deactivated and city.asked == []
 
 
+@pytest.mark.parametrize("changes", [{"status": "suspended"}, {"expires_ms": 1}])
+async def test_inv_68_a_chain_that_is_closed_has_no_dids_whatever_the_node_says(city, changes, connect):
+    world = make_did_world(chains=(record_of(city.node.world, endpoints=(city.url,), **changes),))
+    closed = serve(DidNode(world=world, referrals=Referrals(WebFetcher(is_anywhere=True), lambda: world.now_ns)))
+    async with closed.server:
+        found = await (await connect(closed)).resolve(ELSEWHERE)
+        assert found.document is None and found.proof == found.chain_proof and city.asked == []
+
+
 async def test_a_chain_itself(city, one, connect):
     client = await connect(one)
     found = await client.resolve(CHAIN_BID)

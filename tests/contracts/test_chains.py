@@ -245,6 +245,13 @@ def test_another_beginning_takes_another_light_client(world: Council) -> None:
     assert chain_of(world).client_id != first.client_id and chain_of(world).validators.power_total == 9
 
 
+def test_a_chain_older_than_its_trusting_period_is_not_admitted_from_its_genesis(world: Council) -> None:
+    old = list(arguments())
+    old[3], old[4] = 1, 86_400_000
+    number = world.do(["bob"], "chains.apply", *old)
+    world.refused("client-expired", "ada", "governance.propose", "admit_chain", (number, "byo1", 0), "because")
+
+
 def test_no_method_records(world: Council) -> None:
     for name in ("admit", "reject", "write", "change", "suspend", "freeze", "thaw", "revoke", "renew", "hand_over", "settle_role"):
         with pytest.raises(KeyError):

@@ -392,6 +392,23 @@ def main_node(**settings) -> tuple[DidNode, Carrier]:
     return DidNode(referrals=Referrals(carrier, Clock()), **settings), carrier
 
 
+@pytest.mark.parametrize(
+    ("status", "left_ms", "because"),
+    [("suspended", 1, "was suspended at height 1: because"), ("frozen", 1, "was frozen"), ("active", 0, "has expired at 2026-11-18")],
+)
+async def test_inv_68_dids_of_a_closed_chain_are_not_resolved(status, left_ms, because):
+    """A chain is open until the very millisecond of the header that fixes the state."""
+    world = make_did_world()
+    end_ms = world.maker.blocks[2].header.time_ns // 1_000_000 + left_ms
+    carrier = Carrier({CITY_URL: DidNode(CITY)})
+    for asked_status, asked_end, is_open in ((status, end_ms, False), ("active", end_ms + 1 - left_ms, True)):
+        record = record_of(CITY, status=asked_status, expires_ms=asked_end)
+        node = DidNode(world=make_did_world(chains=(record,)), referrals=Referrals(carrier, Clock()))
+        resolved = await node.resolve(ELSEWHERE, NEWEST, has_proof=True)
+        assert (resolved.document is not None, bool(carrier.asked)) == (is_open, is_open)
+        assert is_open or (because in resolved.detail and len(resolved.bundles) == 1)
+
+
 async def test_a_did_of_another_chain_has_both_proofs():
     node, carrier = main_node()
     resolved = await node.resolve(ELSEWHERE, NEWEST, has_proof=True)
