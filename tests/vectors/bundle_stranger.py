@@ -96,6 +96,14 @@ def root(leaves):
 
 def claim_json(claim, validators_hash):
     number, *parts = claim
+    if number in (5, 6):
+        hop = {name: state_json(*part) for name, part in zip(("chain", "client", "anchor"), parts[:3], strict=True)}
+        if number == 5:
+            return "anchor", hop
+        chain_id, other_validators, header, inner = parts[3:]
+        kind, members = claim_json(inner, other_validators.hex())
+        header = header_json(header, other_validators.hex())
+        return "anchored", {**hop, "chain_id": chain_id, "header": header, "kind": kind, "claim": members}
     if number == 1:
         return "header", {}
     if number == 2:
