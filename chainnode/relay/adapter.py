@@ -181,6 +181,9 @@ class ChainAdapter(Protocol):
     async def check(self) -> list[str]:
         """What is wrong with the settings of this chain, sending nothing; a sentence each."""
 
+    async def check_client(self, client_id: str, counterparty: str) -> list[str]:
+        """Why the relay could not serve a client of this chain whose counterparty should be this one; a sentence each."""
+
     def condition(self) -> dict[str, object]:
         """Where its endpoints stand, for `status`."""
 

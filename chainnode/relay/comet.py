@@ -60,6 +60,9 @@ class Sender(Protocol):
     async def check(self, chain: "CometChain") -> list[str]:
         """As `ChainAdapter.check`."""
 
+    async def check_client(self, chain: "CometChain", client_id: str, counterparty: str) -> list[str]:
+        """As `ChainAdapter.check_client`."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrustedHash:
@@ -334,6 +337,10 @@ class CometChain:
         if self.sender is not None and len(found) < len(self.endpoints.all):
             found += await self.sender.check(self)
         return found
+
+    async def check_client(self, client_id: str, counterparty: str) -> list[str]:
+        """As the sender says."""
+        return [] if self.sender is None else await self.sender.check_client(self, client_id, counterparty)
 
     def condition(self) -> dict[str, object]:
         """Height and endpoints."""

@@ -1,4 +1,4 @@
-"""Makes the messages of a route, each of what was verified: updates of clients, and packets with their proofs."""
+"""Makes the messages of a route: updates of clients, and packets with their proofs. INV-80: all in them was verified first."""
 
 from typing import Protocol
 

@@ -17,6 +17,7 @@ from chainnode.types.codes import CHAIN_SILENT, CODES, OK, OUTCOME_UNKNOWN, REPL
 from chainnode.types.limits import RELAY_ANSWER_BYTES_MAX, RELAY_MESSAGE_BYTES, RELAY_SUBMIT_MS, TX_CALLS_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody, Value
 from chainnode.vc.rolerecord import read_role_grants, role_key
+from contracts.clientrecords import decode_record, record_key
 
 CLIENTS, PACKETS = "clients", "packets"
 MEDIA = "application/msgpack"
@@ -50,17 +51,34 @@ class OurSender:
         return len(messages)
 
     async def check(self, chain: CometChain) -> list[str]:
-        """That the party holds a role, which writing to the chain takes. What is read is not proved: nothing follows from it."""
-        path = f"/v1/state/roles/{role_key(self.did).hex()}"
-        value = await chain.endpoints.first_good(lambda endpoint: chain.endpoints.get(endpoint, path, {"proof": "none"}, _value_of))
+        """That the party holds a role, which writing to the chain takes."""
+        value = await _told(chain, "roles", role_key(self.did))
         try:
-            grants = read_role_grants(bytes.fromhex(value))[1] if isinstance(value, str) else ()
-        except (ValueError, Malformed):
+            grants = () if value is None else read_role_grants(value)[1]
+        except Malformed:
             return [f"{chain.name}: what the node says of the roles of {self.did} can not be read"]
         now_ms = time.time_ns() // _NS_PER_MS
         if any(one.is_valid_at(now_ms) for one in grants):
             return []
         return [f"{chain.name}: {self.did}, by whom the relay signs, holds no role on this chain"]
+
+    async def check_client(self, chain: CometChain, client_id: str, counterparty: str) -> list[str]:
+        """That the client's counterparty is the other one of the route, and that the party may serve it."""
+        key = record_key(client_id)
+        value = None if key is None else await _told(chain, CLIENTS, key)
+        try:
+            record = None if value is None else decode_record(value)
+        except Malformed:
+            record = None
+        if record is None:
+            return [f"{chain.name}: what the node says of {client_id} can not be read"]
+        found: list[str] = []
+        if record.counterparty != counterparty:
+            says = "has no counterparty yet" if record.counterparty is None else f"has the counterparty {record.counterparty}"
+            found.append(f"{chain.name}: {client_id} {says}, not {counterparty}; its creator, {record.creator}, names it")
+        if record.relayers and self.did not in record.relayers:
+            found.append(f"{chain.name}: {client_id} is served by {', '.join(record.relayers)} alone, not by {self.did}")
+        return found
 
     def _transaction(self, calls: Sequence[Invocation]) -> tuple[bytes, bytes]:
         now_ms = time.time_ns() // _NS_PER_MS
@@ -96,8 +114,18 @@ def call_of(message: Message) -> Invocation:
             return Invocation(PACKETS, "time_out", (encode_packet(message.packet), message.proof, str(message.height)))
 
 
-def _value_of(document: object) -> object:
-    return document.get("value") if isinstance(document, dict) else None
+async def _told(chain: CometChain, store: str, key: bytes) -> bytes | None:
+    """What a node says that a store holds. It is not proved: nothing but advice for the operator follows from it."""
+
+    def value_of(document: object) -> bytes | None:
+        value = document.get("value") if isinstance(document, dict) else None
+        try:
+            return bytes.fromhex(value) if isinstance(value, str) else None
+        except ValueError:
+            return None
+
+    path = f"/v1/state/{store}/{key.hex()}"
+    return await chain.endpoints.first_good(lambda endpoint: chain.endpoints.get(endpoint, path, {"proof": "none"}, value_of))
 
 
 def _outcome(tx_id: bytes, value: Value) -> Submitted:

@@ -133,6 +133,8 @@ class Relay:
             return [f"route {route.name}: {error.detail}"]
         found: list[str] = []
         for end, other, view in ((route.a, route.b, views[0]), (route.b, route.a, views[1])):
+            if settings.packets:
+                found += await end.chain.check_client(end.client_id, other.client_id)
             where = f"route {route.name}: {view.client_id} on {end.chain.name}"
             if view.chain_id != other.chain.chain_id:
                 found.append(f"{where} follows {view.chain_id}, not {other.chain.chain_id}")

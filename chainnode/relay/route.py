@@ -228,6 +228,8 @@ class Route:
                 sources.append((table, sequence))
         if any(sources):  # else nothing is left that the update would be for
             await self._send(here.chain, messages, sources, there)
+            extra = {"received": len(step.receive), "acknowledged": len(step.acknowledge), "timed_out": len(step.time_out)}
+            log.info("packets_brought", extra={"route": self.name, "chain": step.on, "height": step.height} | extra)
 
     async def _send(
         self,

@@ -2,18 +2,23 @@
 
 import asyncio
 import hashlib
+import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from chainnode.bid import did_of
 from chainnode.cli.network import Network, open_network
 from chainnode.foreign.packetbytes import commitment_key, receipt_key
-from chainnode.node.homes import load_key, read_passphrase_file
+from chainnode.node.config import split_address
+from chainnode.node.homes import load_key, new_key, read_passphrase_file, save_key, write_passphrase
 from chainnode.relay.relay import Relay, make_relay
 from chainnode.relay.settings import read_settings
 from chainnode.types.genesis import ChainParams
+from chainnode.types.transaction import Invocation
 from tests.relay.linking import Chain
 
 pytestmark = pytest.mark.e2e
@@ -53,9 +58,11 @@ async def test_packets_go_there_and_their_answers_come_back_and_what_is_late_ret
     async with asyncio.timeout(DEADLINE_S):
         on_main, on_grain = await main.follow(grain, 0), await grain.follow(main, 0)
         await main.register(on_main, on_grain)
-        await grain.register(on_grain, on_main)
         routes = [{"a": "main", "a_client": on_main, "b": "grain", "b_client": on_grain}]
         relay = relay_of(tmp_path, (main, grain), routes)
+        (sentence,) = await relay.check()
+        assert "has no counterparty yet" in sentence
+        await grain.register(on_grain, on_main)
         assert await relay.check() == []
         digest = hashlib.sha256(b"a weighing slip").digest()
         number = await grain.send_evidence(on_grain, digest)
@@ -72,6 +79,44 @@ async def test_packets_go_there_and_their_answers_come_back_and_what_is_late_ret
         assert (counts.received, counts.acknowledged, counts.timed_out, counts.refused) == (1, 1, 1, 0)
         assert await main.ibc(receipt_key(on_main, late)) is None and await grain.ibc(commitment_key(on_grain, late)) is None
         await relay.close()
+        await run_as_a_process(main, grain, routes[0], tmp_path / "relay")
+
+
+async def run_as_a_process(main: Chain, grain: Chain, route: dict[str, object], folder: Path) -> None:
+    """`chainnode relay run` with a key of its own that is a member of both chains: it carries, tells, and ends when asked."""
+    passphrase = write_passphrase(folder)
+    key = new_key()
+    save_key(folder / "relay.json", key, read_passphrase_file(passphrase))
+    did = did_of(key.suite, key.public)
+    for chain in (main, grain):
+        await chain.client.submit(Invocation("roles", "grant", (did, "member", 0, hashlib.sha256(b"admission").digest())), chain.council)
+    own = {"passphrase_file": passphrase.name, "listen": f"127.0.0.1:{split_address(grain.address)[1] + 1}", "anchor_interval_s": 1}
+    tables = {chain.name: chain.table(folder / "relay.json") for chain in (main, grain)}
+    (folder / "relay.toml").write_text(toml({"relay": own} | {f"chains.{name}": table for name, table in tables.items()}, route))
+    command = [sys.executable, "-m", "chainnode.cli.main", "relay"]
+    process = await asyncio.create_subprocess_exec(*command, "run", "--config", str(folder / "relay.toml"), stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    try:
+        digest = hashlib.sha256(b"a third").digest()
+        number = await grain.send_evidence(str(route["b_client"]), digest)
+        while await grain.ibc(commitment_key(str(route["b_client"]), number)) is not None:
+            await process.stderr.readline()  # a line of its log for each thing that it does
+        assert (await main.client.evidence(digest)).fact.submitter == route["a_client"]
+        status = await asyncio.create_subprocess_exec(
+            *command, "status", "--config", str(folder / "relay.toml"), stdout=asyncio.subprocess.PIPE
+        )
+        told = (await status.communicate())[0].decode()
+        assert status.returncode == 0 and "route main-grain: works" in told and "(trust: proof) follows grain-1" in told
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0
+
+
+def toml(tables: dict[str, dict[str, object]], route: dict[str, object]) -> str:
+    """Tables of texts, numbers and lists of texts in TOML, in which JSON's forms of these are the same."""
+    parts = [f"[{name}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) for name, table in tables.items()]
+    return "\n".join([*parts, "[[routes]]", *(f"{key} = {json.dumps(value)}" for key, value in route.items()), ""])
 
 
 async def test_two_chains_that_know_each_other_through_the_main_chain_alone_exchange_packets(

@@ -1,6 +1,7 @@
 """Makes two real chains follow each other for tests: clients by governance, counterparties, packets of evidence."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from chainnode.bundle import beginning_of
@@ -30,6 +31,7 @@ class Chain:
         self.name = name
         self.home = home
         self.url = network.urls[0]
+        self.address = network.members[0].config.api_listen
         self.genesis: Genesis = load_genesis(home / "genesis.json")
         self.council = Signer(load_key(home / "keys" / "operator.json", read_passphrase_file(home.parent / PASSPHRASE_FILE)))
         self.client = Client([self.url], self.genesis)
@@ -52,8 +54,6 @@ class Chain:
         header = (await other.client.header()).header
         state = tendermint.client_state_of(beginning_of(other.genesis), RevisionHeight(revision_of(other.chain_id), header.height))
         if trusting_ms is not None:
-            from dataclasses import replace
-
             state = replace(state, trusting_period_ns=trusting_ms * 1_000_000)
         first = encode_consensus_state(tendermint.consensus_state_of(header))
         await self.propose("create_client", DIRECT, encode_client_state(state), first, self.council.did, ())

@@ -175,6 +175,9 @@ class PlainChain:
     async def check(self) -> list[str]:
         return []
 
+    async def check_client(self, client_id: str, counterparty: str) -> list[str]:
+        return []
+
     def condition(self) -> dict[str, object]:
         return {"height": self.height, "endpoints": [{"url": "u", "is_avoided": False, "lies": 3, "silences": 0, "last_error": ""}]}
 

@@ -1,5 +1,6 @@
 """A route over two plain chains: what is carried, what is tried again, what is told."""
 
+import asyncio
 import logging
 
 import pytest
@@ -220,8 +221,6 @@ async def test_two_relays_at_once_do_no_harm() -> None:
 
 
 async def test_the_first_failure_ends_what_goes_on_beside_it() -> None:
-    import asyncio
-
     ended: list[str] = []
 
     async def wait() -> None:

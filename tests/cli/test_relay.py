@@ -1,0 +1,63 @@
+"""`chainnode relay` on the command line."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from chainnode.cli.main import main
+from chainnode.genesisfile import genesis_to_json
+from tests.chain_maker import make_genesis
+
+PASSPHRASE = "open sesame"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as `relay init` makes it, with both genesis files and endpoints that nobody serves."""
+    monkeypatch.setenv("CHAINNODE_KEYS_PASSPHRASE", PASSPHRASE)
+    assert main(["relay", "init", "--dir", str(tmp_path)]) == 0
+    for name in ("main", "grain"):
+        (tmp_path / f"{name}-genesis.json").write_text(genesis_to_json(make_genesis({"one": 1}, chain_id=f"{name}-1")))
+    path = tmp_path / "relay.toml"
+    path.write_text(path.read_text().replace(":26657", ":1").replace(":27657", ":1").replace(":26690", ":1"))
+    return tmp_path
+
+
+def test_init_writes_settings_and_a_key_and_never_over_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["relay", "init", "--dir", str(folder / "new")]) == 0
+    assert tomllib.loads((folder / "new" / "relay.toml").read_text())["chains"]["main"]["family"] == "chainnode"
+    assert json.loads((folder / "new" / "keys" / "relay.json").read_text())["did"] in capsys.readouterr().out
+    assert main(["relay", "init", "--dir", str(folder / "new")]) == 1
+    assert "home-exists" in capsys.readouterr().err
+
+
+def test_check_tells_what_is_wrong_and_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["relay", "check", "--config", str(folder / "relay.toml")]) == 1
+    told = capsys.readouterr().out
+    assert "main: http://127.0.0.1:1" in told and "route main-grain" in told
+
+
+def test_once_fails_in_one_line_when_nobody_answers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["relay", "once", "--config", str(folder / "relay.toml")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("chainnode: chain-silent: ")
+
+
+def test_status_needs_a_running_relay_that_listens(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "relay.toml"
+    assert main(["relay", "status", "--config", str(path)]) == 1
+    assert "no relay answers at 127.0.0.1:1" in capsys.readouterr().err
+    path.write_text(path.read_text().replace('listen = "127.0.0.1:1"', 'listen = ""'))
+    assert main(["relay", "status", "--config", str(path)]) == 1
+    assert "listens nowhere" in capsys.readouterr().err
+
+
+def test_a_wrong_passphrase_or_file_is_told_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAINNODE_KEYS_PASSPHRASE", "another one")
+    assert main(["relay", "run", "--config", str(folder / "relay.toml")]) == 1
+    assert "bad-passphrase" in capsys.readouterr().err
+    assert main(["relay", "run", "--config", str(folder / "none.toml")]) == 1
+    assert "bad-config" in capsys.readouterr().err
