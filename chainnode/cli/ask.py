@@ -28,6 +28,7 @@ from chainnode.types.bundle import EvidenceFact, StateFact, TransactionFact
 from chainnode.types.codes import BAD_ARGUMENTS
 from chainnode.types.limits import ANCHOR_RECORDS
 from chainnode.types.transaction import Invocation, Value
+from contracts import identityrecords
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import receipt_key
 
@@ -54,8 +55,8 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     anchor.add_argument("--binary", action="store_true", help="write the proofs in their binary form, as FILE.proof.bundle")
     anchor.set_defaults(run=_anchor)
     query = subparsers.add_parser("query", help="ask for something and check its proof", description=_query.__doc__)
-    query.add_argument("what", choices=("receipt", "package", "evidence", "transaction", "state"))
-    query.add_argument("name", help="receipt id, package code, digest or file, transaction id, or STORE/KEY-IN-HEX")
+    query.add_argument("what", choices=("receipt", "package", "identity", "evidence", "transaction", "state"))
+    query.add_argument("name", help="receipt id, package code, did:bid, digest or file, transaction id, or STORE/KEY-IN-HEX")
     query.add_argument("--save", type=Path, metavar="FILE", help="keep the bundle")
     query.add_argument("--binary", action="store_true", help="keep it in its binary form")
     query.add_argument("--via", metavar="URL", help="a node of the main chain, whose genesis --genesis then is: prove it in two hops")
@@ -151,6 +152,8 @@ def _question(what: str, name: str) -> Question:
         return lambda client: client.state("receipts", receipt_key(name))
     if what == "package":
         return lambda client: client.state("goods", unit_key(name))
+    if what == "identity":
+        return lambda client: client.state(identityrecords.NAME, identityrecords.identity_key(name))
     if what == "evidence":
         digest = bytes.fromhex(name) if _HASH.fullmatch(name) else digest_of(Path(name))
         return lambda client: client.evidence(digest)

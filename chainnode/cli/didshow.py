@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainnode.bid import parse_did
+from chainnode.bid import PREFIX, parse_did
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.cli import ask
@@ -24,8 +24,8 @@ from chainnode.node.node import load_genesis
 from chainnode.node.resolver import web_document
 from chainnode.node.webfetch import WebFetcher
 from chainnode.rfc3339 import time_to_text
-from chainnode.types.bundle import StateFact
-from chainnode.types.codes import BAD_BUNDLE, BAD_DID, DEACTIVATED, FEATURE_MISSING, NOT_FOUND, OTHER_QUESTION
+from chainnode.types.bundle import AnchoredFact, Fact, StateFact, Verified
+from chainnode.types.codes import BAD_BUNDLE, BAD_DID, CHAIN_CLOSED, DEACTIVATED, FEATURE_MISSING, NOT_FOUND, OTHER_QUESTION
 from chainnode.types.limits import BUNDLE_BYTES_MAX
 from contracts.didanswers import version_in
 
@@ -120,25 +120,37 @@ def _absence(did: str, identity: Identity | None, wanted: Wanted, as_of: str) ->
 
 
 def _offline(args: argparse.Namespace, did: str, wanted: Wanted) -> _Found:
-    """What a kept bundle proves of the DID, with no network."""
+    """What a kept bundle proves of the DID, with no network; of a DID of another chain, one of two hops."""
     if args.genesis is None:
         raise UsageError("--genesis FILE says which chain the proof must be of")
-    if parse_did(did).acsn is not None:
-        raise Rejected(FEATURE_MISSING, f"who has the say of {did} one bundle alone does not show: ask a node")
     text = _bundle_text(args.offline)
-    bundle = bundle_from_json(text)
-    verified = verify_bundle(bundle, load_genesis(args.genesis), time.time_ns())
-    if not isinstance(verified.fact, StateFact):
-        raise Malformed(OTHER_QUESTION, "the bundle is not about a DID")
-    version = version_in(verified.fact, did, wanted)
-    as_of = f"as of block {verified.fact.state_height}, {time_to_text(verified.time_ns)}"
-    age_s = (time.time_ns() - verified.time_ns) // _NS_PER_SECOND
-    trust = (
-        f"{verified.power_signed} of {verified.power_total} voting power, which signed block {verified.height} of {verified.chain_id},"
-        f" traced to the genesis file; {as_of}, {age_s:,} s ago: later blocks may say otherwise"
-    )
+    verified = verify_bundle(bundle_from_json(text), load_genesis(args.genesis), time.time_ns())
+    fact, time_ns, trust = _said_of(did, verified)
+    version = version_in(fact, did, wanted)
+    as_of = f"as of block {fact.state_height}, {time_to_text(time_ns)}"
+    age_s = (time.time_ns() - time_ns) // _NS_PER_SECOND
+    trust = f"{trust}, traced to the genesis file; {as_of}, {age_s:,} s ago: later blocks may say otherwise"
     one = None if version is None else version.identity
     return _Found(None if one is None else w3c.document(one), trust, one, text, _absence(did, one, wanted, as_of))
+
+
+def _said_of(did: str, verified: Verified) -> tuple[StateFact, int, str]:
+    """What a bundle says of a DID, when, and by whose word. Who has the say of a DID with an AC number, two hops alone show."""
+    ac, time_ns = parse_did(did).acsn, verified.time_ns
+    fact: Fact = verified.fact
+    signed = f"{verified.power_signed} of {verified.power_total} voting power, which signed block {verified.height} of {verified.chain_id}"
+    if isinstance(fact, AnchoredFact):
+        if fact.ac != ac:
+            raise Malformed(OTHER_QUESTION, f"the bundle is of the chain {PREFIX}{fact.ac}")
+        if fact.anchor.warning:
+            raise Rejected(CHAIN_CLOSED, fact.anchor.warning)
+        signed += f", whose ledger holds block {fact.header.height} of {fact.chain_id}"
+        time_ns, fact = fact.header.time_ns, fact.fact
+    elif ac is not None:
+        raise Rejected(FEATURE_MISSING, f"who has the say of {did} a bundle of one hop does not show: query it --via the main chain")
+    if not isinstance(fact, StateFact):
+        raise Malformed(OTHER_QUESTION, "the bundle is not about a DID")
+    return fact, time_ns, signed
 
 
 def _bundle_text(path: Path) -> str:

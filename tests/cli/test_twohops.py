@@ -13,8 +13,10 @@ from chainnode.genesisfile import genesis_to_json
 from chainnode.rfc3339 import time_to_text
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import StateClaim
+from contracts.identityrecords import identity_key
 from contracts.receiptrecords import encode_receipt, receipt_key
 from tests.anchor_world import AC, CITY_ID, MAIN_ID, make_anchor_world
+from tests.api.did_world import ANNA, ELSEWHERE, ELSEWHERE_ENDED, ELSEWHERE_NOBODY, UNKNOWN_CHAIN, document_of, history
 from tests.bundle_world import DOCUMENT
 from tests.cli.records import RECEIPT
 from tests.client.anchor_node import AnchorNode
@@ -105,6 +107,53 @@ def test_a_chain_in_no_good_standing_is_told_loudly(folder, capsys):
     assert "REFUSED (client-frozen)" in capsys.readouterr().out
 
 
+DIDS = {
+    **history(ELSEWHERE, [document_of("anna", version) for version in (1, 2)]),
+    **history(ELSEWHERE_ENDED, [document_of("ended"), None]),
+}
+
+
+def resolve(folder, did, *words):
+    return main(["did", "resolve", did, "--offline", str(folder / "did.json"), "--genesis", str(folder / "main.json"), *words])
+
+
+def keep_identity(folder, did, **changes):
+    """One file that proves what the city says of a DID, from the main chain's genesis."""
+    world = make_anchor_world(city_stores={"identity": DIDS}, **changes)
+    claim = StateClaim(world.city.state_proof("identity", identity_key(did)))
+    (folder / "main.json").write_text(genesis_to_json(world.genesis))
+    (folder / "did.json").write_text(bundle_to_json(world.two_hops(world.city.bundle(claim))))
+    return world
+
+
+def test_a_did_of_another_chain_is_resolved_from_one_file(folder, capsys):
+    keep_identity(folder, ELSEWHERE)
+    assert resolve(folder, ELSEWHERE) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["id"] == ELSEWHERE
+    assert f"which signed block 3 of {MAIN_ID}, whose ledger holds block 3 of {CITY_ID}, traced to the genesis file" in told.err
+    for other in (ELSEWHERE_NOBODY, ANNA, UNKNOWN_CHAIN):
+        assert resolve(folder, other) == 1 and "other-question" in capsys.readouterr().err
+    for did, word in ((ELSEWHERE_ENDED, "deactivated"), (ELSEWHERE_NOBODY, "not-found")):
+        keep_identity(folder, did)
+        assert resolve(folder, did) == 1 and word in capsys.readouterr().err
+    keep_identity(folder, ELSEWHERE, status="suspended", reason="late")
+    assert resolve(folder, ELSEWHERE) == 1 and "chain-closed" in capsys.readouterr().err
+    keep_identity(folder, ELSEWHERE, frozen=1)
+    assert resolve(folder, ELSEWHERE) == 1 and "client-frozen" in capsys.readouterr().err
+
+
+def test_of_such_a_did_one_hop_does_not_say_whose_it_is(folder, capsys):
+    world = keep_identity(folder, ELSEWHERE)
+    claim = StateClaim(world.city.state_proof("identity", identity_key(ELSEWHERE)))
+    (folder / "main.json").write_text(genesis_to_json(world.city.genesis))
+    (folder / "did.json").write_text(bundle_to_json(world.city.bundle(claim)))
+    assert resolve(folder, ELSEWHERE) == 1 and "feature-missing" in capsys.readouterr().err
+    (folder / "main.json").write_text(genesis_to_json(world.genesis))
+    (folder / "did.json").write_text(bundle_to_json(world.two_hops(world.city.evidence())))
+    assert resolve(folder, ELSEWHERE) == 1 and "other-question" in capsys.readouterr().err
+
+
 # Making
 
 
@@ -131,6 +180,7 @@ async def test_a_question_is_answered_and_kept_in_one_bundle(world, folder, chai
         ("state", ITEM, "state"),
         ("state", f"goods/{b'item/07x'.hex()}", "state"),
         ("receipt", RECEIPT.receipt_id, "state"),
+        ("identity", ELSEWHERE, "state"),
         ("evidence", digest_of("4").hex(), "evidence"),
         ("transaction", tx_id, "transaction"),
     ):
