@@ -1,7 +1,8 @@
 """The relay's settings: one file in TOML, its paths below the file's folder. `TEMPLATE` is one with every setting and its meaning."""
 
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -195,6 +196,17 @@ def read_settings(document: Mapping[str, object], folder: Path) -> Settings:
         chains=chains,
         routes=routes,
     )
+
+
+def render_settings(own: Mapping[str, object], chains: Mapping[str, Mapping[str, object]], routes: Sequence[Mapping[str, object]]) -> str:
+    """The text of a settings file with these tables, for programs that write one; `read_settings` reads it."""
+    tables = [("[relay]", own), *((f"[chains.{json.dumps(name)}]", table) for name, table in chains.items())]
+    tables += [("[[routes]]", table) for table in routes]
+    # Texts, numbers, truth values and lists of texts are written alike in TOML and JSON.
+    lines = [
+        f"{name} = {json.dumps(value)}" if name else f"\n{value}" for head, table in tables for name, value in [("", head), *table.items()]
+    ]
+    return "\n".join(["# Settings of chainnode relay; `chainnode relay init` writes them with their meaning.", *lines, ""])
 
 
 def _route(table: Mapping[str, object], chains: set[str], interval_s: int) -> RouteSettings:

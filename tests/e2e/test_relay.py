@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -16,7 +15,7 @@ from chainnode.foreign.packetbytes import commitment_key, receipt_key
 from chainnode.node.config import split_address
 from chainnode.node.homes import load_key, new_key, read_passphrase_file, save_key, write_passphrase
 from chainnode.relay.relay import Relay, make_relay
-from chainnode.relay.settings import read_settings
+from chainnode.relay.settings import read_settings, render_settings
 from chainnode.types.genesis import ChainParams
 from chainnode.types.transaction import Invocation
 from tests.relay.linking import Chain
@@ -92,7 +91,7 @@ async def run_as_a_process(main: Chain, grain: Chain, route: dict[str, object], 
         await chain.client.submit(Invocation("roles", "grant", (did, "member", 0, hashlib.sha256(b"admission").digest())), chain.council)
     own = {"passphrase_file": passphrase.name, "listen": f"127.0.0.1:{split_address(grain.address)[1] + 1}", "anchor_interval_s": 1}
     tables = {chain.name: chain.table(folder / "relay.json") for chain in (main, grain)}
-    (folder / "relay.toml").write_text(toml({"relay": own} | {f"chains.{name}": table for name, table in tables.items()}, route))
+    (folder / "relay.toml").write_text(render_settings(own, tables, [route]))
     command = [sys.executable, "-m", "chainnode.cli.main", "relay"]
     process = await asyncio.create_subprocess_exec(*command, "run", "--config", str(folder / "relay.toml"), stderr=asyncio.subprocess.PIPE)
     assert process.stderr is not None
@@ -111,12 +110,6 @@ async def run_as_a_process(main: Chain, grain: Chain, route: dict[str, object], 
         process.terminate()
         await process.communicate()
     assert process.returncode == 0
-
-
-def toml(tables: dict[str, dict[str, object]], route: dict[str, object]) -> str:
-    """Tables of texts, numbers and lists of texts in TOML, in which JSON's forms of these are the same."""
-    parts = [f"[{name}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) for name, table in tables.items()]
-    return "\n".join([*parts, "[[routes]]", *(f"{key} = {json.dumps(value)}" for key, value in route.items()), ""])
 
 
 async def test_two_chains_that_know_each_other_through_the_main_chain_alone_exchange_packets(

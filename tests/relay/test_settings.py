@@ -10,7 +10,7 @@ from chainnode.errors import Malformed
 from chainnode.genesisfile import genesis_to_json
 from chainnode.relay.families import FAMILIES, make_chain
 from chainnode.relay.relay import make_relay
-from chainnode.relay.settings import TEMPLATE, load_settings, read_settings
+from chainnode.relay.settings import TEMPLATE, load_settings, read_settings, render_settings
 from chainnode.types.codes import BAD_CONFIG
 from tests.chain_maker import key_of, make_genesis
 
@@ -130,6 +130,13 @@ def test_each_mistake_in_the_table_of_a_chain_is_named(table: dict[str, object],
     with pytest.raises(Malformed) as caught:
         make_chain(settings.chains[-1], open_key)
     assert caught.value.code == BAD_CONFIG and said in caught.value.detail and "[chains.odd]" in caught.value.detail
+
+
+def test_a_file_that_a_program_writes_is_read_again() -> None:
+    text = render_settings(GOOD["relay"], {**GOOD["chains"], "a name": GOOD["chains"]["main"]}, GOOD["routes"])
+    document = tomllib.loads(text)
+    assert document == {**GOOD, "chains": {**GOOD["chains"], "a name": GOOD["chains"]["main"]}}
+    assert read_settings(document, Path("x")).chains[-1].name == "a name"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
