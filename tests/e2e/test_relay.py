@@ -5,14 +5,15 @@ import hashlib
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chainnode.bid import did_of
-from chainnode.cli.network import Network, open_network
+from chainnode.cli.network import Member, Network, open_network
 from chainnode.foreign.packetbytes import commitment_key, receipt_key
-from chainnode.node.config import split_address
+from chainnode.node.config import CONFIG_FILE, render_config, split_address
 from chainnode.node.homes import load_key, new_key, read_passphrase_file, save_key, write_passphrase
 from chainnode.relay.relay import Relay, make_relay
 from chainnode.relay.settings import read_settings, render_settings
@@ -136,3 +137,31 @@ async def test_two_chains_that_know_each_other_through_the_main_chain_alone_exch
         assert await grain.ibc(commitment_key(on_grain, number)) is None and await metal.ibc(commitment_key(on_metal, back)) is None
         for relay in relays:
             await relay.close()
+
+
+async def test_a_backbone_node_is_the_gateway_between_its_chain_and_the_main_chain(
+    make_network: Callable[[int], Network], base_port: int, tmp_path: Path
+) -> None:
+    main_network = make_network(1)
+    grain_network, _ = open_network(tmp_path / "grain", chain_id="grain-1", validators=1, port=base_port + 10, params=ChainParams())
+    main, grain = Chain("main", main_network), Chain("grain", grain_network)
+    own_key = grain.home / "keys" / "operator.json"  # the node's passphrase opens it
+    tables = {chain.name: chain.table(own_key) for chain in (main, grain)}
+    route = {"a": "main", "a_client": "07-tendermint-0", "b": "grain", "b_client": "07-tendermint-0"}
+    (grain.home / "relay.toml").write_text(render_settings({"anchor_interval_s": 1, "poll_ms": 100}, tables, [route]))
+    (member,) = grain_network.members
+    config = replace(member.config, gateway_settings="relay.toml")
+    (grain.home / CONFIG_FILE).write_text(render_config(config))
+    async with asyncio.timeout(DEADLINE_S), main.client, grain.client:
+        with main_network, Network([Member(config)]) as with_gateway:
+            main_network.start()
+            with_gateway.start()  # before there is any client: it waits for them
+            await main.client.submit(Invocation("roles", "grant", (grain.council.did, "member", 0, bytes(32))), main.council)
+            on_main, on_grain = await main.follow(grain, 0), await grain.follow(main, 0)
+            await main.register(on_main, on_grain)
+            await grain.register(on_grain, on_main)
+            number = await grain.send_evidence(on_grain, hashlib.sha256(b"a slip").digest())
+            key = receipt_key(on_main, number)
+            async for _ in main.client.events(0, contract="packets", name="recv_packet"):
+                break
+            assert await main.ibc(key) is not None
