@@ -5,17 +5,19 @@ import json
 
 import pytest
 
+from chainnode.bundle import CHAIN_PREFIX
 from chainnode.bundlebytes import decode_bundle, encode_bundle
 from chainnode.bundlejson import bundle_to_json
 from chainnode.cli.main import main
 from chainnode.client.client import Client
+from chainnode.did.chainrecord import encode_chain
 from chainnode.genesisfile import genesis_to_json
 from chainnode.rfc3339 import time_to_text
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import StateClaim
 from contracts.identityrecords import identity_key
 from contracts.receiptrecords import encode_receipt, receipt_key
-from tests.anchor_world import AC, CITY_ID, MAIN_ID, make_anchor_world
+from tests.anchor_world import AC, CITY_ID, MAIN_ID, make_anchor_world, record_of_city
 from tests.api.did_world import ANNA, ELSEWHERE, ELSEWHERE_ENDED, ELSEWHERE_NOBODY, UNKNOWN_CHAIN, document_of, history
 from tests.bundle_world import DOCUMENT
 from tests.cli.records import RECEIPT
@@ -141,6 +143,19 @@ def test_a_did_of_another_chain_is_resolved_from_one_file(folder, capsys):
     assert resolve(folder, ELSEWHERE) == 1 and "chain-closed" in capsys.readouterr().err
     keep_identity(folder, ELSEWHERE, frozen=1)
     assert resolve(folder, ELSEWHERE) == 1 and "client-frozen" in capsys.readouterr().err
+
+
+def test_another_chain_has_no_say_of_the_did(folder, capsys):
+    """It may keep a record of it on its ledger; its number is not the DID's."""
+    city = make_anchor_world(city_stores={"identity": DIDS}).city
+    record = encode_chain(record_of_city(city, ac="byo2"))
+    world = make_anchor_world(city_stores={"identity": DIDS}, chains={CHAIN_PREFIX + b"byo2": record})
+    claim = StateClaim(world.city.state_proof("identity", identity_key(ELSEWHERE)))
+    (folder / "main.json").write_text(genesis_to_json(world.genesis))
+    (folder / "did.json").write_text(bundle_to_json(world.two_hops(world.city.bundle(claim), "byo2")))
+    assert resolve(folder, ELSEWHERE) == 1
+    told = capsys.readouterr().err
+    assert "other-question" in told and "did:bid:byo2" in told
 
 
 def test_of_such_a_did_one_hop_does_not_say_whose_it_is(folder, capsys):
