@@ -59,11 +59,14 @@ class ClientView:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two chains, and its client of the other. `hub` is the hub's client of the other chain, for an anchored client."""
+    """One of the two chains, and its client of the other. `hub` is the hub's client of the other chain, for an anchored client.
+
+    `client` None: it is followed, and follows nobody.
+    """
 
     name: str
     tip: Tip
-    client: ClientView
+    client: ClientView | None
     hub: ClientView | None = None
 
 

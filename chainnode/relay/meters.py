@@ -71,7 +71,7 @@ def _clients(relay: Relay) -> Iterator[Metric]:
     now_ns = time.time_ns()
     for route in relay.routes:
         for end in route.ends:
-            if end.side is None:
+            if end.side is None or end.side.client is None:
                 continue
             view, place = end.side.client, [route.name, end.chain.name, end.client_id]
             latest.add_metric(place, view.latest)

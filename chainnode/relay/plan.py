@@ -59,6 +59,8 @@ def make_plan(facts: RouteFacts, rules: PlanRules, now_ns: int) -> Plan:
 def _alarms(side: Side, now_ns: int) -> Iterable[Alarm]:
     """INV-78: nobody learns of an expired client from the client alone."""
     client = side.client
+    if client is None:
+        return
     left_ns = client.left_ns(now_ns)
     if client.is_frozen:
         yield Alarm(side.name, client.client_id, FROZEN, left_ns)
@@ -87,7 +89,7 @@ def _needs(side: Side, other: Side, *, incoming: tuple[Waiting, ...], outgoing: 
 def _steps(side: Side, other: Side, needs: list[_Need], rules: PlanRules, now_ns: int) -> list[Step]:
     """What to do on a chain with its client of the other."""
     client = side.client
-    if not client.is_usable(now_ns):
+    if client is None or not client.is_usable(now_ns):
         return []
     if side.hub is not None and side.hub.is_frozen:
         return [Freeze(side.name)]
@@ -113,6 +115,7 @@ def _steps(side: Side, other: Side, needs: list[_Need], rules: PlanRules, now_ns
 
 def _reachable(side: Side, other: Side) -> _Point | None:
     """The header of the other chain to which the client can be brought by one transaction; None when it is there or can go nowhere."""
+    assert side.client is not None
     if side.client.hub is None:
         point = _Point(other.tip.height, other.tip.time_ns)
     elif side.hub is None:
@@ -130,8 +133,9 @@ def _deliver(side: Side, point: _Point, needs: list[_Need], rules: PlanRules, *,
 
 def _update(side: Side, other: Side, reason: str, now_ns: int) -> list[Step]:
     """An update of a chain's own client of the other, if there is something newer."""
-    is_newer = _reachable(side, other) is not None
-    return [Update(side.name, reason)] if is_newer and side.client.is_usable(now_ns) else []
+    if side.client is None or not side.client.is_usable(now_ns):
+        return []
+    return [Update(side.name, reason)] if _reachable(side, other) is not None else []
 
 
 def _update_at_hub(side: Side, other: Side, now_ns: int) -> list[Step]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.relay.adapter import ChainAdapter
-from chainnode.relay.facts import NS_PER_S
+from chainnode.relay.facts import NS_PER_S, ClientView
 from chainnode.relay.families import OpenKey, make_chain
 from chainnode.relay.progress import Progress, load_progress
 from chainnode.relay.route import End, Route
@@ -128,11 +128,15 @@ class Relay:
 
     async def _check_route(self, settings: RouteSettings, route: Route) -> list[str]:
         try:
-            views = [await end.chain.client(end.client_id) for end in route.ends]
+            views = [await end.chain.client(end.client_id) if end.client_id else None for end in route.ends]
+            if views[1] is None:
+                await route.b.chain.tip()
         except ChainError as error:
             return [f"route {route.name}: {error.detail}"]
         found: list[str] = []
         for end, other, view in ((route.a, route.b, views[0]), (route.b, route.a, views[1])):
+            if view is None:
+                continue
             if settings.packets:
                 found += await end.chain.check_client(end.client_id, other.client_id)
             where = f"route {route.name}: {view.client_id} on {end.chain.name}"
@@ -169,7 +173,7 @@ def route_status(route: Route, now_ns: int) -> dict[str, object]:
     tables = ((route.a, route.a_to_b), (route.b, route.b_to_a))
     return {
         "name": route.name,
-        "clients": [_client_status(end, now_ns) for end in route.ends if end.side is not None],
+        "clients": [_client_status(end, end.side.client, now_ns) for end in route.ends if end.side is not None and end.side.client is not None],
         "packets": [
             {
                 "from": end.chain.name,
@@ -187,10 +191,7 @@ def route_status(route: Route, now_ns: int) -> dict[str, object]:
     }
 
 
-def _client_status(end: End, now_ns: int) -> dict[str, object]:
-    side = end.side
-    assert side is not None
-    view = side.client
+def _client_status(end: End, view: ClientView, now_ns: int) -> dict[str, object]:
     left_ns = view.left_ns(now_ns)
     return {
         "chain": end.chain.name,

@@ -126,9 +126,9 @@ class Route:
 
     async def _side(self, end: End) -> Side:
         tip = await end.chain.tip()
-        client = await end.chain.client(end.client_id)
+        client = await end.chain.client(end.client_id) if end.client_id else None
         hub = None
-        if client.hub is not None and self.hub is not None:
+        if client is not None and client.hub is not None and self.hub is not None:
             hub = await self.hub.client(client.hub.subject)
         end.side = Side(end.chain.name, tip, client, hub)
         return end.side
@@ -185,7 +185,7 @@ class Route:
                 case Deliver():
                     await self._deliver(step, here, there)
                 case Freeze():
-                    assert self.hub is not None and here.side is not None
+                    assert self.hub is not None and here.side is not None and here.side.client is not None
                     await self._send(here.chain, await delivery.freeze(here.side.client, self.hub, here.chain))
                 case _ as unreachable:
                     assert_never(unreachable)
@@ -194,7 +194,7 @@ class Route:
             raise
 
     async def _update(self, step: Update, here: End, there: End) -> None:
-        assert here.side is not None and there.side is not None
+        assert here.side is not None and there.side is not None and here.side.client is not None
         if step.is_at_hub:
             assert self.hub is not None and here.side.hub is not None
             hub_client = here.side.hub
@@ -207,7 +207,7 @@ class Route:
         log.info("client_updated", extra={"route": self.name, "chain": step.on, "reason": step.reason, "at_hub": step.is_at_hub})
 
     async def _deliver(self, step: Deliver, here: End, there: End) -> None:
-        assert here.side is not None
+        assert here.side is not None and here.side.client is not None
         client = here.side.client
         messages = await delivery.updates(client, there.chain, self.hub, here.chain, step.height) if step.has_update else []
         root = None if step.has_update else client.root
@@ -280,7 +280,7 @@ class Route:
 
     async def _report(self, fork: TwoHeaders, here: End, there: End) -> None:
         """INV-79: freeze the client of a chain that has two headers of one height."""
-        assert here.side is not None
+        assert here.side is not None and here.side.client is not None
         log.error("two_headers", extra={"route": self.name, "chain": there.chain.name, "reason": fork.detail})
         client = here.side.client
         if client.hub is not None:

@@ -78,6 +78,12 @@ packets = true
 # b_client = "20-anchored-1"
 # hub = "main"
 # packets = true
+
+# A chain that is followed and follows nobody: headers go one way.
+# [[routes]]
+# a = "main"
+# a_client = "07-tendermint-2"
+# b = "hub"
 """
 
 
@@ -130,7 +136,7 @@ class ChainTable:
 
 @dataclass(frozen=True, slots=True)
 class RouteSettings:
-    """One route. `hub` None: the two chains follow each other directly."""
+    """One route. `hub` None: the two chains follow each other directly. `b_client` empty: b is followed, and follows nobody."""
 
     name: str
     a: str
@@ -218,8 +224,11 @@ def _route(table: Mapping[str, object], chains: set[str], interval_s: int) -> Ro
     if not a or not b or a == b or hub in (a, b):
         raise _bad("a route has two chains, a and b, and its hub is neither")
     a_client, b_client = _get(table, "a_client", str, ""), _get(table, "b_client", str, "")
-    if not a_client or not b_client:
-        raise _bad(f"the route from {a} to {b} lacks a_client or b_client")
+    if not a_client:
+        raise _bad(f"the route from {a} to {b} lacks a_client")
+    packets = _get(table, "packets", bool, bool(b_client))
+    if not b_client and (packets or hub):
+        raise _bad(f"packets from {a} to {b}, or a hub between them, need b_client")
     return RouteSettings(
         name=_get(table, "name", str, f"{a}-{b}"),
         a=a,
@@ -227,7 +236,7 @@ def _route(table: Mapping[str, object], chains: set[str], interval_s: int) -> Ro
         b=b,
         b_client=b_client,
         hub=hub or None,
-        packets=_get(table, "packets", bool, True),
+        packets=packets,
         anchor_interval_s=_between(table, "anchor_interval_s", interval_s, 1, 86_400),
     )
 

@@ -212,3 +212,12 @@ def test_every_proof_of_a_plan_hangs_on_a_header_that_is_there_and_is_late_enoug
         assert all(known[number].sent_height < step.height and known[number].timeout_ns > NOW for number in step.receive)
         assert all(own[number].answered_height < step.height for number in step.acknowledge)
         assert all(own[number].timeout_ns <= time_ns and not own[number].is_received for number in step.time_out)
+
+
+def test_a_chain_that_follows_nobody_is_followed_and_told_nothing() -> None:
+    silent = Side("b", Tip(100, NOW - S), None)
+    old = side("a", of_other=client(age_s=60))
+    assert make_plan(RouteFacts(old, silent, (), ()), RULES, NOW).steps == (Update("a", "schedule"),)
+    assert make_plan(RouteFacts(side("a"), silent, (), ()), RULES, NOW) == make_plan(RouteFacts(side("a"), side("b"), (), ()), RULES, NOW)
+    expiring = side("a", of_other=client(age_s=8_000))
+    assert [alarm.on for alarm in make_plan(RouteFacts(expiring, silent, (), ()), RULES, NOW).alarms] == ["a"]

@@ -53,7 +53,11 @@ def test_the_comments_of_the_template_are_settings_too() -> None:
         plain.replace("[chains.hub]", '[chains.metal]\nfamily = "chainnode"\nendpoints = ["http://m:1"]\n[chains.hub]')
     )
     settings = read_settings(document, Path("x"))
-    assert [one.hub for one in settings.routes] == [None, "main"]
+    assert [(one.hub, one.b_client, one.packets) for one in settings.routes] == [
+        (None, "07-tendermint-0", True),
+        ("main", "20-anchored-1", True),
+        (None, "", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,7 @@ def test_the_comments_of_the_template_are_settings_too() -> None:
         (changed("routes", hub="main"), "hub"),
         (changed("routes", a_client=None), "a_client"),
         (changed("routes", packets="yes"), "packets"),
+        (changed("routes", b_client=None, packets=True), "b_client"),
         (changed("routes", client="x"), "'client'"),
         ({**GOOD, "routes": [GOOD["routes"][0]] * 2}, "one name"),
         ({**GOOD, "chains": {"main": GOOD["chains"]["main"]}}, "tables"),
