@@ -36,7 +36,7 @@ from contracts import (
 )
 from contracts.receiptrecords import STORE as RECEIPTS
 
-IBC = "ibc"  # packets to other chains will live here; provable from the first block on
+IBC = "ibc"  # what other chains are proved: clients and packets
 _FIRST_KEY = b"\x00"
 
 METHODS: dict[str, dict[str, Method]] = {
