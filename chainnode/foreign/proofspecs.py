@@ -1,6 +1,7 @@
 """Protobuf bytes of ICS-23 proof specs, which light clients of IBC carry in their state. Source: cosmos/ics23 proofs.proto."""
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from chainnode.errors import Malformed
@@ -12,6 +13,7 @@ _SPEC_BYTES_MAX = 512
 _PREFIX_BYTES_MAX = 64
 _CHILDREN_MAX = 64
 _INT32_MAX = 2**31 - 1
+_SPECS_CACHED = 64  # nearly all clients have the same two
 _Name = TypeVar("_Name", bound=IntEnum)
 
 
@@ -31,6 +33,7 @@ def encode_proof_spec(spec: ProofSpec) -> bytes:
     return message(1, leaf_bytes) + message(2, inner_bytes) + depths
 
 
+@lru_cache(maxsize=_SPECS_CACHED)
 def decode_proof_spec(raw: bytes) -> ProofSpec:
     """The spec in its one form. Malformed(MALFORMED)."""
     fields = _read(raw, (1, 2, 3, 4, 5))

@@ -5,6 +5,7 @@ CometBFT proto/tendermint/types/{types,validator}.proto; cosmos/ics23 proofs.pro
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chainnode.cometbytes import block_id_bytes, commit_sig_bytes, public_key_bytes, timestamp_bytes
 from chainnode.crypto.keys import ADDRESS_BYTES, POWER_TOTAL_MAX, validator, validator_set
@@ -49,6 +50,7 @@ _ROOT_BYTES_MAX = 64
 _SIGNATURE_BYTES_MAX = 64
 _UPGRADE_PATH_MAX, _UPGRADE_KEY_BYTES_MAX = 4, 64
 _CLIENT_ID_LENGTH_MAX = 64
+_STATES_CACHED = 256  # an update reads a client's state four times
 _ZERO = RevisionHeight(0, 0)
 
 
@@ -205,6 +207,7 @@ def _duration_bytes(duration_ns: int) -> bytes:
 # Reading: Malformed(MALFORMED) and Malformed(BAD_KEY) of whatever is not in these forms
 
 
+@lru_cache(maxsize=_STATES_CACHED)
 def decode_client_state(raw: bytes) -> ClientState:
     """The client state in an Any."""
     content = unpack(raw, CLIENT_STATE, bytes_max=CLIENT_STATE_BYTES_MAX)

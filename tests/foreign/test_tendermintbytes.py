@@ -292,3 +292,13 @@ def test_specs_that_name_nothing_known():
     malformed(decode_proof_spec, message(1, b"") + message(2, number(6, 77)))
     malformed(decode_proof_spec, message(1, b""))
     malformed(decode_proof_spec, bytes(513))
+
+
+def test_a_state_that_was_read_before_is_read_as_if_anew_and_a_bad_one_is_refused_again():
+    raw = encode_client_state(CLIENT)
+    assert decode_client_state(raw) is decode_client_state(raw)  # an update reads it four times
+    assert decode_client_state(raw) == decode_client_state.__wrapped__(raw) == CLIENT
+    for _ in range(2):
+        with pytest.raises(Malformed):
+            decode_client_state(raw[:-1])
+    assert hash(CLIENT) == hash(decode_client_state(raw))  # all of it is immutable, so nobody changes what others read
