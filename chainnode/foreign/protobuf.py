@@ -119,8 +119,8 @@ def read(raw: bytes, single: tuple[int, ...], repeated: tuple[int, ...] = (), *,
     contents: dict[int, list[int | bytes]] = {}
     offset = last = 0
     while offset < len(raw):
-        tag, offset = _read_uvarint(raw, offset)
-        value, offset = _read_uvarint(raw, offset)
+        tag, offset = read_uvarint(raw, offset)
+        value, offset = read_uvarint(raw, offset)
         field, wire_type = tag >> 3, tag & 7
         if field < last or (field == last and field not in repeated) or (field not in single and field not in repeated):
             raise Malformed(MALFORMED, f"the message has a field {field} that is unknown, doubled, or out of order")
@@ -140,11 +140,19 @@ def read_numbers(packed: bytes, *, count_max: int) -> tuple[int, ...]:
     found: list[int] = []
     offset = 0
     while offset < len(packed):
-        value, offset = _read_uvarint(packed, offset)
+        value, offset = read_uvarint(packed, offset)
         found.append(value)
         if len(found) > count_max:
             raise Malformed(MALFORMED, f"a list of the message has more than {count_max} numbers")
     return tuple(found)
+
+
+def read_bytes(raw: bytes, offset: int) -> tuple[bytes, int]:
+    """Bytes behind their length at this place, and the place behind them. Malformed(MALFORMED)."""
+    length, offset = read_uvarint(raw, offset)
+    if length > len(raw) - offset:
+        raise Malformed(MALFORMED, "bytes in the message are cut off")
+    return raw[offset : offset + length], offset + length
 
 
 def pack_any(type_url: str, value: bytes) -> bytes:
@@ -166,7 +174,8 @@ def unpack(raw: bytes, type_url: str, *, bytes_max: int) -> bytes:
     return value
 
 
-def _read_uvarint(raw: bytes, offset: int) -> tuple[int, int]:
+def read_uvarint(raw: bytes, offset: int) -> tuple[int, int]:
+    """A number of up to 64 bits at this place, and the place behind it. Malformed(MALFORMED)."""
     value = 0
     for shift in range(0, 70, 7):
         if offset == len(raw):

@@ -243,6 +243,7 @@ NOT_ENOUGH_SEALS = Code(1352, "not-enough-seals", "Fewer than two thirds of the 
 BAD_ATTESTATION = Code(1353, "bad-attestation", "A statement of attestors is not valid, or not of what was asked.")
 NOT_ENOUGH_ATTESTORS = Code(1354, "not-enough-attestors", "Fewer attestors than the client asks for signed the statement.")
 BAD_ABI = Code(1355, "bad-abi", "What a contract of an EVM chain answers is not what was expected.")
+EVM_REVERTED = Code(1356, "evm-reverted", "A contract of an EVM chain refused the relay's call.")
 
 # 1110-1149: light clients of other chains
 CLIENT_UNKNOWN = Code(1110, "client-unknown", "There is no light client with this id.")
@@ -279,5 +280,25 @@ TRUST_ROOT_WRONG = Code(
 )
 PROGRESS_DAMAGED = Code(1305, "progress-damaged", "The relay's file of progress is damaged; without it the relay looks back further once.")
 OUTCOME_UNKNOWN = Code(1306, "outcome-unknown", "What a chain answers does not say whether it applied the relay's transaction.")
+
+# 1400-1449: Fabric
+BAD_FABRIC_BLOCK = Code(1400, "bad-fabric-block", "The bytes of a Fabric block or transaction, or of a part of one, break a rule.")
+FABRIC_CHAIN_BROKEN = Code(
+    1401, "fabric-chain-broken", "A Fabric block does not follow the one before it, or does not hold what its header says."
+)
+FABRIC_NOT_SIGNED = Code(
+    1402, "fabric-not-signed", "The orderers who signed a Fabric block are not those, or not as many, as its channel asks for."
+)
+BAD_FABRIC_IDENTITY = Code(
+    1403, "bad-fabric-identity", "A certificate is not one that its Fabric organisation vouches for, or the signature is not its own."
+)
+BAD_FABRIC_CONFIG = Code(
+    1404, "bad-fabric-config", "The configuration of a Fabric channel is not valid, or does not follow the one before it."
+)
+FABRIC_NOT_ENDORSED = Code(1405, "fabric-not-endorsed", "The endorsers of a Fabric transaction do not satisfy the policy of its chaincode.")
+FABRIC_POLICY_UNKNOWN = Code(
+    1406, "fabric-policy-unknown", "Neither the caller nor the channel says who must endorse this Fabric chaincode."
+)
+FABRIC_REPEATED = Code(1407, "fabric-repeated", "A Fabric transaction with this id stands in an earlier place.")
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

@@ -237,6 +237,21 @@ INGRESS_LOOP_BYTES_MAX = 8 * 1024  # a transaction up to this length is checked 
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
 PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
 
+# Blocks of Fabric: what this program reads of them
+FABRIC_FILE_BYTES_MAX = 256 * 1024 * 1024  # of a file of a peer's ledger; Fabric begins another at 64 MiB
+FABRIC_BLOCK_BYTES_MAX = 32 * 1024 * 1024
+FABRIC_BLOCKS_MAX = 100_000  # verified in one call
+FABRIC_TXS_MAX = 10_000  # of one block
+FABRIC_ITEMS_MAX = 100_000  # namespaces, reads, writes, … of one transaction, each
+FABRIC_SIGNATURES_MAX = 128  # on one block, and on one transaction
+FABRIC_TEXT_BYTES_MAX = 64 * 1024  # of a header, an identity, a key, a signature
+FABRIC_CONFIG_ITEMS_MAX = 1024  # entries of one group of a channel's configuration
+FABRIC_CONFIG_DEPTH_MAX = 8  # levels of groups
+FABRIC_CERTIFICATES_MAX = 128  # of one kind and organisation
+FABRIC_CHAIN_MAX = 8  # certificates from an identity to its root
+FABRIC_RULES_MAX = 256  # parts of one signature policy
+FABRIC_RULES_DEPTH_MAX = 8
+
 # HTTP interface
 OPEN_FILES = 65_536  # files and sockets that a node asks the machine for
 OPEN_FILES_MIN = 8_192  # with fewer a flood of connections could leave none for the disk; the log then says so
