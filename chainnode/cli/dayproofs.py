@@ -10,8 +10,9 @@ from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.cli import statewords
 from chainnode.cli.telling import Teller
+from chainnode.cli.verify import own_fact
 from chainnode.errors import ChainError
-from chainnode.types.bundle import EvidenceFact, Fact, StateFact, TransactionFact, Verified
+from chainnode.types.bundle import AnchoredFact, EvidenceFact, Fact, StateFact, TransactionFact
 from chainnode.types.codes import Code
 from chainnode.types.genesis import Genesis
 from contracts.receiptrecords import Receipt, decode_receipt
@@ -19,12 +20,21 @@ from contracts.receiptrecords import Receipt, decode_receipt
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One proof that is wanted: its file's name, the path to ask for it, what it must show, and the test of that."""
+    """One proof of the day: its file's name, what it must show, and the test of that.
+
+    `ac` is the number of the backbone chain on which it must be so; None: the main chain.
+    """
 
     name: str
-    path: str
     claim: str
     shows: Callable[[Fact], bool]
+    ac: str | None = None
+
+    def holds(self, fact: Fact) -> bool:
+        """Whether a fact is on that chain and shows what it must."""
+        if self.ac is None:
+            return self.shows(fact)
+        return isinstance(fact, AnchoredFact) and fact.ac == self.ac and self.shows(fact.fact)
 
 
 def state(thing: str, test: Callable[[bytes | None], bool]) -> Callable[[Fact], bool]:
@@ -60,20 +70,22 @@ def verify_files(folder: Path, proofs: list[Proof], genesis: Genesis, teller: Te
             bad += 1
             teller.bad(f"{file.name}: {error}")
             continue
-        if not proof.shows(verified.fact):
+        if not proof.holds(verified.fact):
             bad += 1
             teller.bad(f"{file.name} does not show that {proof.claim}")
             continue
         names = ", ".join(sorted(signer.name or "?" for signer in verified.signers if signer.has_signed))
-        teller.good(f"{file.name}: {proof.claim} (header {verified.height}, signed by {names})")
-        for line in details(verified):
+        fact, header = verified.fact, f"header {verified.height}"
+        if isinstance(fact, AnchoredFact):
+            header = f"header {fact.header.height} of {fact.ac} under {header} of the main chain"
+        teller.good(f"{file.name}: {proof.claim} ({header}, signed by {names})")
+        for line in details(own_fact(fact)):
             teller.more(line)
     return bad
 
 
-def details(verified: Verified) -> tuple[str, ...]:
+def details(fact: Fact) -> tuple[str, ...]:
     """The fact in a few lines. `chainnode verify` tells all of it, hashes included."""
-    fact = verified.fact
     match fact:
         case StateFact(value=None):
             return (f"Under its key, store {fact.store} holds nothing after block {fact.state_height}.",)

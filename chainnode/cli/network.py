@@ -74,9 +74,22 @@ class Network:
                 _check_free(address)
         for member in self.members:
             self.start_one(member)
+        self._wait_until_ready(self.members)
+
+    def restart(self, members: list[Member]) -> None:
+        """Stop some of the nodes, and start them with the settings that they have now. Raises as `start`."""
+        bad = Network([one for one in members if one.process is not None]).stop()
+        if bad:
+            raise Unavailable(NOT_READY, "; ".join(bad))
+        for member in members:
+            member.config = load_config(member.config.home, {})
+            self.start_one(member)
+        self._wait_until_ready(members)
+
+    def _wait_until_ready(self, members: list[Member]) -> None:
         wait_s = START_S + START_EACH_S * len(self.members)
         deadline = time.monotonic() + wait_s
-        for member in self.members:
+        for member in members:
             while not _is_ready(member.url):
                 self.check()
                 if time.monotonic() > deadline:
@@ -150,8 +163,10 @@ class Network:
         return bad
 
 
-def open_network(folder: Path, *, chain_id: str, validators: int | None, port: int | None, params: ChainParams) -> tuple[Network, bool]:
-    """The network in `folder`, made when there is none; and whether it was made now.
+def open_network(
+    folder: Path, *, chain_id: str, validators: int | None, port: int | None, params: ChainParams, prefix: str = ""
+) -> tuple[Network, bool]:
+    """The network in `folder`, made when there is none; and whether it was made now. The names of its nodes begin with `prefix`.
 
     None: as it is, else VALIDATORS of them, from PORT on.
     """
@@ -161,6 +176,21 @@ def open_network(folder: Path, *, chain_id: str, validators: int | None, port: i
         _check_same(folder, network, validators, port)
         return network, False
     validators, port = VALIDATORS if validators is None else validators, PORT if port is None else port
+    check_ports(port, validators)
+    now_ns = time.time_ns()
+    try:
+        homes = write_network(folder, chain_id=chain_id, validators=validators, port=port, time_ns=now_ns, params=params, prefix=prefix)
+    except BaseException:
+        # Nothing has run with these keys; half a network would be in the way of the next attempt.
+        for home in folder.glob("super-*"):
+            shutil.rmtree(home, ignore_errors=True)
+        (folder / GENESIS_FILE).unlink(missing_ok=True)
+        raise
+    return Network([Member(load_config(home, {})) for home in homes]), True
+
+
+def check_ports(port: int, validators: int) -> None:
+    """Whether so many nodes can have their ports from `port` on. Malformed(BAD_CONFIG), Unavailable(PORT_IN_USE)."""
     if validators < 1:
         raise Malformed(BAD_CONFIG, "a network has at least one validator")
     last_port = port + PORTS_PER_NODE * (validators - 1) + API_PORT
@@ -169,15 +199,6 @@ def open_network(folder: Path, *, chain_id: str, validators: int | None, port: i
     for number in range(validators):
         for offset in (PEER_PORT, API_PORT):
             _check_free(f"127.0.0.1:{port + PORTS_PER_NODE * number + offset}", "choose other ports with --port, or stop what uses it")
-    try:
-        homes = write_network(folder, chain_id=chain_id, validators=validators, port=port, time_ns=time.time_ns(), params=params)
-    except BaseException:
-        # Nothing has run with these keys; half a network would be in the way of the next attempt.
-        for home in folder.glob("super-*"):
-            shutil.rmtree(home, ignore_errors=True)
-        (folder / GENESIS_FILE).unlink(missing_ok=True)
-        raise
-    return Network([Member(load_config(home, {})) for home in homes]), True
 
 
 def _homes(folder: Path) -> list[Path]:

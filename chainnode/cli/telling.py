@@ -14,6 +14,10 @@ class Teller:
         self._names = dict(names)
         self._width = min(shutil.get_terminal_size().columns, _WIDTH_MAX)
 
+    def call(self, did: str, name: str) -> None:
+        """Show a name in place of a DID from now on."""
+        self._names[did] = name
+
     def chapter(self, title: str) -> None:
         """A new part of the story."""
         self._print(title, "\n", "   ")

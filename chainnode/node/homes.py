@@ -105,19 +105,27 @@ def read_passphrase_file(path: Path) -> str:
     return lines[0]
 
 
-def write_network(folder: Path, *, chain_id: str, validators: int, port: int, time_ns: int, params: ChainParams) -> list[Path]:
-    """Homes of a network of validators on this machine, all keys sealed with the passphrase in `folder`; the homes in order."""
+def write_network(
+    folder: Path, *, chain_id: str, validators: int, port: int, time_ns: int, params: ChainParams, prefix: str = ""
+) -> list[Path]:
+    """Homes of a network of validators on this machine, all keys sealed with the passphrase in `folder`; the homes in order.
+
+    The nodes are called `prefix` and the name of their home. They resolve DIDs of other chains on this machine too.
+    """
     passphrase_path = write_passphrase(folder)
     passphrase = read_passphrase_file(passphrase_path)
-    members = [(f"super-{i + 1}", NodeKeys(new_key(), new_key(), new_key()), _address(port, i, PEER_PORT)) for i in range(validators)]
+    members = [
+        (f"{prefix}super-{i + 1}", NodeKeys(new_key(), new_key(), new_key()), _address(port, i, PEER_PORT)) for i in range(validators)
+    ]
     genesis = make_genesis(chain_id, time_ns, members, params)
     homes: list[Path] = []
     for number, (name, node_keys, address) in enumerate(members):
         config = Config(
-            home=folder / name,
+            home=folder / f"super-{number + 1}",
             node_name=name,
             peers_listen=address,
             api_listen=_address(port, number, API_PORT),
+            resolver_unsafe_endpoints=True,
             keys_passphrase_file=str(passphrase_path.resolve()),
         )
         write_home(config, genesis, node_keys, passphrase)

@@ -8,17 +8,19 @@ from chainnode import codec
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_to_json
 from chainnode.cli import dayproofs
+from chainnode.cli.day import Day, DayWentWrong
 from chainnode.cli.dayproofs import Proof, outcome, verify_files
 from chainnode.cli.desk import Done
-from chainnode.cli.story import Day, DayWentWrong
+from chainnode.cli.ledgers import Ledger
 from chainnode.cli.telling import Teller
 from chainnode.client.signing import Signer
 from chainnode.errors import Rejected, Unavailable
 from chainnode.transactions import decode_transaction
-from chainnode.types.bundle import StateClaim
+from chainnode.types.bundle import StateClaim, StateFact
 from chainnode.types.codes import NOT_READY, OK, PLEDGED, UNIT_COVERED
 from chainnode.types.transaction import Invocation
 from contracts.receiptrecords import encode_receipt, receipt_key
+from tests.anchor_world import AC, make_anchor_world
 from tests.bundle_world import make_world
 from tests.chain_maker import key_of
 from tests.cli.records import RECEIPT, TRADER
@@ -34,9 +36,9 @@ def judge(world, tmp_path, monkeypatch, capsys):
     """Writes a bundle, judges it by a test of its fact, and gives how many proofs are bad and what was printed."""
     monkeypatch.setattr(dayproofs, "time", SimpleNamespace(time_ns=lambda: world.now_ns))
 
-    def run(bundle, shows, spoil=lambda text: text):
+    def run(bundle, shows, spoil=lambda text: text, ac=None, genesis=world.genesis):
         (tmp_path / "one.json").write_text(spoil(bundle_to_json(bundle)))
-        bad = verify_files(tmp_path, [Proof("one", "", "the claim", shows)], world.genesis, Teller({TRADER: "trader-1"}))
+        bad = verify_files(tmp_path, [Proof("one", "the claim", shows, ac)], genesis, Teller({TRADER: "trader-1"}))
         return bad, " ".join(capsys.readouterr().out.split())
 
     return run
@@ -89,6 +91,21 @@ def test_a_refusal_is_told_with_its_reason() -> None:
     assert outcome(SimpleNamespace(result_code=None, result_data=None)) == "its result is not in the bundle"
 
 
+def test_a_fact_of_another_chain_counts_on_that_chain_alone(judge, monkeypatch) -> None:
+    two = make_anchor_world()
+    monkeypatch.setattr(dayproofs, "time", SimpleNamespace(time_ns=lambda: two.main.now_ns))
+    here, there = two.main.presence(), two.two_hops(two.city.presence())
+
+    def is_state(fact) -> bool:
+        return isinstance(fact, StateFact) and fact.value is not None
+
+    for bundle, ac, bad in ((there, AC, 0), (there, "by99", 1), (there, None, 1), (here, None, 0), (here, AC, 1)):
+        assert judge(bundle, is_state, ac=ac, genesis=two.main.genesis)[0] == bad
+    assert judge(there, lambda fact: False, ac=AC, genesis=two.main.genesis)[0] == 1
+    told = judge(there, is_state, ac=AC, genesis=two.main.genesis)[1]
+    assert f"header 3 of {AC} under header " in told and "of the main chain" in told
+
+
 # Steps
 
 
@@ -105,9 +122,11 @@ class FakeDesk:
 
 
 def day(world, *answers) -> Day:
+    ledger = object.__new__(Ledger)
+    ledger.desks, ledger.genesis, ledger.ac, ledger.height, ledger._teller = [*map(FakeDesk, answers)], world.genesis, None, 0, Teller({})
     one = object.__new__(Day)
-    one.desks, one.genesis, one.teller = [FakeDesk(answer) for answer in answers], world.genesis, Teller({})
-    one.steps = one.refusals = 0
+    one.main = one.home = one.bank_chain = ledger
+    one.teller, one.steps, one.refusals = Teller({}), 0, 0
     return one
 
 
