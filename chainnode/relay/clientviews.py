@@ -6,7 +6,7 @@ A kind that is not in the table can be kept by a chain all the same; the relay c
 from collections.abc import Callable
 
 from chainnode.errors import Malformed, Rejected
-from chainnode.foreign import anchored, tendermint
+from chainnode.foreign import anchored, attestations, qbftclient, tendermint
 from chainnode.foreign.anchored import AnchoredHeader
 from chainnode.foreign.heights import RevisionHeight
 from chainnode.foreign.tendermintbytes import (
@@ -19,7 +19,7 @@ from chainnode.foreign.tendermintbytes import (
 )
 from chainnode.light import TrustRules
 from chainnode.relay.adapter import Proved
-from chainnode.relay.facts import ClientView, Hub
+from chainnode.relay.facts import NS_PER_S, ClientView, Hub
 from chainnode.relay.trust import Hop
 from chainnode.types.codes import CLIENT_UNKNOWN, KIND_UNKNOWN
 
@@ -142,7 +142,59 @@ def _anchored_view(client_id: str, state: bytes, consensus: bytes | None) -> Cli
     )
 
 
+def _qbft_latest(state: bytes) -> RevisionHeight:
+    return RevisionHeight(0, qbftclient.decode_client_state(state).latest_height)
+
+
+def _qbft_view(client_id: str, state: bytes, consensus: bytes | None) -> ClientView:
+    client = qbftclient.decode_client_state(state)
+    if consensus is None:
+        raise Malformed(CLIENT_UNKNOWN, f"the client {client_id} lacks the state of its own latest height")
+    known = qbftclient.decode_consensus_state(consensus, client.latest_height)
+    return ClientView(
+        client_id=client_id,
+        kind=qbftclient.NAME,
+        trust=qbftclient.TRUST,
+        chain_id=qbftclient.chain_name(client),
+        latest=client.latest_height,
+        latest_time_ns=known.time_s * NS_PER_S,
+        root=known.state_root,
+        next_validators_hash=b"",
+        trusting_ns=client.trusting_period_ns,
+        is_frozen=client.is_frozen,
+        state=state,
+        consensus=consensus,
+    )
+
+
+def _attested_latest(state: bytes) -> RevisionHeight:
+    return RevisionHeight(0, attestations.decode_client_state(state).latest_height)
+
+
+def _attested_view(client_id: str, state: bytes, consensus: bytes | None) -> ClientView:
+    """It can be looked at; who brings the word of attestors is another program."""
+    client = attestations.decode_client_state(state)
+    if consensus is None:
+        raise Malformed(CLIENT_UNKNOWN, f"the client {client_id} lacks the state of its own latest height")
+    return ClientView(
+        client_id=client_id,
+        kind=attestations.NAME,
+        trust=attestations.TRUST,
+        chain_id="",
+        latest=client.latest_height,
+        latest_time_ns=attestations.kept_state(consensus).time_s * NS_PER_S,
+        root=b"",
+        next_validators_hash=b"",
+        trusting_ns=None,
+        is_frozen=client.is_frozen,
+        state=state,
+        consensus=consensus,
+    )
+
+
 _KINDS: dict[str, tuple[Latest, View]] = {
     tendermint.NAME: (_tendermint_latest, _tendermint_view),
     anchored.NAME: (_anchored_latest, _anchored_view),
+    qbftclient.NAME: (_qbft_latest, _qbft_view),
+    attestations.NAME: (_attested_latest, _attested_view),
 }

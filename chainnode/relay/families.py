@@ -8,11 +8,15 @@ from chainnode.crypto.keys import validator, validator_set
 from chainnode.crypto.suites import PrivateKey
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed
+from chainnode.foreign.ethkeys import ADDRESS_BYTES
+from chainnode.foreign.qbft import QbftRules
 from chainnode.genesisfile import genesis_from_json
 from chainnode.light import genesis_state
 from chainnode.relay.adapter import ChainAdapter
 from chainnode.relay.comet import CometChain, TrustedHash
 from chainnode.relay.endpoints import Endpoints, check_urls
+from chainnode.relay.evm import EvmChain
+from chainnode.relay.evmsender import EvmSender
 from chainnode.relay.ours import OurSender
 from chainnode.relay.settings import ChainTable
 from chainnode.types.limits import RELAY_ENDPOINTS_MAX
@@ -57,12 +61,7 @@ def _ours(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
 def _cometbft(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
     """A chain of others with CometBFT's RPC, from a header on that the operator trusts."""
     table.only("endpoints", "chain_id", "trusted_height", "trusted_hash", "trusting_period_s")
-    try:
-        trusted = bytes.fromhex(table.text("trusted_hash"))
-    except ValueError:
-        trusted = b""
-    if len(trusted) != _HASH_BYTES:
-        raise table.bad("trusted_hash has 64 hexadecimal digits")
+    trusted = _hex(table, "trusted_hash", _HASH_BYTES)
     return CometChain(
         name=table.name,
         chain_id=table.text("chain_id"),
@@ -81,4 +80,35 @@ def _endpoints(table: ChainTable) -> Endpoints:
     return Endpoints(table.name, urls)
 
 
-FAMILIES: dict[str, Family] = {"chainnode": _ours, "cometbft": _cometbft}
+def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
+    """An EVM chain of QBFT with our outbox, from a header on that the operator trusts; read alone when no key is named."""
+    table.only("endpoints", "chain_id", "outbox", "trusted_height", "trusted_hash", "trusting_period_s", "key")
+    number, outbox = table.whole("chain_id"), _hex(table, "outbox", ADDRESS_BYTES)
+    sender = None
+    if table.text("key", ""):
+        key = open_key(table.path("key"))
+        if key.suite != "s":
+            raise table.bad("key is of suite s, secp256k1: accounts of EVM chains have no others")
+        sender = EvmSender(number, outbox, key)
+    return EvmChain(
+        name=table.name,
+        number=number,
+        endpoints=_endpoints(table),
+        outbox=outbox,
+        root=(table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)),
+        rules=QbftRules(table.whole("trusting_period_s") * 1_000),
+        sender=sender,
+    )
+
+
+def _hex(table: ChainTable, name: str, length: int) -> bytes:
+    try:
+        found = bytes.fromhex(table.text(name).removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != length:
+        raise table.bad(f"{name} has {2 * length} hexadecimal digits")
+    return found
+
+
+FAMILIES: dict[str, Family] = {"chainnode": _ours, "cometbft": _cometbft, "evm": _evm}

@@ -67,6 +67,10 @@ EVM_HEADER_FIELDS_MAX = 32  # later forks of Ethereum add fields at the end
 QBFT_VALIDATORS_MAX = 100
 ATTESTORS_MAX = 100
 ATTESTATION_BYTES_MAX = 16 * 1024
+EVM_LOG_BLOCKS = 2_000  # in one question for logs, which nodes limit
+EVM_LOG_BACK = 1_000_000  # blocks that are looked through for a state that the client there knows
+EVM_GAS_PERCENT = 120  # of the gas that a node estimates
+EVM_POLL_MS = 200  # between looks for the block of a transaction
 
 # Consensus
 ROUNDS_AHEAD_MAX = 4  # votes kept for rounds beyond ours, per validator

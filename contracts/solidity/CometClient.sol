@@ -80,8 +80,9 @@ contract CometClient is ILightClient {
     uint256 public immutable trustingPeriod; // seconds
     uint256 public immutable clockDrift; // seconds
     bytes32 private immutable chainLeaf;
-    bytes private voteTail;
+    string public chainId; // slot 0
 
+    // Slot 1 holds these three, slot 2 the states: what a relayer reads of them is proved by `eth_getProof`.
     uint64 public latestHeight;
     uint128 public latestTimeNs;
     bool public isFrozen;
@@ -102,16 +103,17 @@ contract CometClient is ILightClient {
     error BadKey();
     error NoMisbehaviour();
 
-    constructor(string memory chainId, uint64 revision_, uint64 height, State memory state, uint256 trustingPeriod_, uint256 clockDrift_) {
-        if (bytes(chainId).length == 0 || bytes(chainId).length > 50 || trustingPeriod_ == 0) revert BadHeader("no chain");
+    constructor(string memory chainId_, uint64 revision_, uint64 height, State memory state, uint256 trustingPeriod_, uint256 clockDrift_) {
+        if (bytes(chainId_).length == 0 || bytes(chainId_).length > 50 || trustingPeriod_ == 0) revert BadHeader("no chain");
         revision = revision_;
         trustingPeriod = trustingPeriod_;
         clockDrift = clockDrift_;
-        chainLeaf = CometBytes.chainLeaf(chainId);
-        voteTail = CometBytes.voteTail(chainId);
+        chainId = chainId_;
+        chainLeaf = CometBytes.chainLeaf(chainId_);
         states[height] = keccak256(abi.encode(state));
         latestHeight = height;
         latestTimeNs = uint128(state.timeNs);
+        emit Updated(height, state.headerHash, state.appHash, state.nextValidatorsHash, state.timeNs);
     }
 
     /// Make a validator set known, by its keys in the order of the set. Anybody may: a set counts when a header names its hash.
@@ -231,7 +233,7 @@ contract CometClient is ILightClient {
     /// The power of those who signed, in the header's set and in the trusted one. Each counts once in each.
     function _count(SignedHeader calldata signed, bytes32 headerHash, bool isAnnounced) private view returns (uint256 power, uint256 trustedPower) {
         bytes memory head = CometBytes.voteHead(signed.header.height, signed.round, headerHash, signed.partsTotal, signed.partsHash);
-        bytes memory tail = voteTail;
+        bytes memory tail = CometBytes.voteTail(chainId);
         uint256 seen;
         uint256 next;
         for (uint256 place = 0; place < signed.votes.length; place++) {

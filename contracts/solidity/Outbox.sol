@@ -23,7 +23,7 @@ contract Outbox {
     address public immutable owner;
     string public clientId;
     string public counterparty;
-    ILightClient public client;
+    ILightClient public client; // slot 4, beside the two below
     uint64 public nextSequence = 1;
     bool private isBusy;
 

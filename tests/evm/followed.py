@@ -28,6 +28,7 @@ class Chain:
     genesis: Genesis = field(default_factory=lambda: make_genesis(POWERS, chain_id=CHAIN_ID, suite="s"))
     contents: dict[bytes, bytes] = field(default_factory=lambda: dict(PLAIN))
     states: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)  # contents of store `ibc` by app hash
+    stores: dict[str, bytes] = field(default_factory=lambda: dict(OTHER_STORES))  # roots of the others
 
     @cached_property
     def maker(self) -> ChainMaker:
@@ -49,7 +50,7 @@ class Chain:
         return proof, prove_store(self._roots(contents), "ibc")
 
     def _roots(self, contents: dict[bytes, bytes]) -> dict[str, bytes]:
-        return OTHER_STORES | {"ibc": StateTree.build(sorted(contents.items())).root}
+        return self.stores | {"ibc": StateTree.build(sorted(contents.items())).root}
 
 
 def genesis_kept(chain: Chain) -> KeptState:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chainnode.foreign.abi import AbiValue, call, encode, selector
+from chainnode.foreign.abi import AbiValue, call, encode
+from chainnode.foreign.evmerrors import refusal
 from tests.chain_maker import GENESIS_TIME_NS
 
 HERE = Path(__file__).resolve().parent
@@ -28,11 +29,6 @@ START_S = GENESIS_TIME_NS // 10**9 + 60  # what time it is on the node when it s
 INSTALL_S, COMPILE_S, ANSWER_S = 300, 120, 60
 GAS = 12_000_000
 GAS_PRICE = 2_000_000_000
-_ERRORS = {selector(f"{name}({kinds})"): name for name, kinds in (
-    ("NotActive", ""), ("UnknownState", ""), ("UnknownSet", ""), ("TrustExpired", ""), ("BadHeader", "string"), ("BadCommit", "string"),
-    ("NotEnoughTrust", ""), ("BadKey", ""), ("NoMisbehaviour", ""), ("BadProof", "string"), ("NotOwner", ""), ("NotApplication", ""),
-    ("AlreadySet", ""), ("BadPacket", "string"), ("BadTimeout", ""), ("OutOfGas", ""), ("Error", "string"), ("Panic", "uint256"),
-)}  # fmt: skip
 
 
 class Missing(Exception):
@@ -40,14 +36,11 @@ class Missing(Exception):
 
 
 class Reverted(Exception):
-    """A contract refused: `name` of its error, with the reason where it gives one."""
+    """A contract refused; the text is its error, with the reason where it gives one."""
 
     def __init__(self, data: bytes) -> None:
-        name = _ERRORS.get(data[:4], data.hex() or "nothing")
-        has_reason = name in ("BadHeader", "BadCommit", "BadProof", "BadPacket", "Error")
-        reason = data[68 : 68 + int.from_bytes(data[36:68], "big")].decode() if has_reason else ""
-        super().__init__(f"{name}: {reason}" if reason else name)
-        self.name = name
+        super().__init__(refusal(data))
+        self.data = data
 
 
 def packages() -> Path:

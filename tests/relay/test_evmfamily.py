@@ -1,0 +1,75 @@
+"""The table of an EVM chain in the relay's settings, and the views of clients of EVM chains."""
+
+from pathlib import Path
+
+import pytest
+
+from chainnode.errors import ChainError, Malformed
+from chainnode.foreign.qbft import decode_header, trusted_of
+from chainnode.foreign.qbftclient import encode_consensus_state
+from chainnode.relay import clientviews
+from chainnode.relay.evm import EvmChain
+from chainnode.relay.families import make_chain
+from chainnode.relay.settings import ChainTable
+from tests.chain_maker import key_of
+from tests.foreign import test_attestations as attested
+from tests.foreign import test_qbftclient as qbft
+
+TABLE: dict[str, object] = {
+    "family": "evm",
+    "endpoints": ["http://x"],
+    "chain_id": 1337,
+    "outbox": "0x" + "11" * 20,
+    "trusted_height": 5,
+    "trusted_hash": "07" * 32,
+    "trusting_period_s": 86_400,
+}
+
+
+def made(suite: str = "s", **changes: object) -> EvmChain:
+    table = ChainTable("evm", Path("x"), TABLE | changes)
+    chain = make_chain(table, lambda path: key_of("account", suite))
+    assert isinstance(chain, EvmChain)
+    return chain
+
+
+def test_a_table_becomes_a_chain_with_an_account_or_without() -> None:
+    chain = made()
+    assert (chain.chain_id, chain.revision, chain.outbox, chain.root) == ("eip155:1337", 0, b"\x11" * 20, (5, b"\7" * 32))
+    assert chain.sender is None and chain.rules.trusting_period_ms == 86_400_000
+    sender = made(key="account.json").sender
+    assert sender is not None and sender.outbox == chain.outbox and len(sender.address) == 20
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"outbox": "0x11"}, "outbox has 40"),
+        ({"outbox": "zz" * 20}, "outbox has 40"),
+        ({"trusted_hash": "07"}, "trusted_hash has 64"),
+        ({"chain_id": "x"}, "chain_id"),
+        ({"did": "x"}, "'did'"),
+        ({"suite": "e", "key": "account.json"}, "suite s"),
+    ],
+)
+def test_each_mistake_is_named(changes: dict[str, object], said: str) -> None:
+    suite = str(changes.pop("suite", "s"))
+    with pytest.raises(Malformed) as caught:
+        made(suite, **changes)
+    assert said in caught.value.detail
+
+
+def test_clients_of_evm_chains_are_viewed_with_their_class_of_trust() -> None:
+    first = trusted_of(decode_header(qbft.FIRST))
+    state, consensus = qbft.known().client_state, encode_consensus_state(first)
+    assert clientviews.latest_of("21-qbft-0", state) == qbft.RevisionHeight(0, 10)
+    view = clientviews.view("21-qbft-0", state, consensus)
+    assert (view.trust, view.chain_id, view.latest, view.latest_time_ns) == ("header-quorum", "eip155:1337", 10, qbft.T0 * 10**9)
+    assert view.root == first.state_root and view.trusting_ns == 1_000 * 10**9 and not view.is_frozen
+    state = attested.known().client_state
+    assert clientviews.latest_of("attestations-0", state) == qbft.RevisionHeight(0, 100)
+    word = clientviews.view("attestations-0", state, attested.BEGUN.consensus_state)
+    assert (word.trust, word.latest, word.latest_time_ns, word.trusting_ns) == ("attested", 100, attested.T0 * 10**9, None)
+    for client_id, known in (("21-qbft-0", view), ("attestations-0", word)):
+        with pytest.raises(ChainError):
+            clientviews.view(client_id, known.state, None)
