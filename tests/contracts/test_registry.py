@@ -36,6 +36,7 @@ from tests.contracts.admission import arguments as application
 from tests.contracts.admission import form_of, status_of
 from tests.contracts.clients_story import CLIENT_STEPS
 from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_hash_of, genesis_of
+from tests.contracts.packets_story import PACKET_STEPS
 from tests.contracts.receipt_world import START_MS, Refused
 
 WHO = ("ada", "ben", "mia", "bob", "cus", "sue", "stranger")
@@ -249,6 +250,7 @@ STORY: tuple[Step, ...] = (
     on("delivery_confirm", "cus bob", ("p0",), (child("n", "p1", "p2", "p3"),), receipt_id="m"),
     on("cancel", "mia cus", ("p1", "p2", "p3"), receipt_id="n"),
     *CLIENT_STEPS,
+    *PACKET_STEPS,
     ("identity.recover", "bob", lambda world: (*current(world), KEYS)),
     ("identity.finish_recovery", "sue", lambda world: later(world, did("mia"))),
     ("identity.recover", "bob", lambda world: (*current(world), KEYS)),
@@ -347,10 +349,11 @@ def read_all(world: Council) -> None:
 def play(world: Council, step: Step, arguments: tuple[Any, ...] | None = None, signers: Sequence[str] = ()) -> str:
     """Call, check that a refusal leaves no trace, read everything; the outcome."""
     method, names, made = step
+    arguments = made(world) if arguments is None else arguments  # which may end a block or let time pass
     before = world.everything(), world.state.index_writes(), world.state.log_groups()
     outcome = "ok"
     try:
-        world.do(signers or names.split(), method, *(made(world) if arguments is None else arguments))
+        world.do(signers or names.split(), method, *arguments)
     except Refused as refusal:
         assert (world.everything(), world.state.index_writes(), world.state.log_groups()) == before
         outcome = refusal.code
@@ -365,8 +368,11 @@ def test_the_story_calls_each_method_rightly() -> None:
     assert {step[0] for step in STORY} == {f"{contract}.{method}" for contract, methods in METHODS.items() for method in methods}
 
 
-# Of the store `ibc` keys are texts: those of clients, and of packets.
-IBC_KEYS = rb"clients/[a-z0-9-]+/(clientState|(consensusStates|headers)/[0-9]+-[0-9]+)|[a-z0-9-]+[\x01\x02\x03].{8}"
+# Keys that name a client have no one length.
+CLIENT_KEYS = {
+    "ibc": rb"clients/[a-z0-9-]+/(clientState|(consensusStates|headers)/[0-9]+-[0-9]+)|[a-z0-9-]+[\x01\x02\x03].{8}",
+    "packets": rb"\x01[a-z0-9-]+|\x03[a-z0-9-]+.{8}",
+}
 
 
 def test_every_key_that_is_written_is_on_the_page_of_contracts() -> None:
@@ -378,7 +384,7 @@ def test_every_key_that_is_written_is_on_the_page_of_contracts() -> None:
     listed = {(store, prefix, int(length)) for store, prefix, length in rows}
     # A key is its prefix alone, or a prefix of one byte and what names the thing.
     written = {(store, key) for store, entries in world.state.writes().items() for key, _ in entries}
-    written -= {(store, key) for store, key in written if store == "ibc" and re.fullmatch(IBC_KEYS, key, re.DOTALL)}
+    written -= {(store, key) for store, key in written if store in CLIENT_KEYS and re.fullmatch(CLIENT_KEYS[store], key, re.DOTALL)}
     unlisted = {
         (store, key.hex()) for store, key in written if not listed & {(store, key.hex(), len(key)), (store, key[:1].hex(), len(key))}
     }
