@@ -6,6 +6,7 @@ ends it.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from chainnode.types.limits import RELAY_CYCLE_MS_MAX, RELAY_RETRY_MS_MIN, RELAY
 
 log = logging.getLogger(__name__)
 _LOOKS_MIN = 3
+_PAUSES = 0.75, 1.25  # of what is set: relays that fell in step, by an update that both sent, get out of it
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Relay:
                 raise
             except ChainError:
                 pause_ms = min(RELAY_RETRY_MS_MIN * 2 ** min(route.failures - 1, 16), RELAY_SILENT_MS_MAX)
-            await asyncio.sleep(max(pause_ms, self.settings.poll_ms if pause_ms else 0) / 1000)
+            await asyncio.sleep(max(pause_ms, self.settings.poll_ms if pause_ms else 0) / 1000 * random.uniform(*_PAUSES))
 
     async def _cycle(self, route: Route) -> bool:
         """One look at a route and what follows from it; its failure is noted, and raised."""
@@ -173,7 +175,9 @@ def route_status(route: Route, now_ns: int) -> dict[str, object]:
     tables = ((route.a, route.a_to_b), (route.b, route.b_to_a))
     return {
         "name": route.name,
-        "clients": [_client_status(end, end.side.client, now_ns) for end in route.ends if end.side is not None and end.side.client is not None],
+        "clients": [
+            _client_status(end, end.side.client, now_ns) for end in route.ends if end.side is not None and end.side.client is not None
+        ],
         "packets": [
             {
                 "from": end.chain.name,

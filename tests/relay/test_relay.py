@@ -93,6 +93,21 @@ async def test_a_route_that_fails_goes_on_when_its_chain_is_back(monkeypatch: py
     assert not failures and relay.routes[0].failures == 0 and commitment_key(CLIENT, 1) not in world.a.state
 
 
+async def test_pauses_between_looks_differ_so_that_two_relays_do_not_stay_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    relay, pauses = relay_of(World(), poll_ms=1000), []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 50:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("chainnode.relay.relay.asyncio.sleep", note)
+    with pytest.raises(asyncio.CancelledError):
+        await relay.run()
+    paced = [one for one in pauses if one]
+    assert len(set(paced)) > 10 and all(0.75 <= one <= 1.25 for one in paced)
+
+
 async def test_a_disk_that_fails_ends_the_relay() -> None:
     world = World()
     relay = relay_of(world)
