@@ -3,20 +3,24 @@
     .venv/bin/python bench/evm.py
 
 It runs on a node of the Ethereum machine from npm (`tests/evm/package.json`), which it installs into the user's cache. Gas does not depend
-on the machine. Beside each figure stands that of a prototype from before, as far as there is one.
+on the machine. Beside each figure stands that of a prototype from before, as far as there is one. At the end stands what we pay to check
+what an EVM chain shows us.
 """
 
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from chainnode.foreign import evmclient
+from chainnode.foreign import evmclient, trie
 from chainnode.foreign.evmclient import kept_state
+from chainnode.foreign.qbft import check_seals, decode_header
 from tests.chain_maker import make_genesis
 from tests.evm.followed import REVISION, Chain, Followed
 from tests.evm.machine import Machine, Missing, compiled, machine, sources
 from tests.evm.outbox_checks import HERE, Boxed
+from tests.foreign.evm_maker import Trie, account_value, make_header, sealers
 
 SIZES = (4, 7, 20)
 # Of the prototype: update, registration of the set; and a membership proof through 14 levels of the store and 3 of the map of stores.
@@ -25,6 +29,7 @@ BEFORE_SET = {4: 227_958, 7: 338_269, 20: 785_944}
 BEFORE_MEMBER = 126_378
 STORES = 8
 KEYS = 8_192
+ROUNDS = 50
 
 
 def row(name: str, gas: int, before: int | None = None) -> None:
@@ -79,6 +84,25 @@ def packets(running: Machine, codes: dict[str, bytes]) -> None:
     assert sent.destination_client == HERE
 
 
+def here() -> None:
+    """What checking costs on our side, by the processor's clock, which other work on the machine disturbs little."""
+    header = make_header(sealers("abcd"), 12, 1_800_000_000)
+    slots = Trie({number.to_bytes(32, "big"): b"\1" for number in range(KEYS)})
+    world = Trie({bytes([number]) * 20: account_value(slots.root) for number in range(200)})
+    place, contract = (5).to_bytes(32, "big"), b"\5" * 20
+    proof = trie.encode_nodes(world.nodes_to(contract), slots.nodes_to(place))
+    trusted = decode_header(header).validators
+    for name, work in (
+        ("a QBFT header of 4 validators, read and its seals checked", lambda: check_seals(trusted, decode_header(header))),
+        (f"a slot among {KEYS:,} proved by {len(proof):,} bytes", lambda: trie.proved_slot(world.root, contract, place, proof)),
+    ):
+        work()
+        start = time.process_time()
+        for _ in range(ROUNDS):
+            work()
+        print(f"{name:<58} {(time.process_time() - start) / ROUNDS * 1000:>9.1f} ms")
+
+
 def main() -> None:
     """Print all."""
     try:
@@ -89,6 +113,7 @@ def main() -> None:
             headers(running, codes["CometClient"])
             proofs(running, codes["CometClient"])
             packets(running, codes)
+        here()
     except Missing as error:
         sys.exit(f"bench/evm.py: {error}")
 

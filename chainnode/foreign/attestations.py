@@ -125,7 +125,7 @@ def is_expired(client_state: bytes, latest_time_ns: int, now_ns: int) -> bool:
 
 
 def verify(client_state: bytes, consensus_state: bytes, path: tuple[bytes, ...], value: bytes | None, proof: bytes) -> None:
-    """Rejected(NOT_ENOUGH_ATTESTORS) or Malformed unless enough attestors say so of the height and the one key of the path."""
+    """INV-82: Rejected(NOT_ENOUGH_ATTESTORS) or Malformed unless enough attestors say so of the height and the one key of the path."""
     client = decode_client_state(client_state)
     if len(path) != 1 or not path[0]:
         raise Malformed(BAD_ATTESTATION, "a path that attestors speak of has one key")

@@ -101,7 +101,7 @@ def check_attestors(attestors: Sequence[bytes], needed: int) -> None:
 
 
 def check_signatures(attestors: Sequence[bytes], needed: int, proof: AttestationProof, tag: int) -> None:
-    """Rejected(NOT_ENOUGH_ATTESTORS) unless at least `needed` attestors signed; each signature must be that of one, none twice.
+    """Rejected(NOT_ENOUGH_ATTESTORS) unless at least `needed` attestors signed; each signature must be that of one, none twice (INV-82).
 
     Malformed(BAD_SIGNATURE), Malformed(BAD_ATTESTATION) otherwise.
     """

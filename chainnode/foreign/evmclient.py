@@ -1,7 +1,7 @@
 """What is sent to our light client on an EVM chain, `contracts/solidity/CometClient.sol`, as that contract reads it.
 
 A header with its commit, a validator set by its keys, proofs of presence and of absence. Only chains whose validators all have
-secp256k1 keys can be followed there.
+secp256k1 keys can be followed there. What that contract believes is INV-83.
 """
 
 from dataclasses import dataclass

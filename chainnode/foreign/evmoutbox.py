@@ -1,4 +1,7 @@
-"""What is sent to our outbox on an EVM chain, `contracts/solidity/Outbox.sol`, what it logs, and where it keeps commitments."""
+"""What is sent to our outbox on an EVM chain, `contracts/solidity/Outbox.sol`, what it logs, and where it keeps commitments.
+
+What that contract keeps to is INV-84.
+"""
 
 from dataclasses import dataclass
 

@@ -134,7 +134,7 @@ def verify_header(trusted: TrustedHeader, header: QbftHeader, rules: QbftRules, 
 
 
 def check_seals(trusted: Sequence[bytes], header: QbftHeader, *, numerator: int = 2, denominator: int = 3) -> None:
-    """Two thirds of the header's validators sealed it, and when they are not the trusted ones, the fraction of those as well.
+    """INV-81: two thirds of the header's validators sealed it, and when they are not the trusted ones, the fraction of those as well.
 
     Rejected(NOT_ENOUGH_SEALS), Rejected(NOT_ENOUGH_TRUST), Malformed(BAD_SIGNATURE); Malformed(BAD_EVM_HEADER) when somebody sealed twice
     or is no validator.

@@ -121,6 +121,6 @@ def bent(node) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_bent_rule_is_noticed(name, evm, bent):
+def test_inv_83_a_bent_rule_is_noticed(name, evm, bent):
     with pytest.raises((AssertionError, Reverted)):
         ROWS[name][3](Followed(evm, bent[name], Chain()))

@@ -102,6 +102,6 @@ def bent(node) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_bent_rule_is_noticed(name, evm, codes, bent):
+def test_inv_84_a_bent_rule_is_noticed(name, evm, codes, bent):
     with pytest.raises((AssertionError, Reverted, Malformed)):
         ROWS[name][3](box.Boxed(evm, codes | {"Outbox": bent[name]}))

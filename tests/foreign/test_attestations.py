@@ -114,7 +114,7 @@ def test_two_times_of_one_height_freeze():
     assert decode_client_state(attestations.frozen(known().client_state)).is_frozen
 
 
-def test_what_paths_hold_is_their_word_for_this_height():
+def test_inv_82_what_paths_hold_is_their_word_for_this_height():
     state = known().client_state
     attestations.verify(state, BEGUN.consensus_state, (PATH,), VALUE, packets())
     attestations.verify(state, BEGUN.consensus_state, (PATH,), None, packets(attested.NOTHING))

@@ -60,7 +60,7 @@ def test_too_few_are_not():
             attested.check_signatures(ATTESTORS, 3, state_proof(count), attested.STATE_TAG)
 
 
-def test_an_attestor_counts_once():
+def test_inv_82_an_attestor_counts_once():
     proof = state_proof(2)
     doubled = AttestationProof(proof.statement, (*proof.signatures, proof.signatures[0]))
     with pytest.raises(Malformed, match="twice"):

@@ -77,7 +77,7 @@ def test_a_later_header_is_believed_by_three_of_four():
             verify_header(TRUSTED, header(seal_by=seal_by), RULES, NOW_NS)
 
 
-def test_one_seal_three_times_is_one():
+def test_inv_81_one_seal_three_times_is_one():
     with pytest.raises(Malformed, match="twice"):
         verify_header(TRUSTED, header(seal_by=[*FOUR[:2], FOUR[0]]), RULES, NOW_NS)
 
@@ -99,7 +99,7 @@ def test_a_seal_of_another_round_does_not_count():
         verify_header(TRUSTED, decode_header(rlp.encode(tuple(fields))), RULES, NOW_NS)
 
 
-def test_when_the_validators_change_two_thirds_of_the_trusted_ones_must_have_sealed():
+def test_inv_81_when_the_validators_change_two_thirds_of_the_trusted_ones_must_have_sealed():
     five = sealers("abcde")
     assert verify_header(TRUSTED, header(five, seal_by=five[:4]), RULES, NOW_NS).validators == tuple(one.address for one in five)
     with pytest.raises(Rejected, match="not-enough-seals"):
