@@ -5,7 +5,7 @@ bytes. No floats, no extensions; numbers and lengths in their shortest forms; at
 within each other. Arrays decode to tuples. INV-1 begins here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -96,6 +96,12 @@ def pack_each(values: Sequence[Value]) -> list[bytes]:
     """`pack` of each of many values, which shares what it costs to begin."""
     packer = msgpack.Packer()
     return [packer.pack(value) for value in values]
+
+
+def packer() -> Callable[[Value], bytes]:
+    """A `pack` for many values in a row, at half the cost. Not for two threads at a time."""
+    pack: Callable[[Value], bytes] = msgpack.Packer().pack
+    return pack
 
 
 def is_mapless(value: Value, levels: int = CODEC_DEPTH_MAX) -> bool:

@@ -9,6 +9,7 @@ Source: RFC 9162, 2.1; tiles as in C2SP tlog-tiles.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from chainnode import merkle
 
@@ -52,8 +53,7 @@ class TileGrowth:
     hashes: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LeafGroup:
+class LeafGroup(NamedTuple):
     """Leaves that one call appended: each is `prefix`, its own middle and `suffix`, so that what they share is kept once."""
 
     prefix: bytes
@@ -69,18 +69,18 @@ class LeafGroup:
         prefix, suffix = self.prefix, self.suffix
         return [prefix + middle + suffix for middle in self.middles]
 
-    def leaf_hashes(self) -> list[bytes]:
-        """What stands for the leaves in the log (RFC 9162, 2.1.1). About 0.7 us each."""
-        prefix, suffix = b"\x00" + self.prefix, self.suffix
-        return [sha256(prefix + middle + suffix).digest() for middle in self.middles]
-
 
 Growth = tuple[LogState, tuple[TileGrowth, ...]]  # the log after an append, and what its tiles gained
 
 
+def leaf_hashes(groups: Sequence[LeafGroup]) -> list[bytes]:
+    """What stands for the leaves of groups in the log (RFC 9162, 2.1.1). About 0.8 us each, of which the hash takes nearly all."""
+    return [sha256(b"\x00" + prefix + middle + suffix).digest() for prefix, middles, suffix in groups for middle in middles]
+
+
 def append_groups(state: LogState, groups: Sequence[LeafGroup]) -> Growth:
     """`append_many` of the leaves of groups."""
-    return append_many(state, [leaf_hash for group in groups for leaf_hash in group.leaf_hashes()])
+    return append_many(state, leaf_hashes(groups))
 
 
 def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> Growth:

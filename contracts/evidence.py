@@ -22,7 +22,7 @@ HEAD_KEY = b"log"
 _LEAF_VERSION = 1
 _ARRAY_OF_8 = b"\x98"
 _ALGORITHMS = frozenset(ALGORITHMS)
-_DIGEST_BYTES = 32
+DIGEST_BYTES = 32
 _META_MAX = EVIDENCE_META_BYTES_MAX
 
 Records = tuple[tuple[str, bytes, bytes], ...]  # algorithm, digest, description
@@ -37,7 +37,7 @@ def record(call: Call, state: State, records: tuple[tuple[str, bytes, bytes], ..
     roles.require_member(state, call)
     require(0 < len(records) <= EVIDENCE_RECORDS_MAX, TOO_MANY, f"1 to {EVIDENCE_RECORDS_MAX} records in one call")
     algorithms, digests, metas = zip(*records, strict=True)
-    if not (_ALGORITHMS.issuperset(algorithms) and set(map(len, digests)) == {_DIGEST_BYTES} and max(map(len, metas)) <= _META_MAX):
+    if not (_ALGORITHMS.issuperset(algorithms) and set(map(len, digests)) == {DIGEST_BYTES} and max(map(len, metas)) <= _META_MAX):
         _refuse(records)
     index, repeated = append(call, state, records, digests, by=call.sender)
     return index, len(records), repeated
@@ -49,7 +49,7 @@ def append(call: Call, state: State, records: Records, digests: tuple[bytes, ...
     `by` is a DID for what its holder said, and a client's id for what came in a packet: no signer is called like one (INV-62).
     """
     index = state.log_append(_leaves(call, records, by))
-    repeated = _index_digests(state, digests, index, call.height)
+    repeated = index_digests(state, digests, index, call.height)
     state.emit(Event(NAME, "recorded", {"by": by, "first": index, "count": len(records)}))
     return index, repeated
 
@@ -57,7 +57,7 @@ def append(call: Call, state: State, records: Records, digests: tuple[bytes, ...
 def _refuse(records: Records) -> NoReturn:
     """Say which record cannot be taken; there is one."""
     for place, (algorithm, digest, meta) in enumerate(records):
-        if algorithm not in ALGORITHMS or len(digest) != _DIGEST_BYTES:
+        if algorithm not in ALGORITHMS or len(digest) != DIGEST_BYTES:
             raise Rejected(BAD_DIGEST, f"record {place} is no digest of 32 bytes by one of {', '.join(ALGORITHMS)}")
         if len(meta) > _META_MAX:
             raise Rejected(META_TOO_LONG, f"record {place} has a description of {len(meta)} bytes; {_META_MAX} are allowed")
@@ -66,14 +66,26 @@ def _refuse(records: Records) -> NoReturn:
 
 def _leaves(call: Call, records: Records, by: str) -> LeafGroup:
     """The leaves of the records: each `[1, sender, height, time_ms, algorithm, digest, meta, tx_id]` in canonical bytes."""
-    before = codec.pack((_LEAF_VERSION, by, call.height, call.time_ms))[1:]  # without the byte that says how many elements
     middles = tuple([packed[1:] for packed in codec.pack_each(records)])
-    return LeafGroup(_ARRAY_OF_8 + before, middles, codec.pack(call.tx_id))
+    return LeafGroup(leaf_beginning(by, call.height, call.time_ms), middles, codec.pack(call.tx_id))
 
 
-def _index_digests(state: State, digests: tuple[bytes, ...], index: int, height: int) -> tuple[tuple[int, int], ...]:
-    """Note where digests were recorded first; (place, first height) of those that were before, in this call or an earlier one."""
+def leaf_beginning(by: str, height: int, time_ms: int) -> bytes:
+    """How all leaves of one sender in one block begin."""
+    # Without the byte that says how many elements.
+    return _ARRAY_OF_8 + codec.pack((_LEAF_VERSION, by, height, time_ms))[1:]
+
+
+def index_digests(state: State, digests: tuple[bytes, ...], index: int, height: int) -> tuple[tuple[int, int], ...]:
+    """Note where digests were recorded first; (place, first height) of those that were before, in this call or an earlier one.
+
+    About 0.4 us a digest when all are new, as nearly always.
+    """
     height_bytes = height.to_bytes(8, "big")
+    if state.are_new(DIGEST_INDEX, digests):
+        positions = [number.to_bytes(8, "big") + height_bytes for number in range(index, index + len(digests))]
+        state.index_put_many(DIGEST_INDEX, dict(zip(digests, positions, strict=True)))
+        return ()
     repeated: list[tuple[int, int]] = []
     new: dict[bytes, bytes] = {}
     for place, (digest, first) in enumerate(zip(digests, state.index_get_many(DIGEST_INDEX, digests), strict=True)):

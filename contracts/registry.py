@@ -1,14 +1,17 @@
 """All contracts as one table: what the engine calls the law."""
 
+from collections.abc import Sequence
+
 from chainnode import bid, codec
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed, Rejected
+from chainnode.execution.engine import BlockContext, Lane
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, Method, methods_of
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.transaction import Invocation, Value
+from chainnode.types.transaction import Invocation, Transaction, Value
 from contracts import (
     chainapplications,
     chainchanges,
@@ -20,6 +23,7 @@ from contracts import (
     deliveries,
     devices,
     evidence,
+    evidencelane,
     goods,
     governance,
     holds,
@@ -70,8 +74,19 @@ class SystemContracts:
         supervision.check_signers(call, state, invocation.contract, invocation.method)
         return method.run(call, state, invocation.arguments)
 
+    def lane(self, state: State, context: BlockContext, txs: Sequence[Transaction]) -> Lane:
+        """Evidence, at once."""
+        return evidencelane.lane(state, context.height, context.time_ms, txs)
+
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
-        """Whether this key speaks for the DID now."""
+        """Whether this key speaks for the DID now. Asked for every signature, and answered once a block for each key."""
+        known = state.memo("speakers", identityrecords.NAME, chains.NAME)
+        answer: bool | None = known.get((did, suite, public_key))
+        if answer is None:
+            answer = known[did, suite, public_key] = self._may_sign(state, did, suite, public_key)
+        return answer
+
+    def _may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         return identityrecords.may_sign(state, did, suite, public_key) and not chains.is_elsewhere(state, did)
 
     def may_submit(self, state: State, did: str, time_ms: int) -> bool:

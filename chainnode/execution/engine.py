@@ -3,7 +3,7 @@
 A contract says no by Rejected. Any other exception is our bug and goes up: the node stops rather than fork the chain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
 from chainnode.types.transaction import Invocation, Transaction, TxResult, Value
 
 TX_INDEX = "tx"  # tx_id -> (height, place in the block)
+Lane = Callable[[int], TxResult | None]  # by place in the block
 _UNSETTLED = frozenset({TOO_LARGE.number, TOO_FAR_AHEAD.number, KEY_NOT_AUTHORISED.number})
 
 
@@ -30,6 +31,12 @@ class Contracts(Protocol):
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now."""
+
+    def lane(self, state: State, context: "BlockContext", txs: Sequence[Transaction]) -> Lane:
+        """What does the common kinds of a block's transactions at once, to the same effect as `call` would have, for speed alone.
+
+        It is asked for each transaction once that counts as applied. None: it takes the ordinary way, and nothing was done.
+        """
 
     def may_submit(self, state: State, did: str, time_ms: int) -> bool:
         """Whether a transaction of this sender is worth a place in a block; asked at the door, not on execution."""
@@ -102,14 +109,16 @@ def apply_block(
 ) -> BlockOutcome:
     """Apply a decided block's transactions, whose signatures verified, to the state after the last one."""
     state = State(reader, log)
-    results = tuple(_apply(contracts, state, context, params, tx, index) for index, tx in enumerate(txs))
+    state.index_expect(TX_INDEX, [tx.tx_id for tx in txs])
+    lane = contracts.lane(state, context, txs)
+    results = tuple([_apply(contracts, state, context, params, tx, index, lane) for index, tx in enumerate(txs)])
     contracts.end_block(state)
     return _outcome(state, results, contracts, is_changed=False)
 
 
 def simulate(contracts: Contracts, reader: Reader, context: BlockContext, params: ChainParams, tx: Transaction) -> TxResult:
     """What would become of a transaction in a next block; nothing is kept."""
-    return _apply(contracts, State(reader, EMPTY_LOG), context, params, tx, 0)
+    return _apply(contracts, State(reader, EMPTY_LOG), context, params, tx, 0, _ordinary_way)
 
 
 def is_settled(result: TxResult) -> bool:
@@ -130,8 +139,11 @@ def _outcome(state: State, results: tuple[TxResult, ...], contracts: Contracts, 
     )
 
 
-def _apply(contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int) -> TxResult:
+def _apply(
+    contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int, lane: Lane
+) -> TxResult:
     """One transaction: the result that enters `last_results_hash`."""
+    body = tx.body
     try:
         _check_admissible(state, context, params, tx)
         # INV-25. A stranger can put its own signature under anybody's body: such a copy must not use up the transaction's id.
@@ -139,17 +151,24 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.
-    state.index_put(TX_INDEX, tx.tx_id, codec.pack((context.height, index)))
+    state.index_settle(TX_INDEX, tx.tx_id, codec.pack((context.height, index)))
+    done = lane(index)
+    if done is not None:
+        return done
     state.checkpoint()
-    call = Call(tx.body.signers[0], tx.body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
+    call = Call(body.signers[0], body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
     returned: list[Value] = []
     try:
-        for invocation in tx.body.calls:
+        for invocation in body.calls:
             returned.append(contracts.call(call, state, invocation))
     except Rejected as refusal:
         state.rollback()
         return _failed(refusal, len(returned))
     return TxResult(OK.number, codec.encode(tuple(returned)), state.take_events())
+
+
+def _ordinary_way(place: int) -> TxResult | None:
+    return None
 
 
 def _check_admissible(state: State, context: BlockContext, params: ChainParams, tx: Transaction) -> None:

@@ -17,6 +17,7 @@ from chainnode.execution.engine import (
     TX_INDEX,
     BlockContext,
     BlockOutcome,
+    Lane,
     NothingYet,
     apply_block,
     apply_genesis,
@@ -61,6 +62,10 @@ class Toy:
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """All keys speak, unless muted."""
         return public_key not in self.mute and state.store("toy").get(b"mute " + public_key) is None
+
+    def lane(self, state: State, context: BlockContext, txs: Sequence[Transaction]) -> Lane:
+        """None."""
+        return lambda place: None
 
     def validators(self, state: State) -> ValidatorSet:
         """As many as the state says."""
