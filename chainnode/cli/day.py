@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
-from chainnode.cli import dayproofs, statewords, twohops
+from chainnode.cli import dayproofs, hops, statewords
 from chainnode.cli.dayproofs import Proof
 from chainnode.cli.desk import Done
 from chainnode.cli.ledgers import Ledger
@@ -146,12 +146,12 @@ class Day:
         newest = bundle_from_json(self._fetched(on, [one for one in wanted if not one.is_outcome][:1])[0]).headers[-1]
         blocks = {block.header.height: block for text in outcomes.values() for block in bundle_from_json(text).headers[-1:]}
         blocks[newest.header.height] = newest
-        block = twohops.anchor(self.main, on, [blocks[height] for height in sorted(blocks)])
+        block = hops.anchor(self.main, on, [blocks[height] for height in sorted(blocks)])
         heights = ", ".join(map(str, sorted(blocks)))
         took = f"(block {block}, {(time.monotonic() - began) * 1000:.0f} ms)"
         self.teller.good(f"the main chain verifies header{'s' if len(blocks) > 1 else ''} {heights} of {on.name} {took}")
         at = f"?height={newest.header.height - 1}"
-        return [twohops.two_hops(self.main, on, outcomes.get(one.path) or on.bundle(one.path + at)) for one in wanted]
+        return [hops.two_hops(self.main, on, outcomes.get(one.path) or on.bundle(one.path + at)) for one in wanted]
 
     def _block(self, on: Ledger, done: Done) -> str:
         return f"block {done.height} of {on.ac}" if self.is_across else f"block {done.height}"
