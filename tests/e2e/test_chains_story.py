@@ -1,6 +1,7 @@
 """The day across chains as a person runs it: begun, interrupted, gone on with; proved offline; and a move that outlives killed gateways."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.e2e.test_story import DEADLINE_S, Running, chainnode, devnet
 
 pytestmark = pytest.mark.e2e
 PROOFS = 10
+ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = bytes(32)
 
 
@@ -44,6 +46,7 @@ def test_the_day_across_chains_is_proved_to_a_stranger_and_a_move_outlives_kille
     assert told.returncode == 0, told.stdout + told.stderr
     assert "Found a network of 4 validators and 2 backbone chains" in words and f"{PROOFS} of {PROOFS} proofs verified offline" in words
     assert words.count("its operator applies") <= 1 and "by02 is anchored" in words  # it went on with what was applied for
+    check_the_readmes(words)
     check_what_a_stranger_sees(net, capsys)
     with Running(net) as running:
         running.wait_for("runs until Ctrl-C")
@@ -52,6 +55,18 @@ def test_the_day_across_chains_is_proved_to_a_stranger_and_a_move_outlives_kille
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(DEADLINE_S) == 1  # two nodes had ended
         running.wait_until_none_runs()
+
+
+def check_the_readmes(words: str) -> None:
+    """What both show of the day is what was told, but for heights and times."""
+    for page in ("README.md", "README.zh.md"):
+        (sample,) = re.findall(r"```\n(4\. receipt-1-a moves .*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+        assert plain(sample) in plain(words), page
+
+
+def plain(text: str) -> str:
+    """A text on one line, without the numbers of blocks and the times."""
+    return re.sub(r"block [0-9]+|[0-9.]+ m?s\b|height [0-9]+, position [0-9]+", "#", " ".join(text.split()))
 
 
 def check_what_a_stranger_sees(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
