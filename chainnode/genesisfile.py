@@ -32,7 +32,7 @@ from chainnode.types.limits import (
 GENESIS_VERSION = 1
 _INT64_MAX = 2**63 - 1
 _DAY_MS = 24 * 3_600_000
-_CHAIN_ID = re.compile(r"[a-z0-9][a-z0-9-]*-[1-9][0-9]*", re.ASCII)
+_CHAIN_ID = re.compile(r"[a-z0-9][a-z0-9-]*-[1-9][0-9]{0,7}", re.ASCII)  # revisions that light clients follow: foreign/heights.py
 _PEER_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):([1-9][0-9]{0,4})", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _KEY_TYPES = {name: key_type for key_type, name in KEY_TYPE_NAMES.items()}
@@ -123,7 +123,8 @@ def check_chain_id(chain_id: str) -> None:
     """Malformed(BAD_GENESIS) unless the chain id is `name-<revision>`, at most 50 bytes; IBC reads the revision from it."""
     if len(chain_id) > CHAIN_ID_BYTES_MAX or not _CHAIN_ID.fullmatch(chain_id):
         _refuse(
-            "chain_id", f"is not lower-case letters, digits and dashes, then - and a revision from 1, at most {CHAIN_ID_BYTES_MAX} bytes"
+            "chain_id",
+            f"is not lower-case letters, digits and dashes, then - and a revision of 1 to 8 digits, at most {CHAIN_ID_BYTES_MAX} bytes",
         )
 
 

@@ -32,6 +32,7 @@ _UP_PREFIX = b"\x02"  # ‖ number (8) ‖ revision (8) ‖ height (8): the time
 _DOWN_PREFIX = b"\x03"  # the same, with revision and height subtracted from 2^64 - 1: those come first that are highest
 _EVIDENCE_PREFIX = b"\x04"  # ‖ number (8)
 _INT63_MAX = 2**63 - 1
+TIME_NS_MAX = _INT63_MAX  # of a header
 _UINT64_MAX = 2**64 - 1
 _NUMBER_DIGITS_MAX = 18
 _TEXT_BYTES_PER_CHARACTER = 4

@@ -22,6 +22,7 @@ from chainnode.types.bundle import Beginning
 from chainnode.types.codes import (
     BAD_ARGUMENTS,
     BAD_CLIENT,
+    BAD_HEADER,
     CLIENT_ACTIVE,
     CLIENT_EXPIRED,
     CLIENT_FROZEN,
@@ -33,6 +34,7 @@ from chainnode.types.codes import (
     NOT_RELAYER,
     STALE_HEADER,
     TOO_MANY,
+    Code,
 )
 from chainnode.types.limits import (
     CLIENT_MESSAGE_BYTES_MAX,
@@ -50,6 +52,7 @@ from contracts.arguments import check_did
 from contracts.clientrecords import (
     COUNT_KEY,
     NAME,
+    TIME_NS_MAX,
     ClientRecord,
     ConflictEvidence,
     drop_state,
@@ -109,6 +112,7 @@ def update(call: Call, state: State, client_id: str, message: bytes) -> Value:
     step = _judged(rules.update, known, message, call.time_ms * _NS_PER_MS)
     if isinstance(step, Conflict):
         return _freeze_by(call, state, record, step.reason, message)
+    _check_time(step.time_ns, BAD_HEADER)
     contradiction = _contradiction(state, record, step)
     if contradiction is not None:
         return _freeze_by(call, state, record, contradiction, message)
@@ -336,6 +340,7 @@ def _freeze(call: Call, state: State, record: ClientRecord, reason: str) -> None
 def _begin(state: State, begun: Begun, rules: Kind, *, height: int, time_ms: int, creator: str, relayers: tuple[str, ...]) -> str:
     check_did("creator", creator)
     _check_relayers(relayers)
+    _check_time(begun.time_ns, BAD_CLIENT)
     number = codec.as_int(codec.decode(state.store(NAME).get(COUNT_KEY) or b"", bytes_max=16), 0, 2**62)
     client_id = f"{rules.NAME}-{number}"
     _check_keys(client_id, begun.height)
@@ -373,6 +378,11 @@ def _check_keys(client_id: str, latest: RevisionHeight) -> None:
     """Rejected(BAD_CLIENT) unless the key of every height that may come is short enough for the state."""
     longest = consensus_state_key(client_id, RevisionHeight(latest.revision, HEIGHT_MAX))
     require(len(longest) <= STATE_KEY_BYTES_MAX, BAD_CLIENT, f"the revision {latest.revision} of the chain id is too long")
+
+
+def _check_time(time_ns: int, code: Code) -> None:
+    """Rejected unless the records hold a time: what a chain says of itself, or the council of it, may be anything."""
+    require(0 <= time_ns <= TIME_NS_MAX, code, "a time is before 1970 or after 2262")
 
 
 def _check_relayers(relayers: tuple[str, ...]) -> None:

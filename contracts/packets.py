@@ -112,6 +112,7 @@ def receive(call: Call, state: State, packet: bytes, proof: bytes, height: str) 
         found, at = decode_packet(packet), parse_height(height)
         record = _counterpart(call, state, found.destination_client, found.source_client)
         clients.require_relayer(call, state, record)
+        require(found.sequence <= _SEQUENCE_MAX, BAD_PACKET, "no record here holds the number of the packet")
         store, key = state.store(IBC), receipt_key(found.destination_client, found.sequence)
         if store.get(key) is not None:
             return ALREADY

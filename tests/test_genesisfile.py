@@ -126,6 +126,7 @@ def test_chain_ids(chain_id):
         "é-1",
         "main-١",
         "a" * 49 + "-1",
+        "main-100000000",
     ],
 )
 def test_other_chain_ids_are_refused(chain_id):
