@@ -1,7 +1,12 @@
 """What a verified bundle proved, and what it did not, in plain sentences."""
 
+from contextlib import suppress
+
 from chainnode import codec
+from chainnode.bid import PREFIX
+from chainnode.digests import header_hash
 from chainnode.errors import Malformed
+from chainnode.foreign.evidencepackets import decode_lineage
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import (
     AnchoredFact,
@@ -155,11 +160,24 @@ def _fact(fact: DirectFact | AnchorFact) -> str:
         case EvidenceFact():
             return (
                 f"Block {fact.height}, at {time_to_text(fact.time_ms * _NS_PER_MS)}, put on record for {_quoted(fact.submitter)} "
-                f"the {_quoted(fact.algorithm)} digest {fact.digest.hex()} with the note {value_to_text(fact.meta)}, "
+                f"the {_quoted(fact.algorithm)} digest {fact.digest.hex()} with the note {_note(fact)}, "
                 f"by transaction {fact.tx_id.hex()}: record {fact.index} of an evidence log of {fact.size}."
             )
         case TransactionFact():
             return _transaction(fact)
+
+
+def _note(fact: EvidenceFact) -> str:
+    """The description of a record. Of one that a packet brought: where it stands on the chain that it came from."""
+    if isinstance(fact.meta, bytes) and not fact.submitter.startswith(PREFIX):
+        with suppress(Malformed):
+            there = decode_lineage(fact.meta)
+            return (
+                f"that it is record {there.index} of the log of {_quoted(there.chain_id)}, of block {there.height},"
+                f" {time_to_text(there.time_ms * _NS_PER_MS)}, for {_quoted(there.issuer)}, by transaction {there.tx_id.hex()},"
+                f" with the note {value_to_text(there.meta)}"
+            )
+    return value_to_text(fact.meta)
 
 
 def _transaction(fact: TransactionFact) -> str:

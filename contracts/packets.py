@@ -185,6 +185,17 @@ def open_count(state: State, client_id: str) -> int:
     return _progress(state.store(NAME), client_id)[1]
 
 
+def progress_key(client_id: str) -> bytes:
+    """The key of how far the packets by a client have come, in the store `packets`."""
+    return _CLIENT_PREFIX + client_id.encode()
+
+
+def decode_progress(value: bytes) -> tuple[int, int]:
+    """The next sequence of a client, and how many of its packets are open."""
+    sequence, count = codec.as_array(codec.decode(value, bytes_max=32), 2)
+    return codec.as_int(sequence, 1, _SEQUENCE_MAX), codec.as_int(count, 0, PACKETS_OPEN_MAX)
+
+
 def next_sequence(state: State, client_id: str) -> int:
     """The sequence of the next packet by a client of ours."""
     return _progress(state.store(NAME), client_id)[0]
@@ -262,15 +273,12 @@ def _close(state: State, packet: Packet) -> None:
 
 def _progress(store: Store, client_id: str) -> tuple[int, int]:
     """The next sequence of a client, and how many of its packets are open."""
-    value = store.get(_CLIENT_PREFIX + client_id.encode())
-    if value is None:
-        return 1, 0
-    sequence, count = codec.as_array(codec.decode(value, bytes_max=32), 2)
-    return codec.as_int(sequence, 1, _SEQUENCE_MAX), codec.as_int(count, 0, PACKETS_OPEN_MAX)
+    value = store.get(progress_key(client_id))
+    return (1, 0) if value is None else decode_progress(value)
 
 
 def _save_progress(store: Store, client_id: str, sequence: int, count: int) -> None:
-    store.put(_CLIENT_PREFIX + client_id.encode(), codec.encode((sequence, count)))
+    store.put(progress_key(client_id), codec.encode((sequence, count)))
 
 
 def _count_sender(store: Store, client_id: str, sender: str, change: int) -> None:

@@ -17,6 +17,7 @@ from chainnode.claims import transaction_claim
 from chainnode.crypto import sm2
 from chainnode.digests import header_hash
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
+from chainnode.foreign.evidencepackets import CarriedRecord, CarriedRecords, encode_lineage
 from chainnode.statetree import StateTree, app_hash
 from chainnode.types.bundle import EvidenceFact, StateClaim, StateFact, TransactionFact
 from chainnode.types.codes import (
@@ -105,6 +106,17 @@ def test_a_record_says_who_put_what_on_record_and_when(world):
     assert fact.digest == hashlib.sha256(DOCUMENT).digest()
     for index in range(21):
         assert check(world, world.evidence(index)).fact.index == index
+
+
+def test_the_words_tell_where_a_record_stands_that_a_packet_brought():
+    there = CarriedRecord(7, "did:bid:efx", 3, 1_000, "sha-256", b"\x01" * 32, b"slip", b"\x02" * 32)
+    meta = encode_lineage(CarriedRecords("grain-1", 9, (there,)), there, "07-tendermint-0")
+    fact = EvidenceFact("07-tendermint-0", 5, 2_000, "sha-256", there.digest, meta, b"\x03" * 32, 0, 1)
+    told = 'it is record 7 of the log of "grain-1", of block 3, 1970-01-01T00:00:01Z, for "did:bid:efx"'
+    assert told in bundlewords.fact_words(fact) and "with the note 0x736c6970" in bundlewords.fact_words(fact)
+    for other in (replace(fact, submitter="did:bid:efx"), replace(fact, meta=b"\x00"), replace(fact, meta="a text")):
+        words = bundlewords.fact_words(other)  # a description that anybody wrote, and forms that are no such description
+        assert told not in words and f"the note {bundlewords.value_to_text(other.meta)}" in words
 
 
 def test_a_transaction_is_proved_with_or_without_its_result(world):

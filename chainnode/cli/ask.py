@@ -13,7 +13,7 @@ from chainnode.cli.desk import Desk
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.resultwords import result_words
 from chainnode.cli.usage import UsageError
-from chainnode.cli.verify import Subparsers
+from chainnode.cli.verify import Subparsers, fact_lines
 from chainnode.client.anchoring import digest_of
 from chainnode.client.client import Client
 from chainnode.client.failures import TransactionFailed
@@ -126,7 +126,7 @@ def _query(args: argparse.Namespace) -> int:
         raise UsageError("--via and --ac go together")
     answer = asyncio.run(_ask(args, _question(args.what, args.name)))
     assert answer.verified is not None
-    for sentence in bundlewords.proved(answer.verified):
+    for sentence in (*fact_lines(answer.verified), *bundlewords.hop_words(answer.verified), *bundlewords.trust_words(answer.verified)):
         print(sentence)
     if args.save is not None:
         _keep(answer, args.save, is_binary=args.binary)

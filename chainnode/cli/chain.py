@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import hashlib
+import json
 from pathlib import Path
 
 from chainnode.cli import chainshow, chainvote, didparties
 from chainnode.cli.usage import UsageError, whole_number
 from chainnode.cli.verify import Subparsers
 from chainnode.client.outcomes import TransactionReceipt
-from chainnode.did.chainform import Form, endpoints_of, form_from_json, gateways_of, info, operator_of, wish_of
+from chainnode.did.chainform import Form, endpoints_of, form_from_json, gateways_of, info, new_form, operator_of, read_form, wish_of
 from chainnode.errors import Malformed
 from chainnode.node.node import load_genesis
 from chainnode.types.limits import CHAIN_EVIDENCE_MAX, CHAIN_FORM_BYTES_MAX, CHAIN_TTL_S_MAX, CHAIN_TTL_S_MIN
@@ -22,6 +23,7 @@ The form is JSON in the field names of Xinghuo's platform (docs/identity-chains.
 applies, --main-genesis that of the chain that is asked, without which the node's word is taken.
 
 examples:
+  chainnode chain form --operator did:bid:ef… --name City --ac byo1 --endpoint https://resolver.city.example > city.json
   chainnode chain apply --form city.json --genesis city/genesis.json --evidence licence.pdf --key-file operator.json
   chainnode chain list --applications
   chainnode chain vote 7 yes --genesis city/genesis.json --until 2027-12-31T00:00:00Z --key-file super.json
@@ -40,6 +42,15 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = top.add_subparsers(dest="action", metavar="ACTION", required=True)
+    form = actions.add_parser("form", help="print a form with what must be in it", description=_form.__doc__)
+    form.add_argument("--operator", required=True, metavar="DID", help="who runs the chain, a DID of the main chain")
+    form.add_argument("--name", required=True, help="the chain's name, 30 letters at most")
+    form.add_argument("--ac", required=True, metavar="NUMBER", help="the AC number that you wish for: four small letters or digits")
+    form.add_argument("--endpoint", action="append", required=True, metavar="URL", help="a node of the chain that answers; again for each")
+    form.add_argument("--gateway", action="append", default=[], metavar="DID", help="a gateway (default: the operator); again for each")
+    form.add_argument("--industry", default="I", help="its letter (default I)")
+    form.add_argument("--description", default="", metavar="TEXT", help="what the chain is for (default: its name)")
+    form.set_defaults(run=_form)
     apply = actions.add_parser("apply", help="apply for an AC number", description=_apply.__doc__)
     _add_form(apply)
     apply.add_argument("--genesis", required=True, type=Path, metavar="FILE", help="the genesis.json of the chain that applies")
@@ -88,6 +99,22 @@ def add_signing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sponsor-key-file", metavar="[DID=]FILE", help="sealed key of who sends the transaction, and holds a role")
     didparties.add_passphrase_option(parser)
     parser.set_defaults(signer=[], sponsor=None, offline_sign=None)
+
+
+def _form(args: argparse.Namespace) -> int:
+    """Print the form of a chain of this program, to be looked over, filled up and given to `apply`."""
+    chainshow.check_ac(args.ac)
+    form = new_form(
+        name=args.name,
+        operator=args.operator,
+        ac=args.ac,
+        endpoints=args.endpoint,
+        gateways=args.gateway,
+        industry=args.industry,
+        description=args.description,
+    )
+    print(json.dumps(read_form(form), indent=2, ensure_ascii=False))
+    return 0
 
 
 def _apply(args: argparse.Namespace) -> int:

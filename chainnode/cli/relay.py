@@ -104,7 +104,8 @@ def _check(args: argparse.Namespace) -> int:
     for sentence in found:
         print(sentence)
     if not found:
-        print(f"{len(relay.chains)} chains and {len(relay.routes)} routes are as the settings say.")
+        routes = len(relay.routes)
+        print(f"{len(relay.chains)} chains and {routes} route{'' if routes == 1 else 's'} are as the settings say.")
     return FAILED if found else 0
 
 

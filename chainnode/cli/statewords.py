@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from chainnode import codec
 from chainnode.bundlewords import value_to_text
+from chainnode.cli.clientwords import client_key, client_words
 from chainnode.cli.freezewords import freeze_key, freeze_words, order_words
 from chainnode.cli.plainwords import named
 from chainnode.cli.plainwords import time_words as _time
@@ -41,6 +42,7 @@ from contracts import (
     roles,
     validators,
 )
+from contracts.clientrecords import NAME as CLIENTS
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import STORE as RECEIPTS
 from contracts.receiptrecords import Pledge, Receipt, decode_receipt, receipt_key
@@ -62,6 +64,7 @@ _THINGS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "issuer": (credentials.NAME, credentials.issuer_key),
     "proposal": (governance.NAME, lambda number: governance.proposal_key(int(number))),
     "freeze": (SUPERVISION, freeze_key),
+    "client": (CLIENTS, client_key),
 }
 THINGS = tuple(_THINGS)
 
@@ -361,6 +364,7 @@ _RECORDS: tuple[tuple[str, bytes, Callable[[bytes], tuple[str, ...]]], ...] = (
     (chains.NAME, chainchanges.appeal_key("0000", 1)[:1], _appeal),
     (chains.NAME, chainreports.report_key("0000", "status")[:1], _report),
     (governance.NAME, governance.proposal_key(1)[:1], _proposal),
+    (CLIENTS, client_key("-0")[:1], client_words),
     (SUPERVISION, order_key(1)[:1], order_words),
     (SUPERVISION, target_key(Kind.ACCOUNT, "")[:1], freeze_words),
     (evidence.NAME, evidence.HEAD_KEY, _log_head),

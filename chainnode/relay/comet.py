@@ -28,7 +28,7 @@ from chainnode.relay.endpoints import Endpoint, Endpoints, Lie
 from chainnode.relay.facts import ClientView, Tip
 from chainnode.relay.packetevents import packet_event
 from chainnode.relay.trust import Believed, Hop, climb
-from chainnode.types.block import Header, Validator, ValidatorSet
+from chainnode.types.block import Validator, ValidatorSet
 from chainnode.types.bundle import LightBlock
 from chainnode.types.codes import CHAIN_SILENT, READ_ONLY, TRUST_ROOT_WRONG, TWO_HEADERS
 from chainnode.types.limits import (
@@ -144,16 +144,19 @@ class CometChain:
         if self.believed is None:
             rules = TrustRules(self.chain_id, self.trusting_period_ms)
             root = (
-                self.root if isinstance(self.root, TrustedState) else light.trusted_state(await self._trusted_header(endpoint, self.root))
+                self.root
+                if isinstance(self.root, TrustedState)
+                else light.trusted_state((await self._trusted_block(endpoint, self.root)).header)
             )
             self.believed = Believed(rules, root, self._remembered)
         return self.believed
 
-    async def _trusted_header(self, endpoint: Endpoint, wanted: TrustedHash) -> Header:
+    async def _trusted_block(self, endpoint: Endpoint, wanted: TrustedHash) -> LightBlock:
+        """The header that the operator trusts, with what else the endpoint says of it, which nobody has checked."""
         block = await self._block(endpoint, wanted.height)
         if header_hash(block.header) != wanted.hash or block.header.chain_id != self.chain_id:
             raise Lie(f"{TRUST_ROOT_WRONG.meaning} ({self.name}, height {wanted.height})")
-        return block.header
+        return block
 
     async def _climb(self, endpoint: Endpoint, believed: Believed, start: TrustedState, height: int) -> list[Hop]:
         if height <= start.height:
@@ -170,6 +173,8 @@ class CometChain:
 
     async def _old_header(self, endpoint: Endpoint, height: int) -> LightBlock:
         believed = await self._trust(endpoint)
+        if isinstance(self.root, TrustedHash) and height == self.root.height:
+            return await self._trusted_block(endpoint, self.root)
         below = [block for at, block in believed.blocks.items() if at < height]
         nearest = max(below, key=lambda block: block.header.height, default=None)
         start = believed.root if nearest is None else light.trusted_state(nearest.header)

@@ -74,8 +74,13 @@ class OurSender:
             return [f"{chain.name}: what the node says of {client_id} can not be read"]
         found: list[str] = []
         if record.counterparty != counterparty:
-            says = "has no counterparty yet" if record.counterparty is None else f"has the counterparty {record.counterparty}"
-            found.append(f"{chain.name}: {client_id} {says}, not {counterparty}; its creator, {record.creator}, names it")
+            pair = f"its creator, {record.creator}, names it: chainnode client pair {client_id} {counterparty}"
+            says = (
+                f"no counterparty yet; {pair}"
+                if record.counterparty is None
+                else f"the counterparty {record.counterparty}, not {counterparty}"
+            )
+            found.append(f"{chain.name}: {client_id} has {says}")
         if record.relayers and self.did not in record.relayers:
             found.append(f"{chain.name}: {client_id} is served by {', '.join(record.relayers)} alone, not by {self.did}")
         return found
