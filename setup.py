@@ -6,8 +6,15 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = "chainnode/native"
-SOURCES = ["batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "module.c", "scalar.c", "sha512.c", "tables.c"]
-HEADERS = ["batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"]
+SOURCES = [
+    *("batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "scalar.c", "sha512.c", "tables.c"),  # signatures
+    *("canonical.c", "decode.c", "gather.c", "objects.c", "sha256.c", "sha256_x86.c", "transaction.c"),  # transactions
+    "module.c",
+]
+HEADERS = [
+    *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
+    *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h"),
+]
 
 
 class BuildFresh(build_ext):

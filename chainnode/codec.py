@@ -26,6 +26,18 @@ _ARRAYS = frozenset({tuple, list})
 _QUICK_LENGTH_MAX = 1024
 
 
+def _native() -> Callable[[bytes, int], tuple[Value] | None] | None:
+    """The reader in C (ADR-0013): the value in a tuple, or None where the bytes are not canonical, or nest deeper."""
+    try:
+        from chainnode.native import _verify
+    except ImportError:
+        return None
+    return _verify.decode_value
+
+
+NATIVE = _native()
+
+
 def encode(value: Value) -> bytes:
     """The bytes of a value, about 3 us for a transaction's body. A list counts as a tuple.
 
@@ -39,10 +51,14 @@ def encode(value: Value) -> bytes:
 
 
 def decode(data: bytes, *, bytes_max: int, elements_max: int | None = None) -> Value:
-    """The value with these bytes, about 4 us for a transaction's body. Malformed when they are not its canonical bytes.
+    """The value with these bytes, about 0.6 us for a transaction's body, 4 us without C. Malformed when they are not its canonical bytes.
 
     With `elements_max` more elements than that, where an array is long, are refused before they take 0.5 us each.
     """
+    if NATIVE is not None and len(data) <= (bytes_max if elements_max is None else min(bytes_max, elements_max)):
+        found = NATIVE(data, CODEC_DEPTH_MAX)
+        if found is not None:
+            return found[0]  # and what is refused is read again, to tell why
     value = parse(data, bytes_max=bytes_max, elements_max=elements_max)
     # Writing the value again is what finds long forms, disordered or doubled keys, floats and the like.
     if encode(value) != data:

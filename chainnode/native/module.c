@@ -1,15 +1,16 @@
-/* The Python module `chainnode.native._verify`: reads items, lets go of the interpreter's lock, verifies, gives the verdicts. */
+/* The Python module `chainnode.native._verify`: its functions; those that verify items read them, let go of the interpreter's lock, verify. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "batch.h"
+#include "decode.h"
+#include "objects.h"
 #include "scalar.h"
+#include "sha256.h"
 #include "sha512.h"
 #include "tables.h"
-
-#define OTHER_SUITE 2
 
 /* One (suite, public key, signature, message): its verdict, and whether it is left to `verify_items`; -1 with an exception set. */
 static int read_item(PyObject *row, item *out, uint8_t *verdict) {
@@ -92,10 +93,28 @@ static PyObject *py_reduce(PyObject *self, PyObject *args) {
     return PyBytes_FromStringAndSize((const char *)reduced, 32);
 }
 
+static PyObject *py_sha256(PyObject *self, PyObject *args) {
+    const uint8_t *bytes;
+    Py_ssize_t size;
+    int is_portable;
+    uint8_t digest[32];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y#p:sha256", &bytes, &size, &is_portable)) return NULL;
+    sha256(digest, bytes, (size_t)size, is_portable ? sha256_mix_portable : sha256_best());
+    return PyBytes_FromStringAndSize((const char *)digest, 32);
+}
+
 static PyMethodDef METHODS[] = {
     {"verify_many", py_verify_many, METH_VARARGS, "verify_many(items, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each item"},
     {"tables", py_tables, METH_NOARGS, "tables() -> how many tables of keys there are, their bytes, how many were built and evicted"},
     {"forget", py_forget, METH_NOARGS, "forget() -> None: drop all tables and sightings"},
+    {"layout", py_layout, METH_VARARGS, "layout(transaction, body, invocation, signature, limits): what C knows of the classes"},
+    {"decode", py_decode, METH_VARARGS, "decode(layout, raws) -> list of transactions, or of bytes that Python has to look at"},
+    {"decode_batch", py_decode_batch, METH_VARARGS, "decode_batch(layout, batch, count_max) -> the same for a batch, or None"},
+    {"decode_value", py_decode_value, METH_VARARGS, "decode_value(data, levels) -> (value,), or None where it is not canonical"},
+    {"verify_transactions", py_verify_transactions, METH_VARARGS,
+     "verify_transactions(layout, transactions, prefix, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each transaction"},
+    {"sha256", py_sha256, METH_VARARGS, "sha256(bytes, is_portable) -> digest, for the tests"},
     {"reduce", py_reduce, METH_VARARGS, "reduce(64 bytes) -> the number modulo L, for the tests"},
     {NULL, NULL, 0, NULL},
 };
@@ -111,6 +130,7 @@ static int execute(PyObject *module) {
         PyErr_NoMemory();
         return -1;
     }
+    sha256_start();
     is_started = 1;
     PyObject *flag = PyBool_FromLong(has_ifma());
     int code = PyModule_AddObjectRef(module, "HAS_IFMA", flag);
@@ -123,7 +143,7 @@ static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
 static struct PyModuleDef MODULE = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_verify",
-    .m_doc = "Verification of many Ed25519 signatures in C (ADR-0002, ADR-0005).",
+    .m_doc = "Verification of many Ed25519 signatures, and decoding of transactions, in C (ADR-0002, ADR-0005, ADR-0013).",
     .m_methods = METHODS,
     .m_slots = SLOTS,
 };

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from chainnode import codec, transactions
-from chainnode.crypto.verify import verify_many
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.execution.engine import TX_INDEX
 from chainnode.execution.state import State
@@ -121,11 +120,9 @@ class Ingress:
         tip = self._chain.tip
         now_ms = time.time_ns() // NS_PER_MS
         found: list[Transaction | Outcome] = []
-        for raw in raws:
-            try:
-                tx = transactions.decode_transaction(raw)
-            except Malformed as error:
-                found.append(self._refuse(None, error))
+        for tx in transactions.decode_each(raws):
+            if isinstance(tx, Malformed):
+                found.append(self._refuse(None, tx))
                 continue
             try:
                 self._check_admissible(tx, tip.params.tx_bytes_max, now_ms, tip.params.tx_lifetime_ms_max)
@@ -161,17 +158,14 @@ class Ingress:
         return one
 
     def _check_signatures(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
-        items = [transactions.signature_items(tx, self._chain.genesis_hash) if isinstance(tx, Transaction) else [] for tx in found]
+        txs = [tx for tx in found if isinstance(tx, Transaction)]
         try:
-            verdicts = iter(verify_many([item for group in items for item in group]))
+            verdicts = iter(transactions.verify_each(txs, self._chain.genesis_hash))
         except Unavailable as error:  # a suite that is not installed here
             return [self._refuse(tx.tx_id, error) if isinstance(tx, Transaction) else tx for tx in found]
-        checked: list[Transaction | Outcome] = []
-        for tx, group in zip(found, items, strict=True):
-            good = [next(verdicts) for _ in group]
-            is_bad = isinstance(tx, Transaction) and not all(good)
-            checked.append(self._refuse(tx.tx_id, Rejected(BAD_SIGNATURE)) if is_bad else tx)
-        return checked
+        return [
+            self._refuse(tx.tx_id, Rejected(BAD_SIGNATURE)) if isinstance(tx, Transaction) and not next(verdicts) else tx for tx in found
+        ]
 
     def _refuse(self, tx_id: bytes | None, error: ChainError) -> Outcome:
         self.refused[error.code.name] = self.refused.get(error.code.name, 0) + 1

@@ -202,10 +202,10 @@ async def test_inv_32_a_key_that_does_not_speak_for_the_signer(door: Door) -> No
 
 
 async def test_a_suite_that_is_not_installed_is_nobody_s_fault(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_items: object) -> bytes:
+    def missing(_txs: object, _genesis_hash: bytes) -> list[bool]:
         raise Unavailable(SUITE_MISSING)
 
-    monkeypatch.setattr(module, "verify_many", missing)
+    monkeypatch.setattr(module.transactions, "verify_each", missing)
     (outcome,) = await door.ingress.submit([door.tx(1)], wait_ms=None)
     assert isinstance(outcome.error, Unavailable) and outcome.error.code is SUITE_MISSING and not door.host.given
 
