@@ -3,6 +3,7 @@
 Hot: thousands of records a second. A call checks its records in one pass, and the log's head is written once per block.
 """
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from chainnode import codec
@@ -76,7 +77,7 @@ def leaf_beginning(by: str, height: int, time_ms: int) -> bytes:
     return _ARRAY_OF_8 + codec.pack((_LEAF_VERSION, by, height, time_ms))[1:]
 
 
-def index_digests(state: State, digests: tuple[bytes, ...], index: int, height: int) -> tuple[tuple[int, int], ...]:
+def index_digests(state: State, digests: Sequence[bytes], index: int, height: int) -> tuple[tuple[int, int], ...]:
     """Note where digests were recorded first; (place, first height) of those that were before, in this call or an earlier one.
 
     About 0.4 us a digest when all are new, as nearly always.

@@ -75,7 +75,7 @@ class SystemContracts:
         return method.run(call, state, invocation.arguments)
 
     def lane(self, state: State, context: BlockContext, txs: Sequence[Transaction]) -> Lane:
-        """Evidence, at once."""
+        """Evidence is what is done at once."""
         return evidencelane.lane(state, context.height, context.time_ms, txs)
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:

@@ -123,6 +123,12 @@ class State:
         self._growth = None
         return first
 
+    def log_extend(self, groups: Sequence[LeafGroup]) -> None:
+        """Append evidence leaves of many calls."""
+        self._groups += groups
+        self._log_size += sum([len(group.middles) for group in groups])
+        self._growth = None
+
     def log_growth(self) -> Growth:
         """The evidence log with this block's records at its end, and how its tiles grow. About 1.5 us per record, the first time."""
         if self._growth is None:
@@ -166,13 +172,10 @@ class State:
         known = dict(zip(keys, self._reader.index_get_many(space, keys), strict=True))
         self._expected[space] = frozenset(known), {key: value for key, value in known.items() if value is not None}
 
-    def index_settle(self, space: str, key: bytes, value: bytes) -> None:
-        """Set an index key that is not set yet, for good: no `rollback` takes it back."""
-        own = self._index.get(space)
-        if own is None:
-            own = self._index[space] = {}
-        assert value and key not in own
-        own[key] = value
+    def index_settle(self, space: str, entries: Mapping[bytes, bytes]) -> None:
+        """Set index keys that are not set yet, for good: no `rollback` takes them back."""
+        self.index_put_many(space, entries)
+        self._index_added.pop()
 
     def checkpoint(self) -> None:
         """Keep all that was done; `rollback` will lead back to here."""

@@ -65,7 +65,7 @@ class Toy:
 
     def lane(self, state: State, context: BlockContext, txs: Sequence[Transaction]) -> Lane:
         """None."""
-        return lambda place: None
+        return Lane(range(len(txs)), lambda place: False, lambda begin, end: [])
 
     def validators(self, state: State) -> ValidatorSet:
         """As many as the state says."""

@@ -201,11 +201,13 @@ def test_the_lane_takes_what_it_should_and_nothing_else() -> None:
         twins.signed(("stranger",), recorded(row())),
     ]
     for tx in good:
-        assert evidencelane.lane(State(twins.reader), 1, twins.time_ms, [tx])(0) is not None
+        lane = evidencelane.lane(State(twins.reader), 1, twins.time_ms, [tx])
+        assert (lane.ends, lane.may(0)) == ([1], True)
     for tx in (*bad, *other):
-        state = State(twins.reader)
-        assert evidencelane.lane(state, 1, twins.time_ms, [tx])(0) is None
-        assert (state.writes(), state.index_writes(), state.log_size, state.take_events()) == ({}, {}, 0, ())
+        lane = evidencelane.lane(State(twins.reader), 1, twins.time_ms, [tx])
+        assert lane.ends == [0] or not lane.may(0)
+    ends = evidencelane.lane(State(twins.reader), 1, twins.time_ms, [good[0], good[1], bad[0], bad[1], good[2]]).ends
+    assert ends == [2, 2, 2, 3, 5]
     twins.apply(*good, *bad, *other)
 
 
@@ -288,10 +290,10 @@ def test_keys_of_the_index_are_new_until_they_are_set() -> None:
         state.checkpoint()
         state.index_put("tx", b"a", b"2")
         assert not state.are_new("tx", (b"b", b"a")) and state.index_get_many("tx", (b"a", b"b", b"old")) == [b"2", None, b"1"]
-        state.index_settle("tx", b"b", b"3")
+        state.index_settle("tx", {b"b": b"3"})
         state.rollback()
         assert state.index_writes() == {"tx": {b"b": b"3"}} and state.are_new("tx", (b"a",)) and not state.are_new("tx", (b"b",))
         with pytest.raises(AssertionError):
-            state.index_settle("tx", b"b", b"4")
+            state.index_settle("tx", {b"b": b"4"})
         with pytest.raises(AssertionError):
             state.index_put_many("tx", {b"b": b"4"})
