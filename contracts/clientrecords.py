@@ -42,7 +42,7 @@ _TEXT_BYTES_PER_CHARACTER = 4
 class ClientRecord:
     """A light client of `chain_id`. `counterparty` is the client that follows this chain there, None until it is registered.
 
-    `prefix` is where the other chain keeps what it proves to us. With `relayers` only they update it, without any any member does.
+    `prefix` is where the other chain keeps what it proves to us. With `relayers` only they bring packets, without any any member does.
     `latest` and `latest_time_ns` are those of its highest state; it keeps `states` of them. `reason` is why it is frozen.
     """
 

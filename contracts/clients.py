@@ -104,7 +104,7 @@ class _Client:
 
 @method
 def update(call: Call, state: State, client_id: str, message: bytes) -> Value:
-    """Tell a client of a later, or a skipped, header. By a member, or by those alone who are on the client's list.
+    """Tell a client of a later, or a skipped, header. By any member, whatever list the client has: a header is proved.
 
     Returns `updated`; `known` when the header was there already; `frozen` when it contradicts what was known, which is then on record.
     """
@@ -140,7 +140,7 @@ def update(call: Call, state: State, client_id: str, message: bytes) -> Value:
 
 @method
 def misbehaviour(call: Call, state: State, client_id: str, message: bytes) -> Value:
-    """Freeze a client by proof that the other chain contradicted itself, which stays on record. By those who may update it."""
+    """Freeze a client by proof that the other chain contradicted itself, which stays on record. By any member."""
     record, rules, known = _addressed(call, state, client_id, message)
     return _freeze_by(call, state, record, _judged(rules.misbehaviour, known, message, call.time_ms * _NS_PER_MS).reason, message)
 
@@ -212,7 +212,7 @@ def recover(call: Call, state: State, client_id: str, substitute_id: str, *, by:
 
 
 def set_relayers(state: State, client_id: str, relayers: tuple[str, ...], *, by: str) -> None:
-    """Who alone may update a client from now on; nobody named: any member."""
+    """Who alone may bring packets by a client, and answers to them, from now on; nobody named: any member."""
     record = require_record(state, client_id)
     _check_relayers(relayers)
     save_record(state, replace(record, relayers=relayers))
@@ -251,7 +251,7 @@ def require_active(call: Call, state: State, client_id: str) -> ClientRecord:
 
 
 def require_relayer(call: Call, state: State, record: ClientRecord) -> None:
-    """Rejected(NOT_RELAYER) unless the sender may bring what concerns this client: any member, or those on its list; (NOT_MEMBER)."""
+    """Rejected(NOT_RELAYER) unless the sender may bring packets by this client: any member, or those on its list; (NOT_MEMBER)."""
     roles.require_member(state, call)
     require(not record.relayers or call.sender in record.relayers, NOT_RELAYER, f"{call.sender} is not on the list of {record.client_id}")
 
@@ -280,7 +280,7 @@ def genesis(state: State) -> None:
 def _addressed(call: Call, state: State, client_id: str, message: bytes) -> tuple[ClientRecord, Kind, _Client]:
     """The client that a relayer's message is for. What is too long is refused before anything of it is read."""
     record = require_record(state, client_id)
-    require_relayer(call, state, record)
+    roles.require_member(state, call)
     require(len(message) <= CLIENT_MESSAGE_BYTES_MAX, TOO_MANY, f"a message has at most {CLIENT_MESSAGE_BYTES_MAX} bytes")
     _check_active(state, record, call.time_ms)
     return record, KINDS[record.kind], _known(state, record)

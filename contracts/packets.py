@@ -134,8 +134,9 @@ def receive(call: Call, state: State, packet: bytes, proof: bytes, height: str) 
 
 @method
 def acknowledge(call: Call, state: State, packet: bytes, acknowledgement: bytes, proof: bytes, height: str) -> Value:
-    """Settle a packet of ours with what the other chain answered, as the proof shows. By any member.
+    """Settle a packet of ours with what the other chain answered, as the proof shows. By members, or the client's relayers.
 
+    Whoever sent it may always: a refusal is how they get back what is theirs.
     Returns "accepted" or "refused" as the other chain did, and "already" when the packet is not open.
     """
     roles.require_member(state, call)
@@ -144,6 +145,8 @@ def acknowledge(call: Call, state: State, packet: bytes, acknowledgement: bytes,
         record = _counterpart(call, state, found.source_client, found.destination_client)
         if not _is_open(state, found):
             return ALREADY
+        if call.sender != sender_of(state, found.source_client, found.sequence):
+            clients.require_relayer(call, state, record)
         require(len(answered.app_acknowledgements) == 1, BAD_PACKET, "one payload has one answer")
         _check_proof(proof)
         proved = acknowledgement_key(found.destination_client, found.sequence)

@@ -234,17 +234,29 @@ def test_a_user_alone_gets_the_refund(world: Bridge) -> None:
     assert world.a.do(["cus"], "packets.time_out", encode_packet(packet), gone, at) == "timed out"
 
 
-def test_with_a_list_its_relayers_alone_bring_packets(world: Bridge) -> None:
-    packet = world.send(world.a)
+def test_with_a_list_its_relayers_alone_bring_packets_and_answers(world: Bridge) -> None:
+    packet = world.send(world.a, who="cus")
     world.b.in_block(lambda state: clients.set_relayers(state, world.ids["b"], (world.b.did("mia"),), by="governance:1"))
     proof, height = proof_of(world, packet)
     world.b.refused("not-relayer", "bob", "packets.receive", encode_packet(packet), proof, height)
+    # Nor does it help that a relayer signs too.
+    world.b.refused("not-relayer", "bob mia", "packets.receive", encode_packet(packet), proof, height)
     world.b.refused("not-member", "stranger", "packets.receive", encode_packet(packet), proof, height)
     assert world.b.do(["mia"], "packets.receive", encode_packet(packet), proof, height) == "accepted"
     answer, proof, height = answer_of(world, packet)
     world.a.in_block(lambda state: clients.set_relayers(state, world.ids["a"], (world.a.did("mia"),), by="governance:1"))
     world.a.refused("not-member", "stranger", "packets.acknowledge", encode_packet(packet), answer, proof, height)
-    assert world.a.do(["bob"], "packets.acknowledge", encode_packet(packet), answer, proof, height) == "accepted"
+    world.a.refused("not-relayer", "bob", "packets.acknowledge", encode_packet(packet), answer, proof, height)
+    assert world.a.do(["mia"], "packets.acknowledge", encode_packet(packet), answer, proof, height) == "accepted"
+    assert world.a.do(["bob"], "packets.acknowledge", encode_packet(packet), answer, proof, height) == "already"
+
+
+def test_whoever_sent_a_packet_brings_its_answer_alone(world: Bridge) -> None:
+    packet = world.send(world.a, b"no", who="cus")
+    assert world.received(packet) == "refused"
+    answer, proof, height = answer_of(world, packet)
+    world.a.in_block(lambda state: clients.set_relayers(state, world.ids["a"], (world.a.did("mia"),), by="governance:1"))
+    assert world.a.do(["cus"], "packets.acknowledge", encode_packet(packet), answer, proof, height) == "refused"
 
 
 def test_inv_61_nothing_is_received_without_its_proof(world: Bridge) -> None:
