@@ -35,6 +35,7 @@ from chainnode.types.codes import (
     BAD_PACKET,
     BAD_PROOF,
     BAD_TIMEOUT,
+    CHAIN_CLOSED,
     NO_COUNTERPARTY,
     PACKET_DIFFERS,
     PACKET_TIMED_OUT,
@@ -52,7 +53,7 @@ from chainnode.types.limits import (
     PACKETS_OPEN_SENDER_MAX,
 )
 from chainnode.types.transaction import Event, Value
-from contracts import clients, roles
+from contracts import chains, clients, roles
 from contracts.clientrecords import ClientRecord
 from contracts.packetapps import APPS, App
 
@@ -80,6 +81,7 @@ def send_packet(call: Call, state: State, source_client: str, timeout_s: int, pa
     """Send a packet for the call's sender: what `send` does, for other contracts."""
     roles.require_member(state, call)
     record = clients.require_active(call, state, source_client)
+    _check_open(call, state, source_client)
     if record.counterparty is None:
         raise Rejected(NO_COUNTERPARTY, f"nobody said yet which client of the other chain is {source_client}'s counterparty")
     ahead = f"the timeout lies behind {call.time_ms // 1000} and {record.latest_time_ns // _NS_PER_S}, by at most {PACKET_TIMEOUT_S_MAX}"
@@ -116,6 +118,7 @@ def receive(call: Call, state: State, packet: bytes, proof: bytes, height: str) 
         store, key = state.store(IBC), receipt_key(found.destination_client, found.sequence)
         if store.get(key) is not None:
             return ALREADY
+        _check_open(call, state, record.client_id)
         require(call.time_ms < found.timeout_s * 1000, PACKET_TIMED_OUT, f"{call.time_ms // 1000} is not before {found.timeout_s}")
         require(len(found.payloads) == 1, BAD_PACKET, "packets of several payloads are not received")
         _check_proof(proof)
@@ -238,6 +241,13 @@ def _counterpart(call: Call, state: State, ours: str, theirs: str) -> ClientReco
         raise Rejected(NO_COUNTERPARTY, f"nobody said yet which client of the other chain is {ours}'s counterparty")
     require(record.counterparty == theirs, WRONG_COUNTERPARTY, f"the counterparty of {ours} is {record.counterparty}, not {theirs}")
     return record
+
+
+def _check_open(call: Call, state: State, client_id: str) -> None:
+    """INV-68: nothing new goes to or comes from a chain that is closed on this ledger. Rejected(CHAIN_CLOSED); what is open is settled."""
+    known = chains.chain_of_client(state, client_id)
+    if known is not None:
+        require(known.is_open_at(call.time_ms), CHAIN_CLOSED, known.closed_because(call.time_ms))
 
 
 def _deliver(call: Call, state: State, packet: Packet) -> bytes:
