@@ -16,6 +16,7 @@ from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.cli import links, statewords
 from chainnode.cli.ledgers import Ledger
+from chainnode.cli.network import get_json
 from chainnode.cli.telling import Teller
 from chainnode.client.signing import Signer
 from chainnode.errors import Unavailable
@@ -51,6 +52,8 @@ def test_the_day_across_chains_is_proved_to_a_stranger_and_a_move_outlives_kille
     with Running(net) as running:
         running.wait_for("runs until Ctrl-C")
         assert "is admitted" not in running.output.read_text() and "gateways run" not in running.output.read_text()
+        page = get_json(f"http://127.0.0.1:{chains_port + 7}/1.0/identifiers/did:bid:by02")
+        assert isinstance(page, dict) and page["didDocument"]["service"][0]["serviceEndpoint"] == f"http://127.0.0.1:{chains_port + 207}"
         move_while_gateways_die(net, running, chains_port)
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(DEADLINE_S) == 1  # two nodes had ended
