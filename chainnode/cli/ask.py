@@ -113,7 +113,7 @@ async def _anchor_files(args: argparse.Namespace, signers: list[Signer]) -> None
             for path, proof in zip(part, await client.anchor(part, *signers), strict=True):
                 target = (args.proofs or path.parent) / f"{path.name}.proof.{'bundle' if args.binary else 'json'}"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _keep(proof, target, is_binary=args.binary)
+                keep(proof, target, is_binary=args.binary)
                 print(f"{path}: block {proof.fact.height}, proof verified, kept in {target}", flush=True)
 
 
@@ -129,7 +129,7 @@ def _query(args: argparse.Namespace) -> int:
     for sentence in (*fact_lines(answer.verified), *bundlewords.hop_words(answer.verified), *bundlewords.trust_words(answer.verified)):
         print(sentence)
     if args.save is not None:
-        _keep(answer, args.save, is_binary=args.binary)
+        keep(answer, args.save, is_binary=args.binary)
     return 0
 
 
@@ -141,7 +141,7 @@ async def _ask(args: argparse.Namespace, question: Question) -> AnyProved:
         return await question(client.anchored(args.ac, [args.url]))
 
 
-def _keep(proof: AnyProved, target: Path, *, is_binary: bool) -> None:
+def keep(proof: AnyProved, target: Path, *, is_binary: bool) -> None:
     """Write a bundle to a file in one of its forms."""
     target.write_bytes(proof.bundle_bytes if is_binary else proof.bundle_json.encode())
 

@@ -22,7 +22,7 @@ exit codes:
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     # Imported here, so that Ctrl-C while the libraries load is met by `main` too.
-    from chainnode.cli import ask, chain, devnet, did, doctor, init, keys, lightclients, relay, replay, run, vc, verify
+    from chainnode.cli import ask, chain, devnet, did, doctor, fabric, init, keys, lightclients, relay, replay, run, vc, verify
     from chainnode.node.node import VERSION
 
     top: argparse.ArgumentParser = CommandLine(
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"chainnode {VERSION}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (devnet, init, run, keys, did, vc, chain, lightclients, relay, ask, verify, replay, doctor):
+    for command in (devnet, init, run, keys, did, vc, chain, lightclients, relay, fabric, ask, verify, replay, doctor):
         command.add_parser(subparsers)
     return top
 

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Self
 
 import aiohttp
 
 from chainnode import codec
-from chainnode.client.anchoring import records_of
+from chainnode.client.anchoring import Item, records_of
 from chainnode.client.asking import Asker
 from chainnode.client.credentials import (
     CredentialValue,
@@ -196,8 +195,11 @@ class Client:
         """Submit signed transactions and wait for all. Each has, in order, its receipt, or the error that `submit` would raise."""
         return await submit_many(self._asker, raws)
 
-    async def anchor(self, items: Sequence[Path | bytes], *signers: Signer) -> tuple[Proved[EvidenceFact], ...]:
-        """Put files, or SHA-256 digests made elsewhere, on record, ANCHOR_RECORDS in one transaction; the proof of each record."""
+    async def anchor(self, items: Sequence[Item], *signers: Signer) -> tuple[Proved[EvidenceFact], ...]:
+        """Put files, or SHA-256 digests made elsewhere, on record, ANCHOR_RECORDS in one transaction; the proof of each record.
+
+        A digest may come with a description, as `(digest, "where it is from")`.
+        """
         records = await asyncio.to_thread(records_of, items)
         proofs: list[Proved[EvidenceFact]] = []
         for begin in range(0, len(records), ANCHOR_RECORDS):
