@@ -48,7 +48,7 @@ from chainnode.types.bundle import (
 )
 from chainnode.types.codes import BAD_BUNDLE, BAD_PROOF, BAD_SIGNATURE, CLIENT_FROZEN, NOT_ENOUGH_TRUST
 from chainnode.types.genesis import Genesis
-from chainnode.types.limits import TX_BYTES_MAX
+from chainnode.types.limits import BUNDLE_LINKS_MAX, TX_BYTES_MAX
 from chainnode.types.proof import ExistenceProof
 from chainnode.types.transaction import Transaction, TxResult
 
@@ -277,14 +277,23 @@ def _check_transaction_signatures(transaction: Transaction, genesis: bytes) -> b
 
 
 def _anchored_fact(claim: AnchoredClaim, last: Header) -> AnchoredFact:
-    """What another chain's header fixes, when its hash is what this chain's client of it holds for its height. INV-76."""
+    """What another chain's header fixes, when hashes lead to it from the one that this chain's client of it holds. INV-76."""
     anchor = anchor_fact(claim, last)
-    header = claim.header
-    if header.chain_id != anchor.chain_id:
-        raise Malformed(BAD_PROOF, f"the header is of chain '{header.chain_id}', the chain on record is '{anchor.chain_id}'")
-    if header.height != anchor.height or header_hash(header) != anchor.header_hash:
-        raise Malformed(BAD_PROOF, f"the header is not the one whose hash is held for height {anchor.height}")
-    return AnchoredFact(anchor, header, _direct_fact(claim.claim, anchor.genesis_hash, header))
+    _follow_links(claim, anchor)
+    return AnchoredFact(anchor, claim.header, _direct_fact(claim.claim, anchor.genesis_hash, claim.header))
+
+
+def _follow_links(claim: AnchoredClaim, anchor: AnchorFact) -> None:
+    """From the header whose hash is held down to the one that the claim hangs on: each is the block below the one above it. INV-76."""
+    if len(claim.links) > BUNDLE_LINKS_MAX:
+        raise Malformed(BAD_BUNDLE, f"{len(claim.links)} headers lead down from the anchored one; {BUNDLE_LINKS_MAX} may")
+    height, hash, above = anchor.height, anchor.header_hash, "whose hash is held for"
+    for header in (*claim.links, claim.header):
+        if header.chain_id != anchor.chain_id:
+            raise Malformed(BAD_PROOF, f"the header is of chain '{header.chain_id}', the chain on record is '{anchor.chain_id}'")
+        if header.height != height or header_hash(header) != hash:
+            raise Malformed(BAD_PROOF, f"the header is not the one {above} height {height}")
+        height, hash, above = header.height - 1, header.last_block_id.hash, "that the header above names, of"
 
 
 def anchor_fact(claim: AnchorClaim | AnchoredClaim, last: Header) -> AnchorFact:

@@ -35,7 +35,7 @@ from chainnode.types.bundle import (
     TransactionClaim,
 )
 from chainnode.types.codes import BAD_BUNDLE
-from chainnode.types.limits import BUNDLE_BYTES_MAX, BUNDLE_HEADERS_MAX, CHAIN_ID_BYTES_MAX, PROOF_STEPS_MAX
+from chainnode.types.limits import BUNDLE_BYTES_MAX, BUNDLE_HEADERS_MAX, BUNDLE_LINKS_MAX, CHAIN_ID_BYTES_MAX, PROOF_STEPS_MAX
 from chainnode.types.proof import ExistenceProof, HashOp, InnerOp, NonExistenceProof
 from chainnode.types.transaction import Value
 
@@ -176,6 +176,8 @@ def _claim_value(claim: Claim, last: Header) -> Value:
         case AnchoredClaim():
             header = claim.header
             inner = _direct_claim_value(claim.claim, header)
+            if claim.links:
+                return (7, *_hop_values(claim), header.chain_id, _links_value((*claim.links, header)), inner)
             return (6, *_hop_values(claim), header.chain_id, header.validators_hash, _header_value(header), inner)
     return _direct_claim_value(claim, last)
 
@@ -206,6 +208,10 @@ def _claim(value: Value, last: Header) -> Claim:
         case (6, chain, client, anchor, chain_id, validators, fields, inner):
             header = _header(fields, _text(chain_id, CHAIN_ID_BYTES_MAX), validators)
             return AnchoredClaim(_state_proof(chain), _state_proof(client), _state_proof(anchor), header, _direct_claim(inner, header))
+        case (7, chain, client, anchor, chain_id, linked, inner):
+            *links, header = _links(linked, _text(chain_id, CHAIN_ID_BYTES_MAX))
+            hop = (_state_proof(chain), _state_proof(client), _state_proof(anchor))
+            return AnchoredClaim(*hop, header, _direct_claim(inner, header), tuple(links))
     return _direct_claim(value, last)
 
 
@@ -220,7 +226,29 @@ def _direct_claim(value: Value, last: Header) -> DirectClaim:
         case (4, raw, path, result):
             steps = tuple([_path_step(one) for one in _array(path, 0, PROOF_STEPS_MAX)])
             return TransactionClaim(codec.as_bytes(raw), steps, None if result is None else _result(result, last))
-    raise Malformed(BAD_BUNDLE, "the claim is none of header, state, evidence, transaction; or, of a bundle alone, of anchor, anchored")
+    raise Malformed(
+        BAD_BUNDLE, "the claim is none of header, state, evidence, transaction; or, of a bundle alone, of anchor, anchored, linked"
+    )
+
+
+def _links_value(headers: tuple[Header, ...]) -> Value:
+    """[header, its validators' hash] of each, from the anchored one down; nil is the hash of the header above."""
+    before = (None, *(one.validators_hash for one in headers))
+    return tuple(
+        [
+            (_header_value(one), None if one.validators_hash == hash else one.validators_hash)
+            for one, hash in zip(headers, before, strict=False)
+        ]
+    )
+
+
+def _links(value: Value, chain_id: str) -> list[Header]:
+    """The links, and the header below them."""
+    headers: list[Header] = []
+    for item in _array(value, 2, 1 + BUNDLE_LINKS_MAX):
+        fields, validators = codec.as_array(item, 2)
+        headers.append(_header(fields, chain_id, headers[-1].validators_hash if validators is None and headers else validators))
+    return headers
 
 
 def _result_value(result: ResultClaim, last: Header) -> Value:

@@ -44,13 +44,21 @@ from chainnode.types.bundle import (
     TransactionClaim,
 )
 from chainnode.types.codes import BAD_BUNDLE
-from chainnode.types.limits import BUNDLE_BYTES_MAX, BUNDLE_HEADERS_MAX, CHAIN_ID_BYTES_MAX, PROOF_STEPS_MAX, VALIDATORS_MAX
+from chainnode.types.limits import (
+    BUNDLE_BYTES_MAX,
+    BUNDLE_HEADERS_MAX,
+    BUNDLE_LINKS_MAX,
+    CHAIN_ID_BYTES_MAX,
+    PROOF_STEPS_MAX,
+    VALIDATORS_MAX,
+)
 from chainnode.types.proof import ExistenceProof, HashOp, InnerOp, LeafOp, NonExistenceProof
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 _INT32_MAX, _INT64_MAX, _UINT32_MAX, _UINT64_MAX = 2**31 - 1, 2**63 - 1, 2**32 - 1, 2**64 - 1
 STORE_NAME_BYTES_MAX = 64
+_ANCHORED = ("chain", "client", "anchor", "chain_id", "header", "kind", "claim")
 _KEY_TYPES = {name: key_type for key_type, name in KEY_TYPE_NAMES.items()}
 _VOTES = {name: flag for flag, name in VOTE_NAMES.items()}
 # The leaf of every proof of a chainnode tree: height 0, size 1, version 0, each a zigzag varint. Not in the text.
@@ -94,6 +102,21 @@ def bundle_to_json(bundle: Bundle, headers_text: str | None = None) -> str:
 def headers_to_json(headers: tuple[LightBlock, ...]) -> str:
     """The member `headers` of a bundle."""
     return _text_of([_light_block_json(block) for block in headers])
+
+
+def links_to_json(links: tuple[Header, ...]) -> str:
+    """Headers from one on downwards, as the links of a bundle, with the chain that they are of. At least one."""
+    return _text_of({"chain_id": links[0].chain_id, "links": [_header_json(link) for link in links]})
+
+
+def links_from_json(content: bytes) -> tuple[Header, ...]:
+    """The headers in an answer of `links_to_json`. Malformed(BAD_BUNDLE); whether one names the next is not looked at."""
+    try:
+        document: Json = json.loads(content, object_pairs_hook=_object_once)
+    except (ValueError, RecursionError):
+        raise _bad("the answer", "is not JSON") from None
+    members = _object(document, "the answer", "chain_id", "links")
+    return _links(members["links"], "links", _text(members["chain_id"], "chain_id", CHAIN_ID_BYTES_MAX))
 
 
 def _text_of(value: Json) -> str:
@@ -209,11 +232,26 @@ def _claim(value: Json, kind: Json, chain_id: str) -> Claim:
             members = _object(value, "claim", "chain", "client", "anchor")
             return AnchorClaim(*_hop(members))
         case "anchored":
-            members = _object(value, "claim", "chain", "client", "anchor", "chain_id", "header", "kind", "claim")
-            other = _text(members["chain_id"], "claim.chain_id", CHAIN_ID_BYTES_MAX)
-            header = _header(members["header"], "claim.header", other)
-            return AnchoredClaim(*_hop(members), header, _direct_claim(members["claim"], members["kind"], "claim.claim", other))
+            return _anchored_claim(_object(value, "claim", *_ANCHORED), ())
+        case "linked":
+            members = _object(value, "claim", *_ANCHORED, "links")
+            return _anchored_claim(members, _links(members["links"], "claim.links", _other_chain(members)))
     return _direct_claim(value, kind, "claim", chain_id)
+
+
+def _anchored_claim(members: dict[str, Json], links: tuple[Header, ...]) -> AnchoredClaim:
+    chain_id = _other_chain(members)
+    header = _header(members["header"], "claim.header", chain_id)
+    return AnchoredClaim(*_hop(members), header, _direct_claim(members["claim"], members["kind"], "claim.claim", chain_id), links)
+
+
+def _other_chain(members: dict[str, Json]) -> str:
+    return _text(members["chain_id"], "claim.chain_id", CHAIN_ID_BYTES_MAX)
+
+
+def _links(value: Json, where: str, chain_id: str) -> tuple[Header, ...]:
+    items = _array(value, where, 1, BUNDLE_LINKS_MAX)
+    return tuple(_header(item, f"{where}[{index}]", chain_id) for index, item in enumerate(items))
 
 
 def _direct_claim(value: Json, kind: Json, where: str, chain_id: str) -> DirectClaim:
@@ -228,7 +266,7 @@ def _direct_claim(value: Json, kind: Json, where: str, chain_id: str) -> DirectC
             return _evidence_claim(value, where)
         case "transaction":
             return _transaction_claim(value, where, chain_id)
-    raise _bad("kind", "is none of header, state, evidence, transaction; or, of a bundle alone, of anchor, anchored")
+    raise _bad("kind", "is none of header, state, evidence, transaction; or, of a bundle alone, of anchor, anchored, linked")
 
 
 def _hop(members: dict[str, Json]) -> tuple[StateProof, StateProof, StateProof]:
@@ -247,8 +285,9 @@ def _claim_json(claim: Claim) -> tuple[str, Json]:
             return "anchor", _hop_json(claim)
         case AnchoredClaim():
             kind, inner = _direct_claim_json(claim.claim)
-            header = {"chain_id": claim.header.chain_id, "header": _header_json(claim.header)}
-            return "anchored", {**_hop_json(claim), **header, "kind": kind, "claim": inner}
+            links: dict[str, Json] = {"links": [_header_json(link) for link in claim.links]} if claim.links else {}
+            members = {**_hop_json(claim), "chain_id": claim.header.chain_id, **links, "header": _header_json(claim.header)}
+            return "linked" if links else "anchored", {**members, "kind": kind, "claim": inner}
     return _direct_claim_json(claim)
 
 

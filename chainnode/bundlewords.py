@@ -51,9 +51,11 @@ def hop_words(verified: Verified) -> tuple[str, ...]:
     fact = verified.fact
     if isinstance(fact, AnchoredFact):
         header, anchor = fact.header, fact.anchor
+        links = "1 link leads" if fact.links == 1 else f"{fact.links} links lead"
+        way = f"to which {links} down from header {anchor.height}, {anchor.header_hash.hex()}, " if fact.links else ""
         held = (
-            f"Fixed by header {anchor.header_hash.hex()} of chain {_escaped(anchor.chain_id)}, height {anchor.height}, time "
-            f"{time_to_text(header.time_ns)}, whose hash {verified.chain_id} held after block {anchor.state_height} in its "
+            f"Fixed by header {header_hash(header).hex()} of chain {_escaped(anchor.chain_id)}, height {header.height}, time "
+            f"{time_to_text(header.time_ns)}, {way}whose hash {verified.chain_id} held after block {anchor.state_height} in its "
             f"{_client(anchor)}; genesis {anchor.genesis_hash.hex()}."
         )
         return held, *_warning(anchor, verified)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from itertools import pairwise
 
 from chainnode import evidencelog, merkle
 from chainnode.cometbytes import result_bytes
@@ -51,14 +52,19 @@ def transaction_claim(raws: Sequence[bytes], index: int, outcome: tuple[Header, 
     return TransactionClaim(raws[index], path, ResultClaim(header, results[index].code, results[index].data, result_path))
 
 
-def compose(main: Bundle, other: Bundle) -> Bundle:
+def compose(main: Bundle, other: Bundle, links: Sequence[Header] = ()) -> Bundle:
     """One bundle of two hops: what `other` says, in the header whose hash the chain of `main`, a bundle of kind anchor, holds.
 
-    Neither is verified here. Malformed(BAD_BUNDLE) when `other` does not hang on that header, or they are of other kinds.
+    `links` are the headers from that one down to the one above that `other` hangs on; none when it hangs on that one itself.
+    Neither is verified here. Malformed(BAD_BUNDLE) when `other` does not hang there, or they are of other kinds.
     """
     held, claim, header = main.claim, other.claim, other.headers[-1].header
     if not isinstance(held, AnchorClaim) or isinstance(claim, AnchorClaim | AnchoredClaim):
         raise Malformed(BAD_BUNDLE, "two hops are made of a bundle of kind anchor and one of kind header, state, evidence or transaction")
-    if not isinstance(held.anchor.proof, ExistenceProof) or held.anchor.proof.value != header_hash(header):
-        raise Malformed(BAD_BUNDLE, f"{main.chain_id} does not hold the hash of header {header.height} of {other.chain_id} there")
-    return replace(main, claim=AnchoredClaim(held.chain, held.client, held.anchor, header, claim))
+    linked = (*links, header)
+    if not isinstance(held.anchor.proof, ExistenceProof) or held.anchor.proof.value != header_hash(linked[0]):
+        raise Malformed(BAD_BUNDLE, f"{main.chain_id} does not hold the hash of header {linked[0].height} of {other.chain_id} there")
+    for above, below in pairwise(linked):
+        if above.last_block_id.hash != header_hash(below):
+            raise Malformed(BAD_BUNDLE, f"header {above.height} of {other.chain_id} does not name header {below.height} as the one below")
+    return replace(main, claim=AnchoredClaim(held.chain, held.client, held.anchor, header, claim, tuple(links)))

@@ -6,6 +6,7 @@ from chainnode.bundle import CHAIN_PREFIX, beginning_of
 from chainnode.did.chainrecord import ChainRecord, encode_chain
 from chainnode.foreign.heights import RevisionHeight, revision_of
 from chainnode.foreign.ibckeys import client_state_key, header_hash_key
+from chainnode.types.block import Header
 from chainnode.types.bundle import AnchorClaim, AnchoredClaim, Bundle
 from tests.bundle_world import World, make_world
 
@@ -58,7 +59,7 @@ def client_state(chain_id: str, frozen: int = 0) -> bytes:
 
 @dataclass
 class AnchorWorld:
-    """The state of the main chain that its last header fixes holds the hashes of the city's headers 2 and 3."""
+    """The state of the main chain that its last header fixes holds the hashes of the city's headers from 2 on."""
 
     city: World
     main: World
@@ -83,6 +84,19 @@ class AnchorWorld:
         main = self.anchor(header.height, ac)
         return replace(main, claim=AnchoredClaim(main.claim.chain, main.claim.client, main.claim.anchor, header, bundle.claim))
 
+    def linked(self, bundle: Bundle, anchored: int) -> Bundle:
+        """As `two_hops`, from the header of height `anchored` down."""
+        header = bundle.headers[-1].header
+        main = self.anchor(anchored)
+        claim = AnchoredClaim(
+            main.claim.chain, main.claim.client, main.claim.anchor, header, bundle.claim, self.links(anchored, header.height)
+        )
+        return replace(main, claim=claim)
+
+    def links(self, height: int, to: int) -> tuple[Header, ...]:
+        """The city's headers from a height down to the one above `to`."""
+        return tuple(self.city.maker.blocks[one - 1].header for one in range(height, to, -1))
+
     def all(self) -> dict[str, Bundle]:
         """The anchor alone, and every kind of the city in two hops."""
         return {"anchor": self.anchor()} | {f"anchored {kind}": self.two_hops(bundle) for kind, bundle in self.city.all().items()}
@@ -97,13 +111,16 @@ def make_anchor_world(
     chains: dict[bytes, bytes] | None = None,
     ibc: dict[bytes, bytes] | None = None,
     city_stores: dict[str, dict[bytes, bytes]] | None = None,
+    city_height: int = 3,
     **changes,
 ) -> AnchorWorld:
-    """The main chain with the record of the city (`changes` of it), its client of it, and the hashes of headers 2 and 3.
+    """The main chain with the record of the city (`changes` of it), its client of it, and the hashes of its headers from 2 on.
 
     `chains` is kept in the place of the record, `ibc` besides the client or in its place.
     """
     city = make_world(powers, items=items, chain_id=CITY_ID, stores=city_stores)
+    for _ in range(city_height - 3):
+        city.maker.decide()
     held = {anchor_key(CLIENT_ID, CITY_ID, block.header.height): block.commit.block_id.hash for block in city.maker.blocks[1:]}
     held = {b"\x00": b"\x00", client_state_key(CLIENT_ID): client_state(state_of, frozen)} | held | (ibc or {})
     records = chains or {CHAIN_KEY: encode_chain(record_of_city(city, **changes))}

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from chainnode.did.record import Identity
 from chainnode.did.versions import Wanted
 from chainnode.execution.state import State
-from chainnode.types.block import Block, PublicKey, ValidatorSet
+from chainnode.types.block import Block, Header, PublicKey, ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
 from chainnode.types.genesis import ChainParams, Genesis
@@ -286,6 +286,9 @@ class Backend(Protocol):
 
     async def bundle_header(self, height: int) -> Bundle:
         """The way of trust from genesis to a header."""
+
+    async def links(self, height: int, to: int) -> tuple[Header, ...]:
+        """The headers from `height` down to the one above `to`, which is lower. Unavailable(HEIGHT_UNKNOWN) when one is not here."""
 
     async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """A version of a DID, or that there is none.

@@ -21,10 +21,12 @@ from chainnode.api.forms import Json, encoded_value_json
 from chainnode.api.problems import NothingHere
 from chainnode.bid import parse_did
 from chainnode.bundlebytes import BUNDLE_MEDIA, encode_bundle
+from chainnode.bundlejson import links_to_json
 from chainnode.did.versions import wanted_of
 from chainnode.errors import Malformed, Rejected
 from chainnode.types.bundle import Bundle
-from chainnode.types.codes import BAD_DID, FEATURE_MISSING, NOT_FOUND
+from chainnode.types.codes import BAD_DID, BAD_OPTION, FEATURE_MISSING, NOT_FOUND
+from chainnode.types.limits import BUNDLE_LINKS_MAX
 
 _LARGE_HEADERS = 4  # so many and more are written off the event loop
 _JSON_MEDIA = "application/json"
@@ -105,3 +107,12 @@ async def header(backend: Backend, request: web.Request) -> web.Response:
     """The way of trust from genesis to a header."""
     height = path_height(request, backend)
     return await bundle_response(request, await backend.bundle_header(height))
+
+
+async def links(backend: Backend, request: web.Request) -> web.Response:
+    """The headers from one down to the one above the height `to`: the links of a bundle of two hops."""
+    height, to = path_height(request, backend), query_whole(request.query, "to")
+    if to is None or not 0 < to < height or height - to > BUNDLE_LINKS_MAX:
+        raise Malformed(BAD_OPTION, f"to is a height from 1 on, and 1 to {BUNDLE_LINKS_MAX} below {height}")
+    text = await asyncio.to_thread(links_to_json, await backend.links(height, to))
+    return web.Response(text=text, content_type=_JSON_MEDIA)

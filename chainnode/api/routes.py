@@ -183,6 +183,17 @@ _NATIVE: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/v1/headers/{height}/links",
+        "getHeaderLinks",
+        "blocks",
+        "The headers from one on downwards, each of which names the hash of the next.",
+        proofs.links,
+        {JSON: "HeaderLinks"},
+        (HEIGHT, Parameter("to", "query", "The links lead down to the header of this height: from 1 to 128 of them. Required.", WHOLE)),
+        problems=(400, 503),
+    ),
+    Route(
+        "GET",
         "/v1/chains/{ac}/anchor",
         "getAnchor",
         "state",

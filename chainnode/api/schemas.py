@@ -145,6 +145,10 @@ SCHEMAS: dict[str, Json] = {
         ),
         "description": "A proof bundle; its own schema is docs/proof-bundle.schema.json.",
     },
+    "HeaderLinks": {
+        **_object(chain_id=_TEXT, links=_list({"type": "object"})),
+        "description": "Headers in the form that they have in bundles (docs/proof-bundle.schema.json).",
+    },
     "BundleBytes": _binary("A proof bundle in its binary form (docs/proof-bundle.md), for those who ask for it in `Accept`."),
     "DidDocument": {"type": "object", "required": ["id"], "description": "A DID document, or a part of one. W3C DID Core 1.1."},
     "Resolution": _object(didDocument=_or_null(reference("DidDocument")), didResolutionMetadata=_METADATA, didDocumentMetadata=_METADATA),

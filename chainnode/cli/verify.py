@@ -238,6 +238,7 @@ def _fact_json(fact: Fact) -> Json:
                 "kind": "anchored",
                 **_anchor_json(fact.anchor),
                 "time": time_to_text(fact.header.time_ns),
+                "links": fact.links,
                 "fact": _fact_json(fact.fact),
             }
         case HeaderFact():

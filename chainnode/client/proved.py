@@ -5,7 +5,7 @@ from typing import Generic
 
 from chainnode.bundle import fact_of, verify_bundle
 from chainnode.bundlebytes import bundle_from_content, encode_bundle
-from chainnode.bundlejson import bundle_to_json
+from chainnode.bundlejson import bundle_to_json, links_from_json
 from chainnode.claims import compose
 from chainnode.client.failures import ChainForked, NotProved
 from chainnode.client.questions import AnyFact, Question
@@ -72,12 +72,20 @@ def bundle_of(content: bytes) -> Bundle:
         raise NotProved(error.code, error.detail) from error
 
 
-def read_two_hops(
-    anchor: Bundle, content: bytes, question: Question[AnyFact], genesis: Genesis, now_ns: int, *, verify: bool
-) -> Proved[AnyFact]:
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """A bundle of kind anchor, the answer of a node of the other chain, and its answer of links, None when none are needed."""
+
+    anchor: Bundle
+    content: bytes
+    links: bytes | None
+
+
+def read_two_hops(halves: Halves, question: Question[AnyFact], genesis: Genesis, now_ns: int, *, verify: bool) -> Proved[AnyFact]:
     """The answer that a bundle of another chain gives together with one of kind anchor (INV-77). As `read_bundle`."""
     try:
-        bundle = compose(anchor, bundle_from_content(content))
+        links = () if halves.links is None else links_from_json(halves.links)
+        bundle = compose(halves.anchor, bundle_from_content(halves.content), links)
         verified = verify_bundle(bundle, genesis, now_ns) if verify else None
         fact = fact_of(bundle) if verified is None else verified.fact
     except ChainError as error:

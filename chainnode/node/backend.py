@@ -22,7 +22,7 @@ from chainnode.node.referrals import Referrals
 from chainnode.node.resolver import Resolver
 from chainnode.node.webfetch import WebFetcher
 from chainnode.p2p.network import PeerNetwork
-from chainnode.types.block import ValidatorSet
+from chainnode.types.block import Header, ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock
 from chainnode.types.codes import OK, STATE_PRUNED
 from chainnode.types.genesis import ChainParams
@@ -230,6 +230,10 @@ class NodeBackend:
     async def bundle_header(self, height: int) -> Bundle:
         """A header."""
         return await self._in_thread(self.prover.header, height)
+
+    async def links(self, height: int, to: int) -> tuple[Header, ...]:
+        """Headers downwards."""
+        return await self._in_thread(self.prover.links, height, to)
 
     async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """A DID by its method."""

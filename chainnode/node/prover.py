@@ -92,6 +92,14 @@ class Prover:
         """The way of trust to a header."""
         return self._bundle(HeaderClaim(), height)
 
+    def links(self, height: int, to: int) -> tuple[Header, ...]:
+        """The headers from a height down to the one above `to`: each names the next as the block below it."""
+        found = [self._ledger.header(one) for one in range(height, to, -1)]
+        links = tuple(blocks.decode_header(one) for one in found if one is not None)
+        if len(links) != height - to:
+            raise Unavailable(HEIGHT_UNKNOWN, f"not all headers from height {height} down to {to + 1} are here")
+        return links
+
     def state(self, store: str, key: bytes, height: int | None) -> Bundle:
         """A key's value or absence."""
         at = self.provable_height(height)

@@ -106,13 +106,17 @@ class AnchorClaim:
 
 @dataclass(frozen=True, slots=True)
 class AnchoredClaim:
-    """Two hops: another chain's `header`, whose hash the chain holds as in an AnchorClaim, fixes what `claim` says."""
+    """Two hops: another chain's `header`, whose hash the chain holds as in an AnchorClaim, fixes what `claim` says.
+
+    With `links` the hash is that of the first of them; each names the next one as the block below it, and the last names `header`.
+    """
 
     chain: StateProof
     client: StateProof
     anchor: StateProof
     header: Header
     claim: DirectClaim
+    links: tuple[Header, ...] = ()
 
 
 Claim = DirectClaim | AnchorClaim | AnchoredClaim
@@ -232,7 +236,7 @@ class AnchorFact:
 
 @dataclass(frozen=True, slots=True)
 class AnchoredFact:
-    """`fact` holds on the chain that `anchor` tells of, whose `header` fixes it."""
+    """`fact` holds on the chain that `anchor` tells of, whose `header` fixes it: the anchored one, or one so many `links` below it."""
 
     anchor: AnchorFact
     header: Header
@@ -257,6 +261,11 @@ class AnchoredFact:
     def trust(self) -> str:
         """The trust class of the client that verified the header."""
         return self.anchor.trust
+
+    @property
+    def links(self) -> int:
+        """How many headers lead from the anchored one down to `header`; 0 when it is the anchored one itself."""
+        return self.anchor.height - self.header.height
 
     @property
     def status(self) -> str:

@@ -126,6 +126,7 @@ LIGHT_CLOCK_DRIFT_MS_MAX = 10_000  # how far ahead of its own clock a light clie
 PROOF_STEPS_MAX = 128  # of one path in a bundle
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024  # of JSON: the largest transaction and the longest trust path fit
 BUNDLE_HEADERS_MAX = 64  # each step of a trust path may replace almost two thirds of the voting power
+BUNDLE_LINKS_MAX = 128  # headers of another chain from the anchored one down: 36 kB, in JSON 130 kB
 PROPOSALS_PER_ROUND_MAX = 3  # kept of one round; more than one shows a lying proposer
 
 # Light clients of other chains: these decide results, so all nodes must agree

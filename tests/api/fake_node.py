@@ -29,7 +29,7 @@ from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.execution.engine import NothingYet
 from chainnode.execution.state import State
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction
-from chainnode.types.block import Block, ValidatorSet
+from chainnode.types.block import Block, Header, ValidatorSet
 from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
 from chainnode.types.codes import BAD_OPTION, BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
 from chainnode.types.genesis import ChainParams
@@ -232,6 +232,11 @@ class FakeNode:
         if not 1 <= height <= self.last_height():
             raise Unavailable(HEIGHT_UNKNOWN, "not decided")
         return self.world.bundle(HeaderClaim(), (height,))
+
+    async def links(self, height: int, to: int) -> tuple[Header, ...]:
+        if height > self.last_height():
+            raise Unavailable(HEIGHT_UNKNOWN, "not decided")
+        return tuple(self.world.maker.blocks[one - 1].header for one in range(height, to, -1))
 
     async def resolve(self, did: str, wanted: Wanted, *, has_proof: bool, reach: Reach = Reach.OTHERS) -> Resolved:
         """Nobody is registered; `tests/api/did_world.py` has a node with DIDs."""

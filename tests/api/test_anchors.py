@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from chainnode.api.server import make_app
 from chainnode.bundle import verify_bundle
 from chainnode.bundlebytes import BUNDLE_MEDIA, decode_bundle
-from chainnode.bundlejson import bundle_from_json
+from chainnode.bundlejson import bundle_from_json, links_from_json
 from chainnode.claims import compose
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import AnchorFact, EvidenceFact, TransactionFact
@@ -56,9 +56,25 @@ async def test_the_binary_form_is_composed_with_a_bundle_of_the_other_chain(clie
     assert verify_bundle(bundle, node.world.genesis, node.world.now_ns).fact.fact.index == 9
 
 
+async def test_the_headers_from_one_down_to_above_another(client, node):
+    headers = [block.header for block in node.world.maker.blocks]
+    for query, wanted in (("3/links?to=1", [headers[2], headers[1]]), ("3/links?to=2", [headers[2]]), ("latest/links?to=2", [headers[2]])):
+        answer = await client.get(f"/v1/headers/{query}")
+        assert answer.status == 200 and answer.content_type == "application/json"
+        assert links_from_json(await answer.read()) == tuple(wanted)
+
+
+@pytest.mark.parametrize("query", ["3/links", "3/links?to=3", "3/links?to=4", "3/links?to=0", "200/links?to=71", f"{2**62}/links?to=1"])
+async def test_links_lead_down_and_are_so_many_and_no_more(client, query):
+    assert await problem_at(client, f"/v1/headers/{query}") == (400, "bad-option")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
+        ("/v1/headers/3/links?to=x", 400, "malformed"),
+        ("/v1/headers/-3/links?to=1", 400, "malformed"),
+        ("/v1/headers/200/links?to=72", 503, "height-unknown"),
         ("/v1/chains/none/anchor", 404, "not-found"),
         (f"/v1/chains/{AC}/anchor?height=x", 400, "malformed"),
         (f"/v1/chains/{AC}/anchor?height=-1", 400, "malformed"),

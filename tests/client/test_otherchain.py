@@ -6,6 +6,7 @@ import pytest
 
 from chainnode.bundle import verify_bundle
 from chainnode.bundlebytes import decode_bundle
+from chainnode.bundlejson import links_to_json
 from chainnode.client.failures import NotProved
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.transactions import decode_transaction
@@ -14,6 +15,7 @@ from chainnode.types.codes import (
     BAD_BUNDLE,
     BAD_CONFIG,
     CLIENT_FROZEN,
+    HEIGHT_UNKNOWN,
     NODE_UNREACHABLE,
     NOT_ANCHORED,
     NOT_FOUND,
@@ -21,6 +23,7 @@ from chainnode.types.codes import (
     STALE_ANSWER,
     STATE_PRUNED,
 )
+from chainnode.types.limits import BUNDLE_LINKS_MAX
 from tests.anchor_world import AC, CITY_ID, MAIN_ID, make_anchor_world
 from tests.client.anchor_node import AnchorNode
 from tests.client.live_node import LiveNode, Served, answering, at, digest_of, serve
@@ -107,13 +110,50 @@ async def test_a_height_and_what_must_not_be_older(via, city):
     assert city.asked == []
 
 
-async def test_a_transaction_needs_the_header_right_above_it(node, via):
+async def test_a_transaction_needs_an_anchor_above_it(node, city, via):
     tx = decode_transaction(node.two.city.raws[2])
-    assert (await via.transaction(tx.tx_id)).header.height == 3
+    found = await via.transaction(tx.tx_id)
+    assert (found.header.height, found.anchored.links) == (3, 0)
+    assert not any("links" in path for path in city.asked)  # what hangs on the anchored header needs none
     node.held = (2,)
     await refused(NOT_ANCHORED, Unavailable, via.transaction(tx.tx_id))
-    node.held = (3,)
-    assert "header 2 of byo1 is not anchored; the next one above is 3" in await refused(NOT_ANCHORED, Unavailable, via.header(2))
+
+
+async def test_inv_77_links_lead_down_from_the_next_anchor_above(connect):
+    node = AnchorNode(two=make_anchor_world(city_height=9), held=(2, 7, 9))
+    main, city = serve(node), serve(LiveNode(world=node.two.city))
+    tx = decode_transaction(node.two.city.raws[2])
+    async with main.server, city.server:
+        via = (await connect(main, timeout_ms=1_500)).anchored(AC, [city.url])
+        found = await via.transaction(tx.tx_id), await via.state("goods", KEY, 2), await via.header(3), await via.header(6)
+        assert [(one.header.height, one.anchored.links, one.anchored.anchor.height) for one in found] == [(3, 4, 7)] * 3 + [(6, 1, 7)]
+        for proved in found:
+            for bundle in (proved.bundle, decode_bundle(proved.bundle_bytes)):
+                assert verify_bundle(bundle, node.world.genesis, node.world.now_ns).fact == proved.anchored
+        assert found[0].fact.transaction.raw == tx.raw and found[1].fact.state_height == 2 and found[3].fact.header.height == 6
+        assert city.asked[-1] == "/v1/headers/7/links?to=6"
+        # What nodes make of the links.
+        links = node.two.links
+        for text in ("rubbish", links_to_json(links(7, 4)), links_to_json(links(6, 3)), links_to_json(links(7, 3)[::-1])):
+            city.twist = at("/v1/headers/7/links", answering(text))
+            await refused(BAD_BUNDLE, NotProved, via.transaction(tx.tx_id))
+        # A header that was not asked for, to which the links that were lead all the same.
+        city.twist = at("/v1/headers/6/bundle", answering(node.two.city.header()))
+        await refused(BAD_BUNDLE, NotProved, via.header(6))
+        city.twist = at("/v1/headers/7/links", answering('{"code": "height-unknown", "detail": "x"}', status=503))
+        await refused(HEIGHT_UNKNOWN, Unavailable, via.header(6))
+
+
+async def test_what_is_too_far_below_the_next_anchor_is_not_anchored(connect):
+    node = AnchorNode(two=make_anchor_world(city_height=BUNDLE_LINKS_MAX + 4))
+    main, city = serve(node), serve(LiveNode(world=node.two.city))
+    async with main.server, city.server:
+        via = (await connect(main, timeout_ms=1_500)).anchored(AC, [city.url])
+        node.held = (BUNDLE_LINKS_MAX + 3,)
+        assert (await via.header(3)).anchored.links == BUNDLE_LINKS_MAX
+        node.held = (BUNDLE_LINKS_MAX + 4,)
+        said = await refused(NOT_ANCHORED, Unavailable, via.header(3))
+        assert f"header 3 of byo1 is not anchored; the next one above is {BUNDLE_LINKS_MAX + 4}" in said
 
 
 async def test_a_suspended_chain_says_so_in_each_answer(connect):

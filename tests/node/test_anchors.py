@@ -1,6 +1,7 @@
 """Two hops by the book: a chain that applied and was admitted, whose headers the real contracts verified, and what a node proves of it."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 
@@ -10,12 +11,13 @@ from chainnode.bundlebytes import decode_bundle, encode_bundle
 from chainnode.bundlejson import bundle_from_json, bundle_to_json
 from chainnode.claims import compose
 from chainnode.did.chainform import new_form
+from chainnode.digests import header_hash
 from chainnode.errors import Rejected, Unavailable
 from chainnode.foreign.heights import RevisionHeight
 from chainnode.foreign.tendermintbytes import HeaderMessage, encode_header
 from chainnode.node.prover import Prover
 from chainnode.types.bundle import AnchoredFact, AnchorFact, EvidenceFact, LightBlock, StateFact
-from chainnode.types.codes import BAD_DID, CLIENT_FROZEN, NOT_ANCHORED, NOT_FOUND
+from chainnode.types.codes import BAD_DID, CLIENT_FROZEN, HEIGHT_UNKNOWN, NOT_ANCHORED, NOT_FOUND
 from chainnode.types.transaction import Invocation, Value
 from contracts.chainapplications import arguments_of
 from tests.bundle_world import World, make_world
@@ -106,6 +108,26 @@ def test_the_height_that_is_asked_for_or_the_next_above(main: Main) -> None:
     assert main.update(10, 9) == "updated"
     fact = main.fact(main.prover.anchor(AC, 10))
     assert isinstance(fact, AnchorFact) and fact.height == 10
+
+
+def test_a_node_gives_the_headers_that_lead_down_to_another(main: Main) -> None:
+    for _ in range(3):
+        main.small.decide()
+    tip = main.small.chain.tip.height
+    links = main.prover.links(tip, 1)
+    assert [one.height for one in links] == list(range(tip, 1, -1))
+    assert all(above.last_block_id.hash == header_hash(below) for above, below in pairwise(links))
+    assert main.prover.links(tip, tip - 1) == links[:1]
+    with pytest.raises(Unavailable) as caught:
+        main.prover.links(tip + 1, tip - 1)
+    assert caught.value.code is HEIGHT_UNKNOWN and f"from height {tip + 1} down to {tip}" in caught.value.detail
+
+
+def test_a_fact_below_the_anchored_header_is_proved_by_links(main: Main) -> None:
+    main.update(9)
+    headers = [block.header for block in main.city.maker.blocks]
+    found = main.fact(compose(main.prover.anchor(AC, 3), main.city.transaction(), headers[8:2:-1]))
+    assert isinstance(found, AnchoredFact) and (found.links, found.header.height, found.anchor.height) == (6, 3, 9)
 
 
 def test_what_is_not_there_is_told(main: Main) -> None:

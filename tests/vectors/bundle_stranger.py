@@ -96,10 +96,18 @@ def root(leaves):
 
 def claim_json(claim, validators_hash):
     number, *parts = claim
-    if number in (5, 6):
+    if number in (5, 6, 7):
         hop = {name: state_json(*part) for name, part in zip(("chain", "client", "anchor"), parts[:3], strict=True)}
         if number == 5:
             return "anchor", hop
+        if number == 7:
+            chain_id, linked, inner = parts[3:]
+            headers = []
+            for fields, own in linked:
+                headers.append(header_json(fields, headers[-1]["validators_hash"] if own is None else own.hex()))
+            *links, header = headers
+            kind, members = claim_json(inner, header["validators_hash"])
+            return "linked", {**hop, "chain_id": chain_id, "links": links, "header": header, "kind": kind, "claim": members}
         chain_id, other_validators, header, inner = parts[3:]
         kind, members = claim_json(inner, other_validators.hex())
         header = header_json(header, other_validators.hex())

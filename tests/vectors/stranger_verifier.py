@@ -34,15 +34,21 @@ def verify(bundle, genesis, genesis_hash, now_ns):
     require(bundle["chain_id"] == genesis["chain_id"] and bundle["genesis_hash"] == genesis_hash, "another chain")
     last = follow(bundle["headers"], genesis, now_ns)
     kind, claim = bundle["kind"], bundle["claim"]
-    if kind not in ("anchor", "anchored"):
+    if kind not in ("anchor", "anchored", "linked"):
         return fact_of(kind, claim, last)
     ac, chain_id, height, hash = anchor_of(claim, last)
     if kind == "anchor":
         return ac, height, hash
-    header = claim["header"]
-    require(claim["chain_id"] == chain_id and int(header["height"]) == height, "a header of another chain or height")
-    require(header_hash(header, chain_id) == hash, "a header of another hash")
-    return ac, *fact_of(claim["kind"], claim["claim"], header)
+    require(
+        claim["chain_id"] == chain_id and ("links" in claim) == (kind == "linked"), "a header of another chain, or links of another kind"
+    )
+    links = claim.get("links", [])
+    require(len(links) <= 128, "too many links")
+    for header in (*links, claim["header"]):
+        require(int(header["height"]) == height, "a header of another height")
+        require(header_hash(header, chain_id) == hash, "a header of another hash")
+        height, hash = height - 1, bytes.fromhex(header["last_block_id"]["hash"])
+    return ac, *fact_of(claim["kind"], claim["claim"], claim["header"])
 
 
 # The way of trust

@@ -24,7 +24,8 @@ def test_there_is_a_bundle_of_every_kind():
     kinds = {(one["json"]["kind"], *sorted(one["json"]["claim"])) for one in PARTS["every kind"]["bundles"].values()}
     assert len(kinds) == 5  # with and without a result, a transaction has the same members
     assert {one["json"]["kind"] for one in PARTS["two hops"]["bundles"].values()} == {"anchor", "anchored"}
-    assert len(CASES) == 12
+    assert {one["json"]["kind"] for one in PARTS["two hops with links"]["bundles"].values()} == {"linked"}
+    assert len(CASES) == 17
 
 
 @pytest.mark.parametrize(("part", "name"), CASES)

@@ -12,7 +12,8 @@ from tests.anchor_world import AC, make_anchor_world
 from tests.bundle_world import POWERS
 from tests.test_bundle import flips, is_hex, leaves_of, with_leaf
 from tests.vectors.bundle_stranger import json_of
-from tests.vectors.stranger_verifier import Refused, verify
+from tests.vectors.stranger_verifier import Refused, nanoseconds, verify
+from tests.vectors.test_bundle_vectors import PARTS
 
 OWN = ("header", "presence", "absence", "evidence")
 KINDS = ("anchor", *(f"anchored {kind}" for kind in OWN))
@@ -47,6 +48,32 @@ def test_two_hops_are_accepted_with_hashes_and_signatures_alone(world, kind):
             "anchored evidence": (AC, 9, 21, world.city.leaves[9]),
         }[kind]
     )
+
+
+@pytest.mark.parametrize("part", ("two hops", "two hops with links"))
+def test_frozen_bundles_of_two_hops_are_accepted(part):
+    vectors = PARTS[part]
+    for one in vectors["bundles"].values():
+        document = one["json"]
+        if document["claim"].get("kind") != "transaction":
+            assert verify(document, vectors["genesis"], document["genesis_hash"], nanoseconds(vectors["now"]))[0] == AC
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_links_are_followed_and_what_is_bent_in_them_is_refused(kind):
+    world = make_anchor_world(powers={"one": 1}, city_height=5)
+    bundle = world.linked(world.city.all()[kind], 5)
+    document = json.loads(bundle_to_json(bundle))
+    assert json_of(encode_bundle(bundle)) == document
+    assert judged(world, document) == judged(world, json.loads(bundle_to_json(world.all()[f"anchored {kind}"])))
+    links, header = document["claim"]["links"], document["claim"]["header"]
+    for other in ([], links[:1], links[1:], links[::-1], [*links, links[1]], [*links, header]):
+        with pytest.raises(Refused):
+            judged(world, json.loads(with_leaf(document, ("claim", "links"), other)))
+    for path, value in leaves_of(links, ("claim", "links")):
+        for changed in list(flips(value, lambda at: [0] * (at in (0, 1))))[:1] if value else ():
+            with pytest.raises((Refused, ValueError, IndexError, OverflowError)):
+                judged(world, json.loads(with_leaf(document, path, changed)))
 
 
 @pytest.mark.parametrize("kind", ("anchored transaction", "anchored result"))
