@@ -285,6 +285,7 @@ def _read_varint(data: bytes, offset: int) -> tuple[int, int]:
     """A zigzag varint of at most 64 bits; returns it with the offset behind it."""
     number = shift = 0
     while True:
+        _require(shift <= 63, "an IAVL number is too large")
         _require(offset < len(data), "an IAVL number is cut off")
         byte = data[offset]
         offset += 1
@@ -292,7 +293,7 @@ def _read_varint(data: bytes, offset: int) -> tuple[int, int]:
         if byte < 0x80:
             break
         shift += 7
-    _require(number < 1 << 64 and shift <= 63, "an IAVL number is too large")
+    _require(number < 1 << 64, "an IAVL number is too large")
     return (number >> 1) ^ -(number & 1), offset
 
 

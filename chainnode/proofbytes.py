@@ -11,6 +11,7 @@ from chainnode.types.proof import CommitmentProof, ExistenceProof, HashOp, Inner
 
 _VARINT = 0
 _BYTES = 2
+_FIELDS_MAX = 512  # of one message; the deepest trees that are known have paths of 256 steps
 
 Fields = list[tuple[int, int | bytes]]
 
@@ -125,7 +126,9 @@ def _decode_leaf(data: bytes) -> LeafOp:
 
 def _decode_inner(data: bytes) -> InnerOp:
     parts = dict(_fields(data))
-    return InnerOp(_as_hash(parts.get(1, 0)), _as_bytes(parts.get(2, b"")), _as_bytes(parts.get(3, b"")))
+    if not parts.get(1):
+        raise Malformed(BAD_PROOF, "a step hashes nothing")  # and proves nothing; there could be one in every two bytes
+    return InnerOp(_as_hash(parts[1]), _as_bytes(parts.get(2, b"")), _as_bytes(parts.get(3, b"")))
 
 
 def _fields(data: bytes) -> Fields:
@@ -133,6 +136,8 @@ def _fields(data: bytes) -> Fields:
     fields: Fields = []
     offset = 0
     while offset < len(data):
+        if len(fields) == _FIELDS_MAX:
+            raise Malformed(BAD_PROOF, f"a message of the proof has more than {_FIELDS_MAX} fields")
         tag, offset = _read_uvarint(data, offset)
         length, offset = _read_uvarint(data, offset)
         if tag & 7 == _VARINT:

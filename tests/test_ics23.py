@@ -146,6 +146,14 @@ def test_an_iavl_inner_node_begins_with_height_size_and_version(prefix, layer):
         ics23.check_inner(IAVL_SPEC, InnerOp(SHA, bytes.fromhex(prefix)), layer)
 
 
+def test_an_iavl_number_is_read_no_further_than_it_may_be_long():
+    """A prefix of 60 kB that is one number took a sixth of a second."""
+    with pytest.raises(Malformed, match="too large"):
+        ics23.check_leaf(IAVL_SPEC, LeafOp(SHA, HashOp.NO_HASH, SHA, LengthOp.VAR_PROTO, b"\x80" * 11))
+    with pytest.raises(Malformed, match="cut off"):
+        ics23.check_leaf(IAVL_SPEC, LeafOp(SHA, HashOp.NO_HASH, SHA, LengthOp.VAR_PROTO, b"\x80" * 9))
+
+
 @pytest.mark.parametrize(
     "step",
     [

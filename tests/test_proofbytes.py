@@ -1,5 +1,7 @@
 """Protobuf bytes of proofs: round trips, and only one way to write each proof."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ PROOF = ExistenceProof(b"key", b"value", LEAF, (InnerOp(HashOp.SHA256, b"\x01", 
 
 hashes = st.sampled_from(HashOp)
 leaves = st.builds(LeafOp, hashes, hashes, hashes, st.sampled_from(LengthOp), st.binary(max_size=9))
-steps = st.builds(InnerOp, hashes, st.binary(max_size=200), st.binary(max_size=200))
+steps = st.builds(InnerOp, hashes.filter(bool), st.binary(max_size=200), st.binary(max_size=200))
 existences = st.builds(
     ExistenceProof, st.binary(max_size=9), st.binary(max_size=300), st.none() | leaves, st.lists(steps, max_size=4).map(tuple)
 )
@@ -90,3 +92,15 @@ def test_varints(number, encoded):
     assert uvarint(number).hex() == encoded
     with pytest.raises(AssertionError):
         uvarint(-1)
+
+
+def test_what_can_prove_nothing_is_refused_before_the_rest_is_read():
+    """Empty steps have two bytes each: a transaction of them would keep every node busy for seconds."""
+    empty = b"\x22\x00"
+    head = encode_proof(PROOF)[2:]
+    with pytest.raises(Malformed, match="hashes nothing"):
+        decode_proof(b"\x0a" + uvarint(len(head) + 2) + head + empty)
+    many = replace(PROOF, path=PROOF.path * 509)
+    assert decode_proof(encode_proof(many)) == many
+    with pytest.raises(Malformed, match="more than 512 fields"):
+        decode_proof(encode_proof(replace(PROOF, path=PROOF.path * 510)))

@@ -110,9 +110,12 @@ def check_signatures(attestors: Sequence[bytes], needed: int, proof: Attestation
         raise Rejected(NOT_ENOUGH_ATTESTORS, f"{len(proof.signatures)} signatures where {needed} are needed")
     _require(len(proof.signatures) <= len(attestors), "more signatures than attestors")
     digest = digest_of(proof.statement, tag)
-    signers = [recover(digest, signature) for signature in proof.signatures]
-    _require(len(set(signers)) == len(signers), "an attestor signed twice")
-    _require(all(one in attestors for one in signers), "somebody signed who is no attestor")
+    signers: list[bytes] = []
+    for signature in proof.signatures:  # a stranger's first ends it: each costs up to 0.3 ms
+        signer = recover(digest, signature)
+        _require(signer in attestors, "somebody signed who is no attestor")
+        _require(signer not in signers, "an attestor signed twice")
+        signers.append(signer)
 
 
 def check_path(proof: AttestationProof, height: int, path: bytes, value: bytes | None) -> None:

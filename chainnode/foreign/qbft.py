@@ -140,11 +140,14 @@ def check_seals(trusted: Sequence[bytes], header: QbftHeader, *, numerator: int 
     or is no validator.
     """
     assert 0 < denominator <= 3 * numerator <= 3 * denominator
-    sealers = [recover(header.seal_digest, seal) for seal in header.seals]
-    _require(len(set(sealers)) == len(sealers), "a validator sealed the header twice")
-    _require(all(one in header.validators for one in sealers), "somebody sealed the header who is no validator of it")
-    if len(sealers) < quorum(len(header.validators)):
-        raise Rejected(NOT_ENOUGH_SEALS, f"{len(sealers)} of {len(header.validators)} validators sealed height {header.height}")
+    if len(header.seals) < quorum(len(header.validators)):
+        raise Rejected(NOT_ENOUGH_SEALS, f"{len(header.seals)} of {len(header.validators)} validators sealed height {header.height}")
+    sealers: list[bytes] = []
+    for seal in header.seals:  # a stranger's first ends it: each costs up to 0.3 ms
+        sealer = recover(header.seal_digest, seal)
+        _require(sealer in header.validators, "somebody sealed the header who is no validator of it")
+        _require(sealer not in sealers, "a validator sealed the header twice")
+        sealers.append(sealer)
     if sorted(trusted) != sorted(header.validators):
         overlap = sum(one in trusted for one in sealers)
         if overlap < -(-len(trusted) * numerator // denominator):

@@ -1,6 +1,7 @@
 """Statements of attestors: bytes of the format, and each way in which signatures or statements can fall short."""
 
 import hashlib
+from unittest.mock import patch
 
 import pytest
 
@@ -171,3 +172,11 @@ def test_protobuf_of_another_form_is_refused():
     for bad in (raw[:-1], raw + b"\x18\x01", raw + raw[:66]):
         with pytest.raises(Malformed):
             attested.decode_proof(bad)
+
+
+def test_of_what_strangers_signed_one_signature_is_looked_at():
+    """A hundred cost every node 30 ms, and anybody can make them."""
+    strangers = tuple(address_of(key_of(f"stranger {number}", "s").public) for number in range(3))
+    with patch.object(attested, "recover", wraps=recover) as recovered, pytest.raises(Malformed, match="no attestor"):
+        attested.check_signatures(strangers, 3, state_proof(), attested.STATE_TAG)
+    assert recovered.call_count == 1

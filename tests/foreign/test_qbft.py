@@ -1,9 +1,12 @@
 """QBFT headers: a real one, and each way in which a header or its seals can be wrong."""
 
+from dataclasses import replace
+from unittest.mock import patch
+
 import pytest
 
 from chainnode.errors import Malformed, Rejected
-from chainnode.foreign import rlp
+from chainnode.foreign import qbft, rlp
 from chainnode.foreign.ethkeys import recover
 from chainnode.foreign.keccak import keccak256
 from chainnode.foreign.qbft import QbftRules, check_seals, contradiction, decode_header, quorum, trusted_of, verify_header
@@ -197,3 +200,10 @@ def test_fewer_than_fifteen_fields_are_refused():
     fields = rlp.as_list(rlp.decode(make_header(FOUR, 12, T0 + 10)))
     with pytest.raises(Malformed, match="14 fields"):
         decode_header(rlp.encode(fields[:14]))
+
+
+def test_of_what_strangers_sealed_one_seal_is_looked_at():
+    found = replace(header(), validators=tuple(bytes((number,)) * 20 for number in range(4)))
+    with patch.object(qbft, "recover", wraps=recover) as recovered, pytest.raises(Malformed, match="no validator of it"):
+        check_seals(TRUSTED.validators, found)
+    assert recovered.call_count == 1
