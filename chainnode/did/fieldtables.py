@@ -86,8 +86,9 @@ def _group(value: dict[str, Value], kind: Group, code: Code, path: str) -> Value
         if name not in value:
             raise _wrong(code, inner + name, "is missing")
     empty: tuple[Value, ...] = (None, "", (), {})
-    kept = {name: one for name, one in value.items() if name in kind.needed or one not in empty}
-    return {name: cleaned(one, known[name], code, inner + name) for name, one in kept.items()}
+    given = {name: one for name, one in value.items() if name in kind.needed or one not in empty}
+    kept = {name: cleaned(one, known[name], code, inner + name) for name, one in given.items()}
+    return {name: one for name, one in kept.items() if name in kind.needed or one not in empty}
 
 
 def _text(value: Value, kind: Text, code: Code, path: str) -> Value:
@@ -126,5 +127,5 @@ def _wrong(code: Code, path: str, rule: str) -> Malformed:
 
 
 def _shown(name: str) -> str:
-    """A name that somebody else chose, short and plain enough for a message."""
-    return name[:40].encode("ascii", "backslashreplace").decode() if name.isprintable() else "a field"
+    """A name that somebody else chose, short and plain enough for a message, and the same by whatever tables of Unicode."""
+    return name[:40] if name.isascii() and name.isprintable() else "a field"

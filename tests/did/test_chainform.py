@@ -249,3 +249,11 @@ def test_kinds_of_fields() -> None:
             clean(**fields)
     with pytest.raises(Malformed, match="the whole is an object"):
         cleaned((), table, BAD_CHAIN_FORM)
+
+
+@pytest.mark.parametrize("name", ["é", "\u4e00", "\u0897", "\U0001fae8"])
+def test_what_a_refusal_says_hangs_on_no_table_of_unicode(name: str) -> None:
+    """It enters the hash of a block's results; which letters are printable changes from one Python to the next."""
+    with pytest.raises(Malformed) as refusal:
+        read_form({name: "x"})
+    assert refusal.value.detail.startswith("a field is no field here")
