@@ -152,7 +152,10 @@ class ChainAdapter(Protocol):
         """The revision of its heights."""
 
     async def tip(self, at_least: int = 0) -> Tip:
-        """The highest header, verified; waits a moment for `at_least`, Unavailable when it does not come."""
+        """The highest header, verified; waits a moment for `at_least`, Unavailable when it does not come.
+
+        A chain whose blocks become final later than they are decided does not wait: it gives what is final.
+        """
 
     async def client(self, client_id: str) -> ClientView:
         """A light client that the chain keeps, proved. Rejected(CLIENT_UNKNOWN)."""

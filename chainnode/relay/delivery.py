@@ -112,8 +112,8 @@ def count(counts: Counted, message: Message) -> None:
 
 def note(one: Tracked, message: Message, height: int) -> None:
     """What is known of a packet once a message about it was applied."""
-    one.tries, one.error = 0, ""
     if isinstance(message, Receive):
-        one.received_height = height
+        one.received_height, one.is_presumed = height, True  # until an event tells so; its tries count until then
     else:
-        one.is_checked = False  # its commitment should be gone
+        one.tries, one.error = 0, ""
+        one.is_checked, one.ended_height = False, height  # its commitment should be gone

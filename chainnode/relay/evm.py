@@ -1,48 +1,37 @@
-"""An EVM chain that decides by QBFT, as the relay follows it: sealed headers, our light client and outbox there, packets, proofs.
+"""An EVM chain, as the relay follows it: our light client and outbox there, packets, proofs. What it is believed by is its ground.
 
 A header of such a chain fixes the state after its own block. The relay counts as chains of CometBFT do, where the header above proves
-what a block did: what happened in block n is told at height n - 1. The client's parameters are read without proof; what it knows of us
-is proved: its latest height, whether it is frozen, and the digest of each state.
+what a block did: what happened in block n is told at height n - 1. The client's parameters are read without proof. What the client
+knows of us, its latest height, whether it is frozen, and the digest of each state, is as good as the ground (`slot`).
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
+from chainnode.errors import ChainError, Malformed, Rejected
 from chainnode.foreign import trie
 from chainnode.foreign.abi import call, dynamic, encode, number, word
 from chainnode.foreign.evmclient import KeptState
-from chainnode.foreign.evmoutbox import ACKNOWLEDGEMENT_TOPIC, SEND_TOPIC, read_received, read_sent, slot_of
+from chainnode.foreign.evmoutbox import ACKNOWLEDGEMENT_TOPIC, SEND_TOPIC, read_received, read_sent
 from chainnode.foreign.heights import RevisionHeight
 from chainnode.foreign.keccak import keccak256
 from chainnode.foreign.merkleproof import OUR_SPECS
 from chainnode.foreign.packetbytes import encode_acknowledgement
-from chainnode.foreign.qbft import QbftRules, TrustedHeader, decode_header, trusted_of, verify_header
-from chainnode.foreign.qbftclient import (
-    HeaderMessage,
-    decode_client_state,
-    decode_consensus_state,
-    encode_header,
-    encode_misbehaviour,
-    rules_of,
-)
 from chainnode.foreign.tendermint import FROZEN_HEIGHT, NAME, TRUST, UPGRADE_PATH
 from chainnode.foreign.tendermintbytes import ClientState, ConsensusState, encode_client_state, encode_consensus_state
 from chainnode.relay import evmjson
-from chainnode.relay.adapter import Answered, Ended, Message, PacketEvent, Proved, Scan, Sent, Submitted, TwoHeaders
+from chainnode.relay.adapter import Answered, Ended, Message, PacketEvent, Proved, Scan, Sent, Submitted
 from chainnode.relay.endpoints import Endpoint, Endpoints, Lie
 from chainnode.relay.evmjson import EvmLog
 from chainnode.relay.evmrpc import ask, hexed
 from chainnode.relay.evmsender import EvmSender
-from chainnode.relay.evmtrust import BelievedEvm, EvmHop, climb
 from chainnode.relay.facts import ClientView, Tip
-from chainnode.types.codes import CHAIN_SILENT, CLIENT_UNKNOWN, CONSENSUS_UNKNOWN, READ_ONLY, TRUST_ROOT_WRONG, TWO_HEADERS
-from chainnode.types.limits import EVM_LOG_BACK, EVM_LOG_BLOCKS, RELAY_SCAN_BACK, RELAY_SCAN_BLOCKS, RELAY_TIP_MS, RELAY_TIP_WAIT_MS
+from chainnode.types.codes import CLIENT_UNKNOWN, CONSENSUS_UNKNOWN, READ_ONLY
+from chainnode.types.limits import EVM_LOG_BACK, EVM_LOG_BLOCKS, RELAY_SCAN_BACK, RELAY_SCAN_BLOCKS
 
 NS = 1_000_000_000
-_POLL_S = 0.2
 _WORD = 32
 _UPDATED_TOPIC = keccak256(b"Updated(uint64,bytes32,bytes32,bytes32,uint256)")
 _ENDED_TOPICS = (keccak256(b"AcknowledgePacket(uint64,bytes)"), keccak256(b"TimeoutPacket(uint64)"))
@@ -50,27 +39,62 @@ _ID_SLOT, _CLIENT_SLOT = (2).to_bytes(_WORD, "big"), (4).to_bytes(_WORD, "big") 
 _LATEST_SLOT, _STATES_SLOT = (1).to_bytes(_WORD, "big"), (2).to_bytes(_WORD, "big")  # of the light client
 
 
+class EvmGround(Protocol):
+    """What a chain is believed by."""
+
+    @property
+    def chain_id(self) -> str:
+        """The name of the chain in its clients; empty where they name none."""
+
+    @property
+    def trust(self) -> str:
+        """The class of trust of clients that follow the chain by it."""
+
+    async def tip(self, at_least: int = 0) -> Tip:
+        """As `ChainAdapter.tip`."""
+
+    async def newest(self) -> int:
+        """The height at which our contracts are read."""
+
+    async def slot(self, contract: bytes, place: bytes, height: int) -> bytes | None:
+        """What a slot of a contract holds after that block, None for zeros."""
+
+    async def prove(self, key: bytes, height: int, root: bytes | None = None) -> Proved:
+        """What the outbox holds under an ICS-24 key after a block, with the proof for the client."""
+
+    async def client_messages(self, known: ClientView, height: int) -> tuple[bytes, ...]:
+        """As `ChainAdapter.client_messages`."""
+
+    async def misbehaviour(self, known: ClientView, evidence: object) -> bytes:
+        """As `ChainAdapter.misbehaviour`."""
+
+    async def check(self) -> list[str]:
+        """What is wrong with it; a sentence each."""
+
+    def condition(self) -> dict[str, object]:
+        """Where it stands: `height`, `time_ns`, and what else there is to say."""
+
+    async def close(self) -> None:
+        """Let its connections go."""
+
+
 @dataclass(slots=True)
 class EvmChain:
-    """The chain behind some endpoints, with our outbox on it. `root` is the header that the operator trusts, by height and hash."""
+    """The chain behind some endpoints, with our outbox on it."""
 
     name: str
     number: int
     endpoints: Endpoints
     outbox: bytes
-    root: tuple[int, bytes]
-    rules: QbftRules
+    ground: EvmGround
     sender: EvmSender | None = None
     now_ns: Callable[[], int] = time.time_ns
-    believed: BelievedEvm | None = None
-    _asked: float = 0.0
     _states: dict[int, KeptState] = field(default_factory=dict)  # of our headers, as the light client keeps them
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def chain_id(self) -> str:
-        """As CAIP-2 has it."""
-        return f"eip155:{self.number}"
+        """As its clients name it."""
+        return self.ground.chain_id
 
     @property
     def revision(self) -> int:
@@ -80,119 +104,32 @@ class EvmChain:
     # Headers
 
     async def tip(self, at_least: int = 0) -> Tip:
-        """The highest header, verified; not asked for more often than every RELAY_TIP_MS."""
-        deadline = time.monotonic() + RELAY_TIP_WAIT_MS / 1000
-        while True:
-            async with self._lock:
-                known = await self._look(at_least)
-            if known.height >= at_least:
-                return Tip(known.height, known.time_s * NS)
-            if time.monotonic() > deadline:
-                raise Unavailable(CHAIN_SILENT, f"{self.name} has not reached height {at_least}; it stands at {known.height}")
-            await asyncio.sleep(_POLL_S)
-
-    async def _look(self, at_least: int) -> TrustedHeader:
-        if self.believed is not None and time.monotonic() - self._asked < RELAY_TIP_MS / 1000 and self.believed.highest.height >= at_least:
-            return self.believed.highest
-        known = await self.endpoints.first_good(self._climb_to_tip)
-        self._asked = time.monotonic()
-        return known
-
-    async def _climb_to_tip(self, endpoint: Endpoint) -> TrustedHeader:
-        believed = await self._trust(endpoint)
-        height = await ask(self.endpoints, endpoint, evmjson.quantity, "eth_blockNumber")
-        if height < believed.highest.height:
-            raise Unavailable(CHAIN_SILENT, f"{endpoint.url} stands at height {height}, behind {believed.highest.height}, which is known")
-        await self._climb(endpoint, believed, height)
-        return believed.highest
-
-    async def _trust(self, endpoint: Endpoint) -> BelievedEvm:
-        """What is believed; at first the root of trust alone."""
-        if self.believed is None:
-            header = decode_header(await self._raw(endpoint, self.root[0]))
-            if (header.height, header.hash) != self.root:
-                raise Lie(f"{TRUST_ROOT_WRONG.meaning} ({self.name}, height {self.root[0]})")
-            self.believed = BelievedEvm(self.rules, trusted_of(header))
-        return self.believed
-
-    async def _climb(self, endpoint: Endpoint, believed: BelievedEvm, height: int) -> None:
-        start = believed.below(height, self.now_ns())
-        rules = believed.rules_from(start)
-        for hop in await climb(start, height, rules, self.now_ns(), lambda at: self._raw(endpoint, at)):
-            believed.add(hop.header)
-
-    async def header(self, height: int) -> TrustedHeader:
-        """A header, verified."""
-        await self.tip(at_least=height)
-        assert self.believed is not None
-        if height == self.believed.root.height:
-            return self.believed.root
-        if height < self.believed.root.height:
-            raise Rejected(TRUST_ROOT_WRONG, f"header {height} of {self.name} is below the root of trust")
-        if height not in self.believed.headers:
-            believed = self.believed
-            await self.endpoints.first_good(lambda endpoint: self._climb(endpoint, believed, height))
-        return self.believed.headers[height]
-
-    async def _raw(self, endpoint: Endpoint, height: int) -> bytes:
-        return await ask(self.endpoints, endpoint, evmjson.header, "eth_getBlockByNumber", hexed(height), False)
+        """The highest header that is believed."""
+        return await self.ground.tip(at_least)
 
     async def client_messages(self, known: ClientView, height: int) -> tuple[bytes, ...]:
-        """Headers for a 21-qbft client of this chain, each verified as the client will verify it."""
-        trusted = await self.header(height)
-        start = decode_consensus_state(known.consensus, known.latest)
-        assert self.believed is not None
-        own = self.believed.headers.get(known.latest)
-        if own is not None and own.hash != start.hash:
-            raise Rejected(TWO_HEADERS, f"{known.client_id} knows another header {known.latest} of {self.name} than its endpoints show")
-        rules = rules_of(decode_client_state(known.state))
-        hops = await self.endpoints.first_good(
-            lambda endpoint: climb(start, height, rules, self.now_ns(), lambda at: self._raw(endpoint, at))
-        )
-        if hops and hops[-1].header.hash != trusted.hash:
-            raise Rejected(TWO_HEADERS, f"the endpoints of {self.name} show two headers of height {height}")
-        if hops:
-            await self._compare_with_witness(hops[-1], rules)
-        return tuple(encode_header(HeaderMessage(hop.trusted.height, hop.raw)) for hop in hops)
-
-    async def _compare_with_witness(self, hop: EvmHop, rules: QbftRules) -> None:
-        """INV-79: before a header is passed on, another endpoint is asked for its own of that height."""
-        found = await self.endpoints.ask_another(lambda endpoint: self._raw(endpoint, hop.header.height))
-        if found is None:
-            return
-        witness, raw = found
-        try:
-            header = decode_header(raw)
-            if header.hash == hop.header.hash:
-                return
-            verify_header(hop.trusted, header, rules, self.now_ns())
-        except (Malformed, Rejected) as error:
-            self.endpoints.blame(witness, Lie(f"{witness.url} shows another header {hop.header.height}: {error.detail}"))
-            return
-        raise TwoHeaders(f"{self.name} has two sealed headers of height {hop.header.height}", (hop, raw))
+        """What brings a client of this chain to a height."""
+        return await self.ground.client_messages(known, height)
 
     async def misbehaviour(self, known: ClientView, evidence: object) -> bytes:
-        """Both headers of a fork, for a client that knows what they follow from."""
-        assert isinstance(evidence, tuple)
-        hop, raw = evidence
-        assert isinstance(hop, EvmHop) and isinstance(raw, bytes)
-        return encode_misbehaviour(HeaderMessage(hop.trusted.height, hop.raw), HeaderMessage(hop.trusted.height, raw))
+        """What freezes a client of this chain, after TwoHeaders."""
+        return await self.ground.misbehaviour(known, evidence)
 
     # Our light client there
 
     async def light_client(self) -> bytes:
-        """The client that the outbox goes by, proved at the tip."""
-        found = await self._slot(self.outbox, _CLIENT_SLOT, (await self.tip()).height)
+        """The client that the outbox goes by."""
+        found = await self.ground.slot(self.outbox, _CLIENT_SLOT, await self.ground.newest())
         return (found or bytes(_WORD))[-20:]
 
     async def client(self, client_id: str) -> ClientView:
         """The light client of the outbox, the only one here."""
-        height = (await self.tip()).height
-        named = await self._slot(self.outbox, _ID_SLOT, height)
+        height = await self.ground.newest()
+        named = await self.ground.slot(self.outbox, _ID_SLOT, height)
         if named is None or named[: named[-1] // 2] != client_id.encode():
             raise Rejected(CLIENT_UNKNOWN, f"the outbox on {self.name} has no client {client_id}")
         address = await self.light_client()
-        latest = int.from_bytes(await self._slot(address, _LATEST_SLOT, height) or b"", "big")
+        latest = int.from_bytes(await self.ground.slot(address, _LATEST_SLOT, height) or b"", "big")
         our_height, is_frozen = latest & (2**64 - 1), bool(latest >> 192 & 1)
         kept = await self.kept(our_height)
         trusting_ns = await self._parameter(address, "trustingPeriod()") * NS
@@ -225,9 +162,9 @@ class EvmChain:
         )
 
     async def kept(self, height: int) -> KeptState:
-        """What the light client keeps of header `height` of ours: as it was sent, or as was logged, whichever has the proved digest."""
-        address, at = await self.light_client(), (await self.tip()).height
-        digest = await self._slot(address, trie.mapping_slot(height.to_bytes(_WORD, "big"), _STATES_SLOT), at)
+        """What the light client keeps of header `height` of ours: as it was sent, or as was logged, whichever has the digest."""
+        address, at = await self.light_client(), await self.ground.newest()
+        digest = await self.ground.slot(address, trie.mapping_slot(height.to_bytes(_WORD, "big"), _STATES_SLOT), at)
         known = self._states.get(height)
         if digest is None:
             raise Rejected(CONSENSUS_UNKNOWN, f"the light client on {self.name} has no state of height {height}")
@@ -254,20 +191,7 @@ class EvmChain:
 
     async def prove(self, key: bytes, height: int, root: bytes | None = None) -> Proved:
         """What the outbox holds under a key after block `height`."""
-        root = (await self.header(height)).state_root if root is None else root
-        return await self.endpoints.first_good(lambda endpoint: self._prove(endpoint, self.outbox, slot_of(key), height, root))
-
-    async def _slot(self, contract: bytes, place: bytes, height: int) -> bytes | None:
-        root = (await self.header(height)).state_root
-        return (await self.endpoints.first_good(lambda endpoint: self._prove(endpoint, contract, place, height, root))).value
-
-    async def _prove(self, endpoint: Endpoint, contract: bytes, place: bytes, height: int, root: bytes) -> Proved:
-        asked = hexed(contract), [hexed(place)], hexed(height)
-        proof = await ask(self.endpoints, endpoint, evmjson.slot_proof, "eth_getProof", *asked)
-        try:
-            return Proved(trie.proved_slot(root, contract, place, proof), proof)
-        except Malformed as error:
-            raise Lie(f"{endpoint.url} does not prove slot {place.hex()} at height {height}: {error.detail}") from error
+        return await self.ground.prove(key, height, root)
 
     async def packets(self, since: int) -> Scan:
         """Packet events of the RELAY_SCAN_BLOCKS blocks after `since`."""
@@ -278,7 +202,7 @@ class EvmChain:
             return Scan(since, ())
         topics = [[hexed(one) for one in (SEND_TOPIC, ACKNOWLEDGEMENT_TOPIC, *_ENDED_TOPICS)]]
         found = await self.endpoints.first_good(lambda endpoint: self._logs(endpoint, self.outbox, since + 1, last, topics))
-        named = await self._slot(self.outbox, _ID_SLOT, tip.height) or bytes(_WORD)
+        named = await self.ground.slot(self.outbox, _ID_SLOT, await self.ground.newest()) or bytes(_WORD)
         own = named[: named[-1] // 2].decode(errors="replace")
         return Scan(last, tuple(event for event in (_event(own, log) for log in found) if event is not None))
 
@@ -312,18 +236,17 @@ class EvmChain:
         return 1
 
     async def check(self) -> list[str]:
-        """Whether each endpoint answers, for this chain, from the root of trust on; and whether the account can pay."""
+        """Whether each endpoint answers, for this chain; what the ground says of them; and whether the account can pay."""
         found: list[str] = []
         for endpoint in list(self.endpoints.all):
             try:
                 said = await ask(self.endpoints, endpoint, evmjson.quantity, "eth_chainId")
                 if said != self.number:
                     found.append(f"{self.name}: {endpoint.url} is of chain {said}, not {self.number}")
-                    continue
-                async with self._lock:
-                    await self._climb_to_tip(endpoint)
             except ChainError as error:
                 found.append(f"{self.name}: {endpoint.url}: {error.detail}")
+        if not found:
+            found += [f"{self.name}: {one}" for one in await self.ground.check()]
         if self.sender is not None and len(found) < len(self.endpoints.all):
             found += [f"{self.name}: {one}" for one in await self.sender.check(self.endpoints)]
         return found
@@ -335,16 +258,11 @@ class EvmChain:
 
     def condition(self) -> dict[str, object]:
         """Height and endpoints."""
-        known = None if self.believed is None else self.believed.highest
-        return {
-            "chain_id": self.chain_id,
-            "height": 0 if known is None else known.height,
-            "time_ns": 0 if known is None else known.time_s * NS,
-            "endpoints": [one.condition() for one in self.endpoints.all],
-        }
+        names = {"chain_id": f"eip155:{self.number}", "trust": self.ground.trust}
+        return {**names, **self.ground.condition(), "endpoints": [one.condition() for one in self.endpoints.all]}
 
     def memory(self) -> dict[str, object]:
-        """Nothing: the operator's header does not expire, and all else follows from it."""
+        """Nothing: what the operator gave does not expire, and all else follows from it."""
         return {}
 
     def recall(self, memory: Mapping[str, object]) -> None:
@@ -353,6 +271,7 @@ class EvmChain:
     async def close(self) -> None:
         """Let the connections go."""
         await self.endpoints.close()
+        await self.ground.close()
 
 
 def _event(own: str, log: EvmLog) -> PacketEvent | None:

@@ -16,6 +16,7 @@ from chainnode.relay.adapter import ChainAdapter
 from chainnode.relay.comet import CometChain, TrustedHash
 from chainnode.relay.endpoints import Endpoints, check_urls
 from chainnode.relay.evm import EvmChain
+from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.evmsender import EvmSender
 from chainnode.relay.ours import OurSender
 from chainnode.relay.settings import ChainTable
@@ -90,15 +91,10 @@ def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
         if key.suite != "s":
             raise table.bad("key is of suite s, secp256k1: accounts of EVM chains have no others")
         sender = EvmSender(number, outbox, key)
-    return EvmChain(
-        name=table.name,
-        number=number,
-        endpoints=_endpoints(table),
-        outbox=outbox,
-        root=(table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)),
-        rules=QbftRules(table.whole("trusting_period_s") * 1_000),
-        sender=sender,
-    )
+    endpoints = _endpoints(table)
+    root = table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)
+    ground = QbftGround(table.name, number, endpoints, outbox, root, QbftRules(table.whole("trusting_period_s") * 1_000))
+    return EvmChain(table.name, number, endpoints, outbox, ground, sender)
 
 
 def _hex(table: ChainTable, name: str, length: int) -> bytes:

@@ -144,6 +144,7 @@ class Route:
             if scan.height <= end.scanned:
                 return
             end.scanned = scan.height
+            incoming.destination_was_read(scan.height, self.now_ns())
 
     async def _check(self, end: End, table: PacketTable) -> None:
         """Look for the commitments of packets in the sending chain's state; those that are gone are done."""

@@ -6,10 +6,11 @@ chain's state, where its commitment is gone; events only say when to look.
 
 from dataclasses import dataclass, field
 
-from chainnode.errors import ChainError
+from chainnode.errors import ChainError, Unavailable
 from chainnode.foreign.packetbytes import Packet
 from chainnode.relay.adapter import Answered, Ended, PacketEvent, Received, Sent
 from chainnode.relay.facts import NS_PER_S, Waiting
+from chainnode.types.codes import OUTCOME_UNKNOWN
 from chainnode.types.limits import RELAY_EVENTS_MAX, RELAY_RETRY_MS_MAX, RELAY_RETRY_MS_MIN, RELAY_TRIES_MAX
 
 _NS_PER_MS = 1_000_000
@@ -17,7 +18,11 @@ _NS_PER_MS = 1_000_000
 
 @dataclass(slots=True)
 class Tracked:
-    """One packet. `is_checked`: its commitment was there when we last had reason to look."""
+    """One packet. `is_checked`: its commitment was there when we last had reason to look.
+
+    `is_presumed`: that it was received is what our own transaction did, which no event has told of yet. `ended_height`: where ours let the
+    sending chain forget it; a chain whose blocks become final late shows that later.
+    """
 
     packet: Packet
     sent_height: int | None = None
@@ -25,9 +30,16 @@ class Tracked:
     answered_height: int | None = None
     acknowledgement: bytes | None = None
     is_checked: bool = False
+    is_presumed: bool = False
+    ended_height: int | None = None
     tries: int = 0
     not_before_ns: int = 0
     error: str = ""
+
+    def was_told(self) -> None:
+        """An event has told that it was received."""
+        if self.is_presumed:
+            self.is_presumed, self.tries, self.error = False, 0, ""
 
     @property
     def is_stuck(self) -> bool:
@@ -63,9 +75,18 @@ class PacketTable:
         match event:
             case Received() if (one := self._of(event.packet)) is not None:
                 one.received_height = event.height
+                one.was_told()
             case Answered() if (one := self._of(event.packet)) is not None:
                 one.received_height = event.height if one.received_height is None else one.received_height
                 one.answered_height, one.acknowledgement = event.height, event.acknowledgement
+                one.was_told()
+
+    def destination_was_read(self, height: int, now_ns: int) -> None:
+        """The events of the receiving chain are known up to `height`: what was received below without one is brought again, with pauses."""
+        for sequence, one in self.packets.items():
+            if one.is_presumed and one.received_height is not None and one.received_height < height:
+                one.received_height = None
+                self.failed(sequence, Unavailable(OUTCOME_UNKNOWN, "its block was undone, or its event is not shown"), now_ns)
 
     def _of(self, packet: Packet) -> Tracked | None:
         """The place of a packet of this way; None for others. What an endpoint invents under a number gives way until one is proved."""
@@ -96,7 +117,9 @@ class PacketTable:
         return [
             sequence
             for sequence, one in sorted(self.packets.items())
-            if not one.is_checked and (one.sent_height is None or one.sent_height < below_height)
+            if not one.is_checked
+            and (one.sent_height is None or one.sent_height < below_height)
+            and (one.ended_height is None or one.ended_height < below_height)
         ]
 
     def failed(self, sequence: int, error: ChainError, now_ns: int) -> None:

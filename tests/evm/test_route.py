@@ -13,6 +13,7 @@ from chainnode.foreign.qbftclient import QbftClientState, encode_client_state, e
 from chainnode.relay.adapter import TwoHeaders
 from chainnode.relay.endpoints import Endpoints, Lie
 from chainnode.relay.evm import EvmChain
+from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.evmsender import EvmSender
 from chainnode.relay.facts import NS_PER_S
 from chainnode.relay.route import End, Route
@@ -52,16 +53,10 @@ class Linked:
         self.here = self.side.in_block(self._create)
         self.side.do(["ada"], "clients.register_counterparty", self.here, THERE, (b"",))
         evm.send(self.box, abi_call("setCounterparty(string)", self.here))
-        self.theirs = EvmChain(
-            name="evm",
-            number=1337,
-            endpoints=Endpoints("evm", [one.url for one in (front, *others)]),
-            outbox=self.box,
-            root=(self.root.height, self.root.hash),
-            rules=QbftRules(86_400_000, DRIFT_S * 1000),
-            sender=EvmSender(1337, self.box, KEY),
-            now_ns=lambda: (front.time_s + 1) * S,
-        )
+        endpoints = Endpoints("evm", [one.url for one in (front, *others)])
+        root, rules = (self.root.height, self.root.hash), QbftRules(86_400_000, DRIFT_S * 1000)
+        self.ground = QbftGround("evm", 1337, endpoints, self.box, root, rules, now_ns=lambda: (front.time_s + 1) * S)
+        self.theirs = EvmChain("evm", 1337, endpoints, self.box, self.ground, EvmSender(1337, self.box, KEY), self.ground.now_ns)
         self.route = Route("a-evm", End(self.ours, self.here), End(self.theirs, THERE), None, True, 3600 * S, self.theirs.now_ns)
 
     def _create(self, state):
@@ -153,14 +148,14 @@ async def test_headers_without_seals_are_a_lie_and_another_endpoint_is_asked(evm
         liar.headers = list(front.headers)
         for _ in range(3):
             evm.ask("evm_mine")
-        linked.theirs.endpoints = Endpoints("evm", [liar.url, front.url])
+        linked.theirs.endpoints = linked.ground.endpoints = Endpoints("evm", [liar.url, front.url])
         tip = await linked.theirs.tip()
         assert tip.height == int(str(evm.ask("eth_blockNumber")), 16) and linked.theirs.endpoints.all[1].lies == 1
-        linked.theirs.believed = None
+        linked.ground.believed = None
         await linked.theirs.endpoints.close()
-        linked.theirs.endpoints = Endpoints("evm", [liar.url])
+        linked.theirs.endpoints = linked.ground.endpoints = Endpoints("evm", [liar.url])
         with pytest.raises(Lie, match="does not verify"):
-            await linked.theirs.header(tip.height)
+            await linked.ground.header(tip.height)
         await linked.theirs.close()
 
 
@@ -180,7 +175,7 @@ async def test_inv_79_two_sealed_headers_of_one_height_freeze_the_client(evm, co
         linked.ours.do("clients.misbehaviour", linked.here, message)
         assert (await linked.ours.client(linked.here)).is_frozen
         other.forked[height] = make_header(VALIDATORS, height, known.time_s, seal_by=VALIDATORS[:1])
-        linked.theirs.believed = None
+        linked.ground.believed = None
         assert len(await linked.theirs.client_messages(view, height)) == 1
         await linked.theirs.close()
 
@@ -197,7 +192,7 @@ async def test_what_an_endpoint_says_of_state_is_believed_by_its_proof_alone(evm
         with pytest.raises(Rejected, match="consensus-unknown"):
             await linked.theirs.kept(10_000)
         with pytest.raises(Rejected, match="trust-root-wrong"):
-            await linked.theirs.header(0)
+            await linked.ground.header(0)
         assert await linked.theirs.check() == []
         assert await linked.theirs.check_client(THERE, linked.here) == []
         (said,) = await linked.theirs.check_client(THERE, "21-qbft-9")
@@ -211,7 +206,7 @@ async def test_an_endpoint_of_another_chain_or_beginning_is_told_of(evm, codes) 
         linked.theirs.number = 5
         (said,) = await linked.theirs.check()
         assert "is of chain 1337, not 5" in said
-        linked.theirs.number, linked.theirs.root, linked.theirs.believed = 1337, (linked.root.height, b"\1" * 32), None
+        linked.theirs.number, linked.ground.root, linked.ground.believed = 1337, (linked.root.height, b"\1" * 32), None
         (said,) = await linked.theirs.check()
         assert "genesis file or header" in said
         linked.theirs.sender = None

@@ -9,6 +9,7 @@ from chainnode.foreign.qbft import decode_header, trusted_of
 from chainnode.foreign.qbftclient import encode_consensus_state
 from chainnode.relay import clientviews
 from chainnode.relay.evm import EvmChain
+from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.families import make_chain
 from chainnode.relay.settings import ChainTable
 from tests.chain_maker import key_of
@@ -35,8 +36,10 @@ def made(suite: str = "s", **changes: object) -> EvmChain:
 
 def test_a_table_becomes_a_chain_with_an_account_or_without() -> None:
     chain = made()
-    assert (chain.chain_id, chain.revision, chain.outbox, chain.root) == ("eip155:1337", 0, b"\x11" * 20, (5, b"\7" * 32))
-    assert chain.sender is None and chain.rules.trusting_period_ms == 86_400_000
+    assert (chain.chain_id, chain.revision, chain.outbox) == ("eip155:1337", 0, b"\x11" * 20)
+    ground = chain.ground
+    assert isinstance(ground, QbftGround) and ground.root == (5, b"\7" * 32) and ground.trust == "header-quorum"
+    assert chain.sender is None and ground.rules.trusting_period_ms == 86_400_000 and chain.condition()["trust"] == "header-quorum"
     sender = made(key="account.json").sender
     assert sender is not None and sender.outbox == chain.outbox and len(sender.address) == 20
 
