@@ -98,11 +98,15 @@ class RouteFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlanRules:
-    """How often headers are carried over, and how old a height may be of which the other chain can still prove its state."""
+    """How often headers are carried over, and how old a height may be of which the other chain can still prove its state.
+
+    A header is carried over after this time, or when the other chain has made `anchor_heights` blocks; 0: by time alone.
+    """
 
     anchor_interval_ns: int
     provable_heights: int
     packets_max: int  # in one step
+    anchor_heights: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ back by a proof that the other chain did not receive it. Each proof hangs on a h
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chainnode.relay.facts import Alarm, Deliver, Freeze, Plan, PlanRules, RouteFacts, Side, Step, Update, Waiting
+from chainnode.relay.facts import Alarm, ClientView, Deliver, Freeze, Plan, PlanRules, RouteFacts, Side, Step, Update, Waiting
 
 EXPIRING, EXPIRED, FROZEN = "expiring", "expired", "frozen"
 RECEIVE, ACKNOWLEDGE, TIME_OUT = "receive", "acknowledge", "time_out"
@@ -108,9 +108,14 @@ def _steps(side: Side, other: Side, needs: list[_Need], rules: PlanRules, now_ns
     if client.hub is not None:  # it never expires by itself, so it is brought up to date for packets alone
         if any(tip.proves(need) for need in needs):
             steps += _update_at_hub(side, other, now_ns)
-    elif now_ns - client.latest_time_ns >= rules.anchor_interval_ns:
+    elif now_ns - client.latest_time_ns >= rules.anchor_interval_ns or _has_grown(other, client, rules):
         steps += _update(side, other, SCHEDULE, now_ns)
     return steps
+
+
+def _has_grown(other: Side, client: ClientView, rules: PlanRules) -> bool:
+    """Whether the other chain is so many blocks on that it may soon prove no state any more which the client knows a header of."""
+    return 0 < rules.anchor_heights <= other.tip.height - client.latest
 
 
 def _reachable(side: Side, other: Side) -> _Point | None:

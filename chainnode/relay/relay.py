@@ -230,4 +230,5 @@ def _route(settings: RouteSettings, chains: dict[str, ChainAdapter], progress: P
         carries_packets=settings.packets,
         anchor_interval_ns=settings.anchor_interval_s * NS_PER_S,
         now_ns=now_ns,
+        anchor_heights=settings.anchor_heights,
     )

@@ -69,6 +69,7 @@ class Route:
     carries_packets: bool
     anchor_interval_ns: int
     now_ns: Callable[[], int] = time.time_ns
+    anchor_heights: int = 0
     alarms: tuple[Alarm, ...] = ()
     last_error: str = ""
     last_success_ns: int = 0
@@ -94,7 +95,7 @@ class Route:
     async def cycle(self) -> bool:
         """Look at both chains and do what there is to do; whether that was anything. Raises why not."""
         facts = await self._facts()
-        rules = PlanRules(self.anchor_interval_ns, RELAY_PROVABLE_HEIGHTS, RELAY_PACKETS)
+        rules = PlanRules(self.anchor_interval_ns, RELAY_PROVABLE_HEIGHTS, RELAY_PACKETS, self.anchor_heights)
         plan = make_plan(facts, rules, self.now_ns())
         self._raise_alarms(plan)
         await together([self._do(step) for step in plan.steps])

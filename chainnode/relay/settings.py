@@ -9,7 +9,13 @@ from typing import TypeVar
 
 from chainnode.errors import Malformed
 from chainnode.types.codes import BAD_CONFIG
-from chainnode.types.limits import RELAY_CHAINS_MAX, RELAY_ROUTES_MAX
+from chainnode.types.limits import (
+    RELAY_ANCHOR_HEIGHTS,
+    RELAY_ANCHOR_HEIGHTS_MAX,
+    RELAY_ANCHOR_HEIGHTS_MIN,
+    RELAY_CHAINS_MAX,
+    RELAY_ROUTES_MAX,
+)
 
 Value = TypeVar("Value", str, int, bool)
 _POLL_MS = 1_000
@@ -30,6 +36,8 @@ passphrase_file = ""
 poll_ms = 1000
 # A client that knows no header younger than this is given one, in seconds.
 anchor_interval_s = 60
+# So is one that is this many blocks behind: a node proves its state only for its last 100. 0: by time alone; otherwise 10 or more.
+anchor_heights = 25
 # error, warning, info or debug; json or text.
 log_level = "info"
 log_format = "json"
@@ -146,6 +154,7 @@ class RouteSettings:
     hub: str | None
     packets: bool
     anchor_interval_s: int
+    anchor_heights: int  # 0: by time alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +187,18 @@ def read_settings(document: Mapping[str, object], folder: Path) -> Settings:
     """The settings of a document in TOML's types."""
     _only("the file", document, ("relay", "chains", "routes"))
     own = _table("[relay]", document.get("relay", {}))
-    _only("[relay]", own, ("listen", "progress", "passphrase_file", "poll_ms", "anchor_interval_s", *_WORDS))
+    _only("[relay]", own, ("listen", "progress", "passphrase_file", "poll_ms", "anchor_interval_s", "anchor_heights", *_WORDS))
     progress, passphrase = _get(own, "progress", str, "progress.json"), _get(own, "passphrase_file", str, "")
     words = {name: _word(own, name) for name in _WORDS}
     poll_ms = _between(own, "poll_ms", _POLL_MS, 50, 3_600_000)
-    interval_s = _between(own, "anchor_interval_s", _INTERVAL_S, 1, 86_400)
+    schedule = _schedule(own, (_INTERVAL_S, RELAY_ANCHOR_HEIGHTS))
     tables = _table("[chains]", document.get("chains", {}))
     chains = tuple(ChainTable(name, folder, _table(f"[chains.{name}]", content)) for name, content in tables.items())
     found = document.get("routes", [])
     if not isinstance(found, list) or not 0 < len(found) <= RELAY_ROUTES_MAX or not 1 < len(chains) <= RELAY_CHAINS_MAX:
         raise _bad(f"there are 2 to {RELAY_CHAINS_MAX} tables [chains.*] and 1 to {RELAY_ROUTES_MAX} tables [[routes]]")
     names = {one.name for one in chains}
-    routes = tuple(_route(_table("[[routes]]", one), names, interval_s) for one in found)
+    routes = tuple(_route(_table("[[routes]]", one), names, schedule) for one in found)
     if len({one.name for one in routes}) != len(routes):
         raise _bad("two routes have one name")
     return Settings(
@@ -215,8 +224,17 @@ def render_settings(own: Mapping[str, object], chains: Mapping[str, Mapping[str,
     return "\n".join(["# Settings of chainnode relay; `chainnode relay init` writes them with their meaning.", *lines, ""])
 
 
-def _route(table: Mapping[str, object], chains: set[str], interval_s: int) -> RouteSettings:
-    _only("[[routes]]", table, ("name", "a", "a_client", "b", "b_client", "hub", "packets", "anchor_interval_s"))
+def _schedule(table: Mapping[str, object], otherwise: tuple[int, int]) -> tuple[int, int]:
+    """When headers are carried over: after so many seconds, and after so many blocks of the chain."""
+    interval_s = _between(table, "anchor_interval_s", otherwise[0], 1, 86_400)
+    heights = _between(table, "anchor_heights", otherwise[1], 0, RELAY_ANCHOR_HEIGHTS_MAX)
+    if 0 < heights < RELAY_ANCHOR_HEIGHTS_MIN:
+        raise _bad(f"anchor_heights is 0, which is never, or {RELAY_ANCHOR_HEIGHTS_MIN} or more")
+    return interval_s, heights
+
+
+def _route(table: Mapping[str, object], chains: set[str], schedule: tuple[int, int]) -> RouteSettings:
+    _only("[[routes]]", table, ("name", "a", "a_client", "b", "b_client", "hub", "packets", "anchor_interval_s", "anchor_heights"))
     a, b, hub = (_get(table, name, str, "") for name in ("a", "b", "hub"))
     for name in filter(None, (a, b, hub)):
         if name not in chains:
@@ -229,6 +247,7 @@ def _route(table: Mapping[str, object], chains: set[str], interval_s: int) -> Ro
     packets = _get(table, "packets", bool, bool(b_client))
     if not b_client and (packets or hub):
         raise _bad(f"packets from {a} to {b}, or a hub between them, need b_client")
+    interval_s, heights = _schedule(table, schedule)
     return RouteSettings(
         name=_get(table, "name", str, f"{a}-{b}"),
         a=a,
@@ -237,7 +256,8 @@ def _route(table: Mapping[str, object], chains: set[str], interval_s: int) -> Ro
         b_client=b_client,
         hub=hub or None,
         packets=packets,
-        anchor_interval_s=_between(table, "anchor_interval_s", interval_s, 1, 86_400),
+        anchor_interval_s=interval_s,
+        anchor_heights=heights,
     )
 
 

@@ -61,6 +61,23 @@ def test_headers_are_carried_over_when_the_interval_has_passed_and_there_is_a_ne
     assert steps(a=side("a", of_other=old), b=side("b", height=90)) == ()
 
 
+def test_headers_are_carried_over_when_the_chain_has_made_so_many_blocks() -> None:
+    """However young the newest is: the chain soon no longer proves the state that it fixes."""
+    by_heights = replace(RULES, anchor_heights=25)
+
+    def planned(rules: PlanRules, latest: int, **given: object) -> tuple[object, ...]:
+        return make_plan(RouteFacts(side("a", of_other=client(latest, **given)), side("b"), (), ()), rules, NOW).steps
+
+    assert planned(by_heights, 75) == (Update("a", "schedule"),)
+    assert planned(by_heights, 76) == () and planned(RULES, 1) == ()
+    assert planned(by_heights, 90, age_s=60) == (Update("a", "schedule"),)  # by time as ever
+    assert planned(by_heights, 1, is_frozen=True) == ()
+    # With packets to prove by the header that is known, both are done; an anchored client has no schedule.
+    both = make_plan(RouteFacts(side("a", of_other=client(75)), side("b"), (packet(received=True, answered=100),), ()), by_heights, NOW)
+    assert both.steps == (Update("a", "schedule"),)
+    assert make_plan(RouteFacts(side("a"), side("b", of_other=anchored(1), hub=client(90)), (), ()), by_heights, NOW).steps == ()
+
+
 def test_a_packet_that_the_client_can_prove_already_is_received_without_an_update() -> None:
     assert steps(a_to_b=(packet(sent=89),)) == (Deliver("b", 90, False, receive=(1,)),)
 

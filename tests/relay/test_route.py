@@ -83,6 +83,19 @@ async def test_one_refused_packet_does_not_hold_up_the_others() -> None:
     assert left.tries == 1 and left.error.startswith("packet-differs") and left.not_before_ns > world.now_ns - 60 * NS_PER_S
 
 
+async def test_a_chain_that_makes_blocks_fast_is_anchored_by_its_heights() -> None:
+    for heights, updates in ((0, 0), (25, 2)):
+        world = World()
+        route = route_of(world, anchor_interval_ns=10**18, anchor_heights=heights, carries_packets=False)
+        await settle(route)
+        counted = route.counts.updates
+        for _ in range(2):
+            for _ in range(30):
+                world.a.decide()
+            await settle(route)
+        assert route.counts.updates - counted == updates
+
+
 async def test_a_refused_packet_is_tried_again_later_each_time_and_then_counts_as_stuck() -> None:
     world = World()
     world.a.send(packet(1, timeout_s=1_900_000_000))

@@ -12,6 +12,7 @@ from chainnode.relay.families import FAMILIES, make_chain
 from chainnode.relay.relay import make_relay
 from chainnode.relay.settings import TEMPLATE, load_settings, read_settings, render_settings
 from chainnode.types.codes import BAD_CONFIG
+from chainnode.types.limits import BUNDLE_LINKS_MAX, RELAY_ANCHOR_HEIGHTS, RELAY_PROVABLE_HEIGHTS
 from tests.chain_maker import key_of, make_genesis
 
 GOOD = tomllib.loads(TEMPLATE)
@@ -44,6 +45,23 @@ def test_the_template_is_a_settings_file(tmp_path: Path) -> None:
     assert [chain.chain_id for chain in relay.chains.values()] == ["main-1", "grain-1"] and relay.routes[0].name == "main-grain"
 
 
+def test_headers_are_carried_over_by_time_and_by_heights_of_each_route() -> None:
+    def schedules(document: dict[str, object]) -> list[tuple[int, int]]:
+        return [(one.anchor_interval_s, one.anchor_heights) for one in read_settings(document, Path("x")).routes]
+
+    assert schedules(changed("relay", anchor_interval_s=None, anchor_heights=None)) == schedules(GOOD) == [(60, RELAY_ANCHOR_HEIGHTS)]
+    assert schedules(changed("relay", anchor_interval_s=7, anchor_heights=10)) == [(7, 10)]
+    assert schedules(changed("routes", anchor_interval_s=8, anchor_heights=0)) == [(8, 0)]
+    assert RELAY_ANCHOR_HEIGHTS * 2 == RELAY_PROVABLE_HEIGHTS and RELAY_ANCHOR_HEIGHTS < BUNDLE_LINKS_MAX
+
+
+def test_a_route_is_made_with_its_schedule(tmp_path: Path) -> None:
+    for name in ("main", "grain"):
+        (tmp_path / f"{name}-genesis.json").write_text(genesis_to_json(make_genesis({"one": 1}, chain_id=f"{name}-1")))
+    relay = make_relay(read_settings(changed("routes", anchor_interval_s=8, anchor_heights=12), tmp_path), open_key)
+    assert [(one.anchor_interval_ns, one.anchor_heights) for one in relay.routes] == [(8_000_000_000, 12)]
+
+
 def test_the_comments_of_the_template_are_settings_too() -> None:
     plain = "\n".join(
         line.removeprefix("# ") if (line.startswith(("# [", "# ")) and "=" in line) or line.startswith("# [") else line
@@ -69,6 +87,9 @@ def test_the_comments_of_the_template_are_settings_too() -> None:
         (changed("relay", poll_ms=10), "poll_ms"),
         (changed("relay", poll_ms=True), "poll_ms"),
         (changed("relay", anchor_interval_s=0), "anchor_interval_s"),
+        (changed("relay", anchor_heights=9), "anchor_heights"),
+        (changed("relay", anchor_heights=-1), "anchor_heights"),
+        (changed("routes", anchor_heights=1_000_001), "anchor_heights"),
         (changed("relay", log_level="loud"), "log_level"),
         (changed("routes", a="nowhere"), "nowhere"),
         (changed("routes", a="grain"), "two chains"),
