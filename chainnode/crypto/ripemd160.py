@@ -1,8 +1,11 @@
-"""RIPEMD-160, which OpenSSL 3 no longer offers by default; used for secp256k1 validator addresses only.
+"""RIPEMD-160, for secp256k1 validator addresses: OpenSSL's in 3 us where that offers it (3.0 to 3.0.6 do not), else in plain Python.
+
+A header of another chain may name four hundred keys that nobody has seen: plainly they cost every node 0.2 s.
 
 Source: Dobbertin, Bosselaers, Preneel, "RIPEMD-160: A Strengthened Version of RIPEMD", 1996.
 """
 
+import hashlib
 import struct
 from collections.abc import Callable
 
@@ -46,8 +49,25 @@ def _line(
     return a, b, c, d, e
 
 
+def _is_offered() -> bool:
+    """Whether this machine's OpenSSL has it."""
+    try:
+        hashlib.new("ripemd160", usedforsecurity=False)
+    except ValueError:
+        return False
+    return True
+
+
+_IS_OFFERED = _is_offered()
+
+
 def ripemd160(message: bytes) -> bytes:
     """The 20-byte digest of `message`."""
+    return hashlib.new("ripemd160", message, usedforsecurity=False).digest() if _IS_OFFERED else ripemd160_plainly(message)
+
+
+def ripemd160_plainly(message: bytes) -> bytes:
+    """The same, whatever OpenSSL has."""
     padded = message + b"\x80" + bytes(-(len(message) + 9) % 64) + struct.pack("<Q", 8 * len(message))
     chain = _START
     for start in range(0, len(padded), 64):

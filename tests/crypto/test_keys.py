@@ -1,13 +1,15 @@
 """Validator keys: addresses, the order of a set, consensus signatures."""
 
 import hashlib
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainnode.crypto import ripemd160 as ripemd160_module
 from chainnode.crypto.keys import POWER_TOTAL_MAX, address, public_key_of, validator, validator_set, verify
-from chainnode.crypto.ripemd160 import ripemd160
+from chainnode.crypto.ripemd160 import ripemd160, ripemd160_plainly
 from chainnode.crypto.suites import generate, sign
 from chainnode.errors import Malformed
 from chainnode.types.block import KeyType, PublicKey
@@ -31,6 +33,23 @@ def make(number: int, power: int, suite: str = "e"):
 )
 def test_ripemd160_gives_the_published_digests(message, digest):
     assert ripemd160(message).hex() == digest
+    assert ripemd160_plainly(message).hex() == digest
+
+
+@given(st.binary(max_size=200))
+def test_ripemd160_is_the_same_whether_openssl_has_it_or_not(message):
+    with patch.object(ripemd160_module, "_IS_OFFERED", False):
+        assert ripemd160(message) == ripemd160_plainly(message)
+    assert ripemd160(message) == ripemd160_plainly(message)
+
+
+def test_ripemd160_is_openssls_where_that_offers_it():
+    try:
+        offered = bool(hashlib.new("ripemd160", usedforsecurity=False))
+    except ValueError:
+        offered = False
+    with patch.object(ripemd160_module, "ripemd160_plainly", return_value=b"plain"):
+        assert (ripemd160(b"abc") != b"plain") == offered
 
 
 def test_an_ed25519_address_is_the_front_of_sha256():
