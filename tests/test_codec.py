@@ -170,6 +170,13 @@ def test_what_is_not_canonical_is_refused(data):
         codec.decode(data, bytes_max=100)
 
 
+def test_a_value_has_a_limit_of_bytes():
+    data = codec.encode(b"x" * 90)
+    assert codec.decode(data, bytes_max=92) == b"x" * 90
+    with pytest.raises(Malformed, match="92 bytes where 91 may be"):
+        codec.decode(data, bytes_max=91)
+
+
 @pytest.mark.parametrize(
     "value", [1.0, float("nan"), 2**64, -(2**63) - 1, "\ud800", {1: 2}, {b"a": 1}, {"a", "b"}, bytearray(b"a"), memoryview(b"a"), object()]
 )

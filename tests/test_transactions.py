@@ -261,6 +261,20 @@ def test_arguments_without_canonical_bytes_are_refused(argument):
         transactions.decode_body(body)
 
 
+@pytest.mark.parametrize("depth", range(10, 17))
+def test_arguments_nest_as_deep_as_the_codec_writes_them(depth):
+    value = None
+    for _ in range(depth):
+        value = (value,)
+    marker = b"marker that the argument replaces"
+    body = transactions.encode_body(replace(BODY, calls=(Invocation("evidence", "put", (marker,)),)))
+    raw = codec.encode((body.replace(codec.encode(marker), b"\x91" * depth + b"\xc0"), (FIELDS,)))
+    if depth <= 12:  # below the body, its calls, the call and its arguments
+        assert transactions.decode_transaction(raw).body.calls[0].arguments == (value,)
+    else:
+        assert outcome(transactions.decode_transaction, raw) is outcome(decode_plainly, raw) is None
+
+
 @pytest.mark.parametrize("raw", [b"", b"\xc0", b"\x90", b"\x92\xc0\x90", b"\x92\xc4\x00\xc0", b"\x92\xc4\x01\xc0\x90", b"\x91\xc4\x00"])
 def test_what_is_no_transaction_is_refused(raw):
     with pytest.raises(Malformed):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody, Value
 
 HAS_IFMA: bool
+HAS_SHA_X86: bool
 OTHER_SUITE: int
 
 class Layout: ...  # a capsule; there is no such name when the program runs

@@ -119,6 +119,13 @@ static PyMethodDef METHODS[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int add_flag(PyObject *module, const char *name, int is_set) {
+    PyObject *flag = PyBool_FromLong(is_set);
+    int code = PyModule_AddObjectRef(module, name, flag);
+    Py_DECREF(flag);
+    return code;
+}
+
 static int execute(PyObject *module) {
     const char *chosen = getenv("CHAINNODE_NATIVE");
     if (chosen != NULL && strcmp(chosen, "0") == 0) {
@@ -132,10 +139,8 @@ static int execute(PyObject *module) {
     }
     sha256_start();
     is_started = 1;
-    PyObject *flag = PyBool_FromLong(has_ifma());
-    int code = PyModule_AddObjectRef(module, "HAS_IFMA", flag);
-    Py_DECREF(flag);
-    return code < 0 ? -1 : PyModule_AddIntConstant(module, "OTHER_SUITE", OTHER_SUITE);
+    if (add_flag(module, "HAS_IFMA", has_ifma()) < 0 || add_flag(module, "HAS_SHA_X86", has_sha_x86()) < 0) return -1;
+    return PyModule_AddIntConstant(module, "OTHER_SUITE", OTHER_SUITE);
 }
 
 static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};

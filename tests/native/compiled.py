@@ -14,7 +14,7 @@ import pytest
 
 SOURCES = Path(__file__).resolve().parents[2] / "chainnode" / "native"
 FLAGS = ("-std=c11", "-O1", "-fPIC", "-pthread", "-fvisibility=hidden", "-w", "-DPy_LIMITED_API=0x030B0000")
-UNIT_OF = {"lanes.h": "ifma_sums.c"}  # where a header is bent
+UNIT_OF = {"lanes.h": "ifma_sums.c", "transaction.h": "transaction.c"}  # where a header is bent
 _numbers = count()
 
 
@@ -35,7 +35,7 @@ def compile_all(folder: Path) -> None:
         _compile(source, folder / f"{source.stem}.o")
 
 
-def load_bent(folder: Path, file: str, find: str, replace: str) -> ModuleType:
+def load_bent(folder: Path, file: str, find: str, replace: str, *, name: str = "_verify") -> ModuleType:
     """The module with one text in one of its files replaced; the other objects are those of `compile_all`."""
     text = (SOURCES / file).read_text()
     assert text.count(find) == 1, f"{find!r} stands {text.count(find)} times in {file}"
@@ -46,9 +46,9 @@ def load_bent(folder: Path, file: str, find: str, replace: str) -> ModuleType:
     (place / file).write_text(text.replace(find, replace))
     _compile(place / unit, place / "bent.o")
     objects = [str(path) for path in sorted(folder.glob("*.o")) if path.stem != Path(unit).stem]
-    library = place / "_verify.so"
+    library = place / f"{name}.so"
     subprocess.run([*compiler(), "-shared", "-pthread", *objects, str(place / "bent.o"), "-o", str(library)], check=True)
-    spec = importlib.util.spec_from_file_location(f"{place.name}._verify", library)
+    spec = importlib.util.spec_from_file_location(f"{place.name}.{name}", library)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,0 +1,103 @@
+"""Processor microseconds of one transaction in bulk: reading it, and checking its signature, in C and in Python, in one thread.
+
+    python bench/decode.py [--transactions 500] [--batches 10] [--signers 100] [--meta-bytes 256] [--runs 9]
+
+Each transaction has one record. The ways take turns within a run, so that a machine which gets slower meanwhile does so for all; the
+median of the runs is told. The collector is set as in a node. `read`: a batch of a peer, made into transactions. `verify`: their
+signatures, by keys that have been seen before; in Python that is, tuples made for the C verifier where it was built. `value`: the bytes of a
+transaction's body by `codec.decode`, as records of the state are read.
+"""
+
+import argparse
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from chainnode import codec, transactions
+from chainnode.crypto.suites import generate, sign
+from chainnode.crypto.verify import verify_many
+from chainnode.transactions import encode_batch, encode_body, encode_transaction, sign_bytes, signature_items
+from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
+from netbench import conditions, finish
+
+GENESIS_HASH = bytes(32)
+
+
+def batches_of(args: argparse.Namespace) -> list[bytes]:
+    """Batches of signed transactions by so many keys in turn."""
+    keys = [generate("e", os.urandom(32)) for _ in range(args.signers)]
+    raws = []
+    for number in range(args.transactions * args.batches):
+        key, did = keys[number % args.signers], f"did:bid:ef{number % args.signers:022}"
+        call = Invocation("evidence", "record", ((("sha-256", os.urandom(32), os.urandom(args.meta_bytes)),),))
+        body = encode_body(TransactionBody("bench-1", (did,), os.urandom(16), 1_795_000_000_000, (call,)))
+        raws.append(encode_transaction(body, [Signature("e", key.public, sign(key, sign_bytes(GENESIS_HASH, body)))]))
+    return [encode_batch(raws[start : start + args.transactions]) for start in range(0, len(raws), args.transactions)]
+
+
+def switch(is_native: bool, kept: tuple[object, object]) -> None:
+    """Read in C, or not."""
+    vars(transactions)["NATIVE"] = kept[0] if is_native else None
+    vars(codec)["NATIVE"] = kept[1] if is_native else None
+
+
+def read(batches: Sequence[bytes]) -> list[tuple[Transaction, ...]]:
+    """The transactions of each."""
+    return [transactions.decode_batch(batch) for batch in batches]
+
+
+def verify(groups: Sequence[Sequence[Transaction]]) -> None:
+    """That all signatures count."""
+    for group in groups:
+        if not all(transactions.verify_each(group, GENESIS_HASH)):
+            sys.exit("a good signature was refused")
+
+
+def values(groups: Sequence[Sequence[Transaction]]) -> None:
+    """Read each body as a value."""
+    for group in groups:
+        for tx in group:
+            codec.decode(tx.body_bytes, bytes_max=len(tx.body_bytes))
+
+
+def took_us(work: Callable[[], object], count: int) -> float:
+    """Processor microseconds of each of so many."""
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) / count * 1e6
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("transactions", 500), ("batches", 10), ("signers", 100), ("meta-bytes", 256), ("runs", 9)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    args = parser.parse_args()
+    gc.set_threshold(50_000, 20, 50)
+    batches, kept = batches_of(args), (transactions.NATIVE, codec.NATIVE)
+    groups, count = read(batches), args.transactions * args.batches
+    for _ in range(3):
+        verify_many([item for tx in groups[0] for item in signature_items(tx, GENESIS_HASH)])  # so that each key has its table
+    gc.freeze()
+    ways = {"c": True, "python": False} if kept[0] is not None else {"python": False}
+    took: dict[str, dict[str, list[float]]] = {name: {"read": [], "verify": [], "value": []} for name in ways}
+    for number in range(args.runs):
+        for name, is_native in ways.items():
+            switch(is_native, kept)
+            took[name]["read"].append(took_us(lambda: read(batches), count))
+            took[name]["verify"].append(took_us(lambda: verify(groups), count))
+            took[name]["value"].append(took_us(lambda: values(groups), count))
+            last = ", ".join(f"{kind} {them[-1]:.2f} us" for kind, them in took[name].items())
+            print(f"run {number + 1}, {name}: {last}", flush=True)
+    result = {name: {kind: round(median(them), 2) for kind, them in kinds.items()} for name, kinds in took.items()}
+    setup = conditions(threads=1, load=os.getloadavg()[0], raw_bytes=len(groups[0][0].raw), **vars(args))
+    for name in ("fsync", "tls"):
+        del setup[name]  # nothing is written or sent
+    finish({"bench": "decode", "us_per_transaction": result, "conditions": setup})
+
+
+if __name__ == "__main__":
+    main()
