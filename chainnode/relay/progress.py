@@ -28,11 +28,14 @@ class Progress:
     scanned: dict[str, Heights] = field(default_factory=dict)
     trust: dict[str, dict[str, object]] = field(default_factory=dict)
 
-    def save(self) -> None:
-        """Write the file anew, whole or not at all. Corrupt(DISK_FAILED)."""
+    def content(self) -> bytes:
+        """What the file holds as things stand."""
+        return json.dumps({"version": VERSION, "scanned": self.scanned, "trust": self.trust}, indent=1).encode()
+
+    def write(self, content: bytes) -> None:
+        """Write the file anew, whole or not at all; one at a time. Corrupt(DISK_FAILED)."""
         if self.path is None:
             return
-        content = json.dumps({"version": VERSION, "scanned": self.scanned, "trust": self.trust}, indent=1).encode()
         part = self.path.with_suffix(".part")
         try:
             with part.open("wb") as opened:

@@ -35,6 +35,7 @@ class Relay:
     routes: tuple[Route, ...]
     progress: Progress
     started_ns: int = field(default_factory=time.time_ns)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Carry on until cancelled. Raises what is wrong with our disk or program."""
@@ -126,7 +127,8 @@ class Relay:
             return
         self.progress.scanned[route.name] = heights
         self.progress.trust |= trust
-        await asyncio.to_thread(self.progress.save)
+        async with self._writing:  # the routes share one file
+            await asyncio.to_thread(self.progress.write, self.progress.content())
 
     async def _check_route(self, settings: RouteSettings, route: Route) -> list[str]:
         try:

@@ -13,7 +13,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     progress = load_progress(tmp_path / "progress.json")
     progress.scanned["a-b"] = {"a": 7, "b": 9}
     progress.trust["a"] = {"height": 3}
-    progress.save()
+    progress.write(progress.content())
     again = load_progress(tmp_path / "progress.json")
     assert (again.scanned, again.trust) == (progress.scanned, progress.trust)
     assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
@@ -38,6 +38,6 @@ def test_what_does_not_fit_in_a_file_is_left_aside(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     progress = load_progress(tmp_path / "nowhere" / "progress.json")
     with pytest.raises(Corrupt) as caught:
-        progress.save()
+        progress.write(progress.content())
     assert caught.value.code == DISK_FAILED
-    load_progress(None).save()
+    load_progress(None).write(b"")

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import threading
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +45,24 @@ async def test_once_does_all_that_there_is_to_do_and_keeps_how_far_it_came(tmp_p
     kept = load_progress(tmp_path / "progress.json")
     assert kept.scanned == {"a-b": {"a": relay.routes[0].a.scanned, "b": relay.routes[0].b.scanned}}
     assert set(kept.trust) == {"a", "b"}
+
+
+async def test_routes_that_come_further_at_once_write_their_file_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once would take each other's unfinished file away, and end the relay."""
+    world = World()
+    relay = replace(relay_of(world), routes=(route_of(world), route_of(world)))
+    for number, route in enumerate(relay.routes):
+        route.name = f"route {number}"
+    meeting, met, written = threading.Barrier(2), [], []
+
+    def write(progress: Progress, content: bytes) -> None:
+        with suppress(threading.BrokenBarrierError):
+            met.append(meeting.wait(0.2))
+        written.append(content)
+
+    monkeypatch.setattr(Progress, "write", write)
+    await asyncio.gather(*(relay._save(route) for route in relay.routes))
+    assert len(written) == 2 and met == [] and b"route 0" in written[1] and b"route 1" in written[1]
 
 
 async def test_once_raises_what_went_wrong_at_last_and_not_what_has_mended() -> None:
@@ -113,7 +133,7 @@ async def test_a_disk_that_fails_ends_the_relay() -> None:
     relay = relay_of(world)
 
     class Full(Progress):
-        def save(self) -> None:
+        def write(self, content: bytes) -> None:
             raise Corrupt(DISK_FAILED, "full")
 
     relay.progress = Full(None)
