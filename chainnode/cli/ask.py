@@ -24,7 +24,7 @@ from chainnode.errors import Malformed
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.homes import load_key
 from chainnode.node.node import load_genesis
-from chainnode.types.bundle import EvidenceFact, StateFact, TransactionFact
+from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact, TransactionFact
 from chainnode.types.codes import BAD_ARGUMENTS
 from chainnode.types.limits import ANCHOR_RECORDS
 from chainnode.types.transaction import Invocation, Value
@@ -32,11 +32,12 @@ from contracts import identityrecords
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import receipt_key
 
-AnyProved = Proved[StateFact] | Proved[EvidenceFact] | Proved[TransactionFact]
+AnyProved = Proved[StateFact] | Proved[EvidenceFact] | Proved[TransactionFact] | Proved[HeaderFact]
 Question = Callable[[Client | OtherChain], Awaitable[AnyProved]]
 
 DEFAULT_URL = "http://127.0.0.1:26657"
 _ANY_AGE_MS = 2**62  # of an answer, whose time is shown
+_OF_STATE = ("receipt", "package", "identity", "state")
 _HASH = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -55,8 +56,9 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     anchor.add_argument("--binary", action="store_true", help="write the proofs in their binary form, as FILE.proof.bundle")
     anchor.set_defaults(run=_anchor)
     query = subparsers.add_parser("query", help="ask for something and check its proof", description=_query.__doc__)
-    query.add_argument("what", choices=("receipt", "package", "identity", "evidence", "transaction", "state"))
-    query.add_argument("name", help="receipt id, package code, did:bid, digest or file, transaction id, or STORE/KEY-IN-HEX")
+    query.add_argument("what", choices=(*_OF_STATE, "evidence", "transaction", "header"))
+    query.add_argument("name", help="receipt id, package code, did:bid, STORE/KEY-IN-HEX, digest or file, transaction id, or height")
+    query.add_argument("--height", type=int, metavar="H", help="of what is state: as it was after block H (default: now)")
     query.add_argument("--save", type=Path, metavar="FILE", help="keep the bundle")
     query.add_argument("--binary", action="store_true", help="keep it in its binary form")
     query.add_argument("--via", metavar="URL", help="a node of the main chain, whose genesis --genesis then is: prove it in two hops")
@@ -120,11 +122,14 @@ async def _anchor_files(args: argparse.Namespace, signers: list[Signer]) -> None
 def _query(args: argparse.Namespace) -> int:
     """Fetch the value or the absence of what is asked for, verify its proof against the genesis, and say what it proves.
 
-    With --via the proof has two hops: from the main chain's genesis to a header of the other chain that the main chain holds.
+    With --via the proof has two hops: from the main chain's genesis to a header of the other chain that the main chain holds, or that
+    leads down from one that it holds.
     """
     if (args.via is None) != (args.ac is None):
         raise UsageError("--via and --ac go together")
-    answer = asyncio.run(_ask(args, _question(args.what, args.name)))
+    if args.height is not None and args.what not in _OF_STATE:
+        raise UsageError(f"--height goes with {', '.join(_OF_STATE)}")
+    answer = asyncio.run(_ask(args, _question(args.what, args.name, args.height)))
     assert answer.verified is not None
     for sentence in (*fact_lines(answer.verified), *bundlewords.hop_words(answer.verified), *bundlewords.trust_words(answer.verified)):
         print(sentence)
@@ -146,14 +151,14 @@ def keep(proof: AnyProved, target: Path, *, is_binary: bool) -> None:
     target.write_bytes(proof.bundle_bytes if is_binary else proof.bundle_json.encode())
 
 
-def _question(what: str, name: str) -> Question:
+def _question(what: str, name: str, height: int | None) -> Question:
     """What the command line asks of a client."""
     if what == "receipt":
-        return lambda client: client.state("receipts", receipt_key(name))
+        return lambda client: client.state("receipts", receipt_key(name), height)
     if what == "package":
-        return lambda client: client.state("goods", unit_key(name))
+        return lambda client: client.state("goods", unit_key(name), height)
     if what == "identity":
-        return lambda client: client.state(identityrecords.NAME, identityrecords.identity_key(name))
+        return lambda client: client.state(identityrecords.NAME, identityrecords.identity_key(name), height)
     if what == "evidence":
         digest = bytes.fromhex(name) if _HASH.fullmatch(name) else digest_of(Path(name))
         return lambda client: client.evidence(digest)
@@ -161,12 +166,16 @@ def _question(what: str, name: str) -> Question:
         if not _HASH.fullmatch(name):
             raise Malformed(BAD_ARGUMENTS, "a transaction id has 64 hexadecimal digits")
         return lambda client: client.transaction(bytes.fromhex(name))
+    if what == "header":
+        if not (name.isascii() and name.isdigit()) or len(name) > 18:
+            raise Malformed(BAD_ARGUMENTS, "a header is asked for by its height")
+        return lambda client: client.header(int(name))
     store, _, text = name.partition("/")
     try:
         key = bytes.fromhex(text)
     except ValueError:
         raise Malformed(BAD_ARGUMENTS, "name a state key as STORE/KEY-IN-HEX") from None
-    return lambda client: client.state(store, key)
+    return lambda client: client.state(store, key, height)
 
 
 def client_of(args: argparse.Namespace, age_ms_max: int | None = _ANY_AGE_MS, *, url: str | None = None) -> Client:

@@ -207,6 +207,27 @@ async def test_a_question_is_answered_and_kept_in_one_bundle(world, folder, chai
         assert json.loads(capsys.readouterr().out)["fact"]["fact"]["kind"] == kind
 
 
+async def test_what_is_below_the_anchored_header_is_proved_by_the_headers_between(folder, monkeypatch, capsys):
+    world = make_anchor_world(city_height=8)
+    monkeypatch.setitem(Client.__init__.__kwdefaults__, "now_ns", lambda: world.now_ns)
+    (folder / "main.json").write_text(genesis_to_json(world.genesis))
+    chains = serve(AnchorNode(two=world, held=(2, 7, 8))), serve(LiveNode(world=world.city))
+    tx_id, saved = decode_transaction(world.city.raws[2]).tx_id.hex(), folder / "saved"
+    async with chains[0].server, chains[1].server:
+        for words in (("transaction", tx_id), ("state", ITEM, "--height", 2), ("header", 3)):
+            for form in ((), ("--binary",)):
+                assert await query(folder, chains, *words, "--save", saved, *form) == 0
+                assert "to which 4 links lead down from header 7, " in capsys.readouterr().out
+                assert verify(world, folder, saved, "--json") == PROVED
+                fact = json.loads(capsys.readouterr().out)["fact"]
+                assert (fact["height"], fact["links"], fact["fact"]["kind"]) == (7, 4, words[0])
+        for words in (("transaction", tx_id, "--height", 2), ("header", 3, "--height", 2)):
+            assert await query(folder, chains, *words) == USAGE
+            assert "--height goes with receipt" in capsys.readouterr().err
+        assert await query(folder, chains, "header", "x") == 1
+        assert "by its height" in capsys.readouterr().err
+
+
 async def test_one_option_needs_the_other(folder, chains, capsys):
     for options in ({"via": False}, {"ac": None}):
         assert await query(folder, chains, "state", ITEM, **options) == USAGE
