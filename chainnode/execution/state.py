@@ -42,6 +42,7 @@ class State:
         self._log = log
         self._reads: dict[tuple[str, bytes], bytes | None] = {}  # the reader's answers, which are the same all block long
         self._writes: dict[tuple[str, bytes], bytes | None] = {}
+        self._touched: dict[str, dict[bytes, None]] = {}  # by store: the keys that were ever in the writes
         self._index: dict[str, dict[bytes, bytes]] = {}  # by space
         self._expected: dict[str, tuple[frozenset[bytes], dict[bytes, bytes]]] = {}  # by space: keys read ahead, and those that are set
         self._memos: dict[str, dict[Hashable, Any]] = {}
@@ -221,15 +222,19 @@ class State:
 
     def _set(self, place: tuple[str, bytes], value: bytes | None) -> None:
         self._forget(place[0])
-        self._undo.append((place, place in self._writes, self._writes.get(place)))
+        was_there = place in self._writes
+        self._undo.append((place, was_there, self._writes.get(place)))
         self._writes[place] = value
+        if not was_there:
+            self._touched.setdefault(place[0], {})[place[1]] = None
 
     def _forget(self, store: str) -> None:
         for memo in self._watching.get(store, ()):
             memo.clear()
 
     def _iterate(self, name: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
-        own = {key: value for (store, key), value in self._writes.items() if store == name and key.startswith(prefix)}
+        touched = [(name, key) for key in self._touched.get(name, ()) if key.startswith(prefix)]
+        own = {place[1]: self._writes[place] for place in touched if place in self._writes}
         # Each of our deletions can hide one entry of the reader.
         below = self._reader.iterate(name, prefix, after, limit + sum(value is None for value in own.values()))
         merged: dict[bytes, bytes | None] = {**dict(below), **{key: value for key, value in own.items() if after is None or key > after}}

@@ -269,3 +269,21 @@ def test_an_index_key_is_set_once() -> None:
     with pytest.raises(AssertionError):
         state.index_put("tx", b"empty", b"")
     assert state.index_writes() == {"tx": {b"k": b"v"}}
+
+
+class AllWrites(dict):
+    """Writes that nobody goes through."""
+
+    def items(self):
+        raise AssertionError("each update of a light client would go through all that a full block has written")
+
+
+def test_to_iterate_looks_at_the_writes_of_one_store_alone() -> None:
+    state = State(DictReader())
+    state.store("roles").put(b"ka", b"v")
+    state.store("goods").put(b"kb", b"v")
+    state.checkpoint()
+    state.store("goods").put(b"kc", b"v")
+    state.rollback()
+    state._writes = AllWrites(state._writes)
+    assert state.store("goods").iterate(b"k", limit=9) == ((b"kb", b"v"),)
