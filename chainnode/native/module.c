@@ -114,6 +114,7 @@ static PyMethodDef METHODS[] = {
     {"decode_value", py_decode_value, METH_VARARGS, "decode_value(data, levels) -> (value,), or None where it is not canonical"},
     {"verify_transactions", py_verify_transactions, METH_VARARGS,
      "verify_transactions(layout, transactions, prefix, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each transaction"},
+    {"sha256_each", py_sha256_each, METH_O, "sha256_each(texts) -> list of digests"},
     {"sha256", py_sha256, METH_VARARGS, "sha256(bytes, is_portable) -> digest, for the tests"},
     {"reduce", py_reduce, METH_VARARGS, "reduce(64 bytes) -> the number modulo L, for the tests"},
     {NULL, NULL, 0, NULL},

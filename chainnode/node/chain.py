@@ -5,7 +5,6 @@ Blocking, and used by one thread at a time, except for `tip` and what only reads
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from chainnode import blocks, codec, digests, light, transactions
 from chainnode.errors import Corrupt, Malformed, Rejected
@@ -140,7 +139,7 @@ class Chain:
         """The data hash of a block with these batches. One that is built or checked is mostly the one that is applied next."""
         key = tuple([batch.digest for batch in batches])
         if self._data_hashed[0] != key:
-            self._data_hashed = key, digests.data_hash([sha256(tx.raw).digest() for batch in batches for tx in batch.txs])
+            self._data_hashed = key, digests.data_hash(transactions.raw_digests([tx for batch in batches for tx in batch.txs]))
         return self._data_hashed[1]
 
     # Batches

@@ -446,6 +446,26 @@ def test_sha_256_is_sha_256(is_portable):
         assert native.sha256(content[:length], is_portable) == hashlib.sha256(content[:length]).digest()
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 100])
+def test_many_texts_are_hashed_in_their_order(count):
+    texts = [bytes([number]) * (number * 7) for number in range(count)]
+    for _ in range(3):
+        assert native.sha256_each(iter(texts)) == [hashlib.sha256(text).digest() for text in texts]
+    assert native.sha256_each([b"x" * 20_000] * 2) == [hashlib.sha256(b"x" * 20_000).digest()] * 2  # outside the lock
+
+
+@pytest.mark.parametrize("given", [None, 7, [None], ["text"], [b"a", bytearray(b"b")]])
+def test_what_is_no_list_of_bytes_is_not_hashed(given):
+    with pytest.raises(TypeError):
+        native.sha256_each(given)
+
+
+def test_the_digests_of_transactions_are_those_of_their_bytes():
+    txs = NATIVE.decode([make_raw(dataclasses.replace(BODY, nonce=bytes([number]) * 16)) for number in range(5)])
+    expected = [hashlib.sha256(tx.raw).digest() for tx in txs]
+    assert transactions.raw_digests(txs) == plainly(transactions.raw_digests, txs) == expected
+
+
 # Signatures
 
 
