@@ -10,7 +10,7 @@ import pytest
 from chainnode.api.backend import NodeInfo
 from chainnode.bundle import verify_bundle
 from chainnode.crypto.keys import public_key_of
-from chainnode.digests import genesis_hash
+from chainnode.digests import genesis_hash, header_hash
 from chainnode.errors import Unavailable
 from chainnode.node import backend as module
 from chainnode.node.backend import NodeBackend
@@ -20,7 +20,7 @@ from chainnode.node.replica import Replica
 from chainnode.sync import BlockSync
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import StateFact
-from chainnode.types.codes import BAD_SIGNATURE, OK, STATE_PRUNED
+from chainnode.types.codes import BAD_SIGNATURE, HEIGHT_UNKNOWN, OK, STATE_PRUNED
 from contracts import evidence
 from tests.chain_maker import key_of, make_genesis
 from tests.node.small_chain import KEYS, NODE_ID, SmallChain, batch, transaction
@@ -112,6 +112,17 @@ async def test_status_tells_the_tip_and_our_power() -> None:
 async def test_a_node_without_a_vote_says_so(behind: Behind) -> None:
     status = behind.backend.status()
     assert (status.validator_key, status.validator_power, status.height, status.first_height) == (None, 0, 0, 0)
+
+
+async def test_the_headers_that_lead_down_from_one(behind: Behind) -> None:
+    for _ in range(4):
+        behind.decide()
+    links = await behind.backend.links(4, 1)
+    assert [one.height for one in links] == [4, 3, 2]
+    assert [one.last_block_id.hash for one in links[:2]] == [header_hash(one) for one in links[1:]]
+    with pytest.raises(Unavailable) as caught:
+        await behind.backend.links(5, 1)
+    assert caught.value.code is HEIGHT_UNKNOWN
 
 
 # Waiting
