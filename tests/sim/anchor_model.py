@@ -28,14 +28,29 @@ class Main:
     def delay_s(self, rate: float) -> float:
         """From an anchor's arrival to the state, on average: the rest of the block under way, if there is one, then a block of its own.
 
-        A block that changed something is followed by one that proves it, with what has come meanwhile; so blocks go on until one is
-        empty. `rate` is of anchors a second that come independently of each other.
+        Long blocks are met more often than short ones, and leave more behind them for the next.
         """
-        alone = exp(-rate * self.block_s)  # that nothing comes during a block
-        busy_s = (1 + 1 / alone) * self.block_s
-        busy = busy_s / (busy_s + 1 / rate)
-        taken = 1 + rate * self.block_s / max(1e-9, 1 - rate * self.anchor_s)  # anchors in its block
-        return busy * self.block_s / 2 + self.block_s + taken * self.anchor_s
+        share = rate * self.anchor_s
+        met_s = self._filled_s(rate) + share * self.anchor_s / max(1e-9, 1 - share**2)
+        return self._busy(rate) * met_s * (0.5 + share) + self.block_s + self.anchor_s
+
+    def blocks_per_s(self, rate: float) -> float:
+        """How many blocks are made for so many anchors a second."""
+        return self._busy(rate) / self._filled_s(rate)
+
+    def _filled_s(self, rate: float) -> float:
+        """A block with what comes while a block is made; `rate` is of anchors a second that come independently of each other."""
+        return self.block_s / max(1e-9, 1 - rate * self.anchor_s)
+
+    def _busy(self, rate: float) -> float:
+        """The share of time in which a block is under way.
+
+        A block that changed something is followed by one that proves it, with what has come meanwhile; so blocks go on until one is
+        empty.
+        """
+        one_s = self._filled_s(rate)
+        busy_s = (1 + exp(min(700.0, rate * one_s))) * one_s
+        return busy_s / (busy_s + 1 / rate)
 
 
 @dataclass(frozen=True, slots=True)

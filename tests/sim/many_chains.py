@@ -93,11 +93,14 @@ class ManySettings:
         """The main chain as the model has it."""
         return Main(self.costs.block_us / S, self.costs.anchor_us / S, PARAMS.block_txs_max)
 
+    def asked(self) -> Schedule:
+        """The schedule, whatever the main chain takes."""
+        up_s = float(self.up_s) if self.up_s else None
+        return Schedule(self.interval_s, self.poll_s, self.block_s, 0.0, self.gateways, up_s, self.down_s)
+
     def model(self) -> Schedule:
         """What the model makes of it."""
-        up_s = float(self.up_s) if self.up_s else None
-        asked = Schedule(self.interval_s, self.poll_s, self.block_s, 0.0, self.gateways, up_s, self.down_s)
-        made = under_load(asked, self.main(), self.chains)
+        made = under_load(self.asked(), self.main(), self.chains)
         return replace(made, delay_s=made.delay_s + self.costs.way_us / S)
 
     def errors(self, summary: ManySummary) -> list[str]:
@@ -117,6 +120,9 @@ class ManySettings:
         ]
         if abs(summary.expired - summary.expired_by_model) > 2 + 3 * summary.expired_by_model**0.5:
             found.append(f"{summary.expired} clients expired, by the model {summary.expired_by_model:.1f}")
+        blocks = self.main().blocks_per_s(summary.anchors / self.seconds) * self.seconds
+        if not self.model().is_full and abs(summary.blocks - blocks) > 0.1 * blocks:
+            found.append(f"{summary.blocks} blocks, by the model {blocks:.0f}")
         if abs(summary.delay_mean_s - summary.delay_by_model_s) > 0.15 * summary.delay_by_model_s:
             found.append(f"delay: {summary.delay_mean_s:.4f} s on average, by the model {summary.delay_by_model_s:.4f} s")
         return found
@@ -172,6 +178,9 @@ class ManyChains:
         self._waiting: list[tuple[int, int, int, int, bytes]] = []  # (when it was sent, desk, header's time, height, message)
         self._block_due = False  # the last block changed something, so another follows
         self._block_ends_us = -1
+        model = settings.model()
+        begun_s = 6 * model.interval_s if model.is_full else settings.interval_s + 2 * settings.poll_s
+        self._from_us = int(begun_s * S)  # all have anchored, and those who wait for each other do: from now on it counts
         self._rises: list[Rise] = []
         self._delays: list[float] = []
         self.doubles = self.blocks = self.largest = self.outages = 0
@@ -324,7 +333,8 @@ class ManyChains:
             self._digest.update(b"%d %d %d %s;" % (self.now_us, desk, height, outcome.encode()))
             if outcome == "updated":
                 self._anchored(one, header_us, height)
-                self._delays.append((self.now_us - sent_us) / S)
+                if sent_us >= self._from_us:
+                    self._delays.append((self.now_us - sent_us) / S)
             elif outcome in ("known", "client-expired"):
                 self.doubles += outcome == "known"
                 self._check_refusal(one, outcome, header_us)
@@ -354,7 +364,7 @@ class ManyChains:
         """Note how the lag has risen since the last anchor, as long as the client is trusted."""
         if one.anchored_us is not None:
             at_us = min(at_us, one.known_us + self.settings.trusting_s * S)
-            from_us = max(one.anchored_us, (self.settings.interval_s + 2 * self.settings.poll_s) * S)  # when all have begun
+            from_us = max(one.anchored_us, self._from_us)
             if at_us > from_us:
                 self._rises.append(((from_us - one.known_us) / S, (at_us - one.known_us) / S))
 
