@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from chainnode.errors import Rejected
 from chainnode.foreign import tendermint
-from chainnode.foreign.heights import RevisionHeight, revision_of
+from chainnode.foreign.heights import RevisionHeight, name_of, revision_of
 from chainnode.foreign.ibckeys import client_state_key, consensus_state_key
 from chainnode.foreign.kind import PROOF, Advance, Begun, Conflict, Known
 from chainnode.foreign.merkleproof import OUR_SPECS, check_merkle_proof, path_of
@@ -155,7 +155,7 @@ def frozen(client_state: bytes) -> bytes:
 def recovered(client_state: bytes, substitute: bytes) -> bytes:
     """The substitute's state, which must be of the same chain, whatever its revision, and of the same main chain. Rejected(BAD_CLIENT)."""
     client, other = decode_client_state(client_state), decode_client_state(substitute)
-    if (client.prefix, _name_of(client.chain_id)) != (other.prefix, _name_of(other.chain_id)):
+    if (client.prefix, name_of(client.chain_id)) != (other.prefix, name_of(other.chain_id)):
         raise Rejected(BAD_CLIENT, "the substitute is of another chain, or has another prefix")
     return substitute
 
@@ -217,7 +217,3 @@ def _check_client_there(client: AnchoredState, header: AnchoredHeader, root: byt
     if there.chain_id != client.chain_id or there.proof_specs != OUR_SPECS:
         raise Rejected(BAD_CLIENT, f"{client.client_there} of the main chain follows another chain, or proves it otherwise")
     return Conflict(f"the main chain froze its client {client.client_there}") if there.is_frozen else None
-
-
-def _name_of(chain_id: str) -> str:
-    return chain_id.removesuffix(f"-{revision_of(chain_id)}")

@@ -38,3 +38,8 @@ def revision_of(chain_id: str) -> int:
     """The revision that a chain id ends with, as 2 of `city-2`; 0 when it ends with none."""
     found = _CHAIN_ID.fullmatch(chain_id)
     return 0 if found is None else int(found[1])
+
+
+def name_of(chain_id: str) -> str:
+    """What a chain id is without its revision, as `city` of `city-2`: a chain keeps it when it begins anew."""
+    return chain_id.removesuffix(f"-{revision_of(chain_id)}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from chainnode import merkle
 from chainnode.digests import header_hash, validators_hash
 from chainnode.errors import Malformed, Rejected
-from chainnode.foreign.heights import RevisionHeight, revision_of
+from chainnode.foreign.heights import RevisionHeight, name_of, revision_of
 from chainnode.foreign.kind import PROOF, Advance, Begun, Conflict, Known
 from chainnode.foreign.merkleproof import OUR_SPECS, check_merkle_proof
 from chainnode.foreign.tendermintbytes import (
@@ -113,7 +113,7 @@ def frozen(client_state: bytes) -> bytes:
 
 
 def recovered(client_state: bytes, substitute: bytes) -> bytes:
-    """With chain id, height and trusting period of the substitute, which must equal it in all else. Rejected(BAD_CLIENT)."""
+    """With revision, height and trusting period of the substitute, which must equal it in all else. Rejected(BAD_CLIENT)."""
     client, other = decode_client_state(client_state), decode_client_state(substitute)
     made = replace(
         client,
@@ -122,8 +122,8 @@ def recovered(client_state: bytes, substitute: bytes) -> bytes:
         frozen_height=other.frozen_height,
         latest_height=other.latest_height,
     )
-    if _without_old_fields(made) != _without_old_fields(other):
-        raise Rejected(BAD_CLIENT, "the substitute differs in more than chain id, heights and trusting period")
+    if _without_old_fields(made) != _without_old_fields(other) or name_of(client.chain_id) != name_of(other.chain_id):
+        raise Rejected(BAD_CLIENT, "the substitute differs in more than revision, heights and trusting period")
     return encode_client_state(made)
 
 
