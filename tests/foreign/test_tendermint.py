@@ -395,7 +395,6 @@ def test_a_substitute_brings_chain_id_heights_and_trusting_period(chain):
         {"proof_specs": OUR_SPECS[:1]},
         {"upgrade_path": ()},
         {"chain_id": "town-2"},  # else what is away on one chain comes home from another
-        {"chain_id": "city"},
     ):
         refused("bad-client", tendermint.recovered, encode_client_state(client), encode_client_state(replace(other, **changes)))
 
