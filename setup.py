@@ -15,6 +15,7 @@ HEADERS = [
     *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
     *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h"),
 ]
+BULK_SOURCES = ["bulk.c", "sha256.c", "sha256_x86.c"]  # hashes and filters
 
 
 class BuildFresh(build_ext):
@@ -22,24 +23,27 @@ class BuildFresh(build_ext):
 
     def run(self) -> None:
         """Build, when there is a compiler."""
-        for old in Path(FOLDER).glob("_verify*.so"):
+        for old in Path(FOLDER).glob("_*.so"):
             old.unlink()
         super().run()
 
 
+def extension(name: str, sources: list[str], headers: list[str]) -> Extension:
+    """A module in C that may be missing."""
+    return Extension(
+        f"chainnode.native.{name}",
+        sources=[f"{FOLDER}/{source}" for source in sources],
+        depends=[f"{FOLDER}/{header}" for header in headers],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        extra_compile_args=["-std=c11", "-O3", "-pthread", "-fvisibility=hidden", "-Wall", "-Wextra"],
+        extra_link_args=["-pthread"],
+        py_limited_api=True,
+        optional=True,
+    )
+
+
 setup(
-    ext_modules=[
-        Extension(
-            "chainnode.native._verify",
-            sources=[f"{FOLDER}/{name}" for name in SOURCES],
-            depends=[f"{FOLDER}/{name}" for name in HEADERS],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=["-std=c11", "-O3", "-pthread", "-fvisibility=hidden", "-Wall", "-Wextra"],
-            extra_link_args=["-pthread"],
-            py_limited_api=True,
-            optional=True,
-        )
-    ],
+    ext_modules=[extension("_verify", SOURCES, HEADERS), extension("_bulk", BULK_SOURCES, ["sha256.h"])],
     cmdclass={"build_ext": BuildFresh},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -8,7 +8,6 @@ Source: RFC 9162, 2.1; tiles as in C2SP tlog-tiles.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import NamedTuple
 
 from chainnode import merkle
@@ -73,39 +72,36 @@ class LeafGroup(NamedTuple):
 Growth = tuple[LogState, tuple[TileGrowth, ...]]  # the log after an append, and what its tiles gained
 
 
-def leaf_hashes(groups: Sequence[LeafGroup]) -> list[bytes]:
-    """What stands for the leaves of groups in the log (RFC 9162, 2.1.1). About 0.8 us each, of which the hash takes nearly all."""
-    return [sha256(b"\x00" + prefix + middle + suffix).digest() for prefix, middles, suffix in groups for middle in middles]
-
-
 def append_groups(state: LogState, groups: Sequence[LeafGroup]) -> Growth:
-    """`append_many` of the leaves of groups."""
-    return append_many(state, leaf_hashes(groups))
+    """The log with the leaves of groups at its end, and how tiles grow by that. About 0.4 us per leaf, 1.5 us without C of ours."""
+    return _append(state, b"".join([merkle.hash_leaves(middles, prefix, suffix) for prefix, middles, suffix in groups]))
 
 
 def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> Growth:
-    """The log with `leaf_hashes` at its end, and how tiles grow by that. About 1 us per leaf.
+    """The log with `leaf_hashes` at its end, and how tiles grow by that. Tiles come out the same however the leaves are batched."""
+    return _append(state, b"".join(leaf_hashes))
 
-    Tiles come out the same however the leaves are batched.
-    """
+
+def _append(state: LogState, nodes: bytes) -> Growth:
+    """The log with joined leaf hashes at its end."""
+    size = state.size + len(nodes) // merkle.HASH_BYTES
     peaks = list(state.peaks)  # the smallest subtree is last
     new_peaks: list[bytes] = []  # the smallest subtree is first
     growths: list[TileGrowth] = []
     level = 0
     start = state.size  # number of full nodes at this level before
-    nodes = list(leaf_hashes)
     while nodes or peaks:
         if nodes and level % TILE_LEVELS == 0:
             growths.extend(_growths(level // TILE_LEVELS, start, nodes))
         if start & 1:
-            nodes.insert(0, peaks.pop())
-        if len(nodes) & 1:
-            new_peaks.append(nodes.pop())
-        pairs = iter(nodes)
-        nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+            nodes = peaks.pop() + nodes
+        if len(nodes) & merkle.HASH_BYTES:  # an odd number of hashes
+            new_peaks.append(nodes[-merkle.HASH_BYTES :])
+            nodes = nodes[: -merkle.HASH_BYTES]
+        nodes = merkle.hash_pairs(nodes)
         level += 1
         start >>= 1
-    return LogState(state.size + len(leaf_hashes), tuple(reversed(new_peaks))), tuple(growths)
+    return LogState(size, tuple(reversed(new_peaks))), tuple(growths)
 
 
 def inclusion(read_tile: ReadTile, index: int, size: int) -> tuple[bytes, ...]:
@@ -139,14 +135,14 @@ def state_at(read_tile: ReadTile, size: int) -> LogState:
     return LogState(size, tuple(peaks))
 
 
-def _growths(tile_level: int, start: int, nodes: Sequence[bytes]) -> Iterator[TileGrowth]:
+def _growths(tile_level: int, start: int, nodes: bytes) -> Iterator[TileGrowth]:
     """Cut new nodes, the first of which is number `start` of its level, at tile boundaries."""
-    taken = 0
-    while taken < len(nodes):
+    taken, count = 0, len(nodes) // merkle.HASH_BYTES
+    while taken < count:
         index, offset = divmod(start + taken, TILE_HASHES)
-        part = nodes[taken : taken + TILE_HASHES - offset]
-        yield TileGrowth(tile_level, index, offset, b"".join(part))
-        taken += len(part)
+        more = min(TILE_HASHES - offset, count - taken)
+        yield TileGrowth(tile_level, index, offset, nodes[taken * merkle.HASH_BYTES : (taken + more) * merkle.HASH_BYTES])
+        taken += more
 
 
 def _range_root(read_tile: ReadTile, begin: int, end: int) -> bytes:

@@ -94,6 +94,8 @@ def _good(tx: Transaction) -> Good | None:
     rows: Any = call.arguments[0]
     if type(rows) is not tuple or not 0 < len(rows) <= EVIDENCE_RECORDS_MAX:
         return None
+    if len(rows) == 1:
+        return (rows, (rows[0][1],)) if _is_good_row(rows[0]) else None
     if not (_TUPLES.issuperset(map(type, rows)) and _WIDTHS.issuperset(map(len, rows))):
         return None
     algorithms, digests, metas = zip(*rows, strict=True)
@@ -106,3 +108,18 @@ def _good(tx: Transaction) -> Good | None:
         and max(map(len, metas)) <= EVIDENCE_META_BYTES_MAX
     )
     return (rows, digests) if is_good else None
+
+
+def _is_good_row(row: Any) -> bool:
+    """The same for a single record, which costs a third this way."""
+    if type(row) is not tuple or len(row) != 3:
+        return False
+    algorithm, digest, meta = row
+    return (
+        type(algorithm) is str
+        and algorithm in _ALGORITHMS
+        and type(digest) is bytes
+        and len(digest) == evidence.DIGEST_BYTES
+        and type(meta) is bytes
+        and len(meta) <= EVIDENCE_META_BYTES_MAX
+    )

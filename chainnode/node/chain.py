@@ -14,7 +14,7 @@ from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.storage.layout import HeightSummary
 from chainnode.storage.ledger import HeightRecord
-from chainnode.storage.state import StateStore
+from chainnode.storage.state import CommittersReader, StateStore
 from chainnode.types.block import NIL_BLOCK_ID, Block, BlockId, Commit, Header, ValidatorSet
 from chainnode.types.codes import BAD_SIGNATURE, CORRUPT_STORE, WRONG_CHAIN
 from chainnode.types.genesis import ChainParams, Genesis
@@ -69,6 +69,7 @@ class Chain:
         self.genesis_hash = digests.genesis_hash(genesis)
         self.state = state
         self.contracts = contracts
+        self._reader = CommittersReader(state)
         self._data_hashed: tuple[tuple[bytes, ...], bytes] = (), digests.data_hash(())
         last = state.ledger.last()
         if last is None:
@@ -180,7 +181,7 @@ class Chain:
         tip, header = self.tip, block.header
         txs = [tx for batch in batches for tx in batch.txs]
         context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
-        outcome = apply_block(self.contracts, self.state, self.state.ledger.log_state(), context, tip.params, txs)
+        outcome = apply_block(self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, txs)
         after = outcome.validators or tip.next_validators
         block_id = digests.block_id(header, block_bytes)
         results_hash, results = results_in_bytes(outcome.results)

@@ -13,6 +13,7 @@ from chainnode.errors import Corrupt, Malformed, Rejected, Unavailable
 from chainnode.statetree import StateTree
 from chainnode.storage import layout
 from chainnode.storage.ledger import HeightRecord, Ledger, Writes
+from chainnode.storage.warm import WarmValues
 from chainnode.types.codes import BAD_ARGUMENTS, CORRUPT_STORE, HEIGHT_UNKNOWN, NOT_FOUND, STATE_PRUNED
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_OVERLAY_BYTES_MAX, STATE_ROOTS_KEPT
 from chainnode.types.proof import CommitmentProof, ExistenceProof
@@ -40,6 +41,7 @@ class StateStore:
 
     def __init__(self, ledger: Ledger, kept: tuple[StateAt, ...]) -> None:
         self.ledger = ledger
+        self.warm = WarmValues(ledger.state_get)
         self._kept = kept  # consecutive heights; replaced as a whole, so that readers in other threads see one version
 
     @staticmethod
@@ -90,7 +92,9 @@ class StateStore:
             )
         except BaseException:
             self._kept = before
+            self.warm.forget()
             raise
+        self.warm.committed(record.store_writes or {})
         return app_hash
 
     def app_hash(self, height: int) -> bytes:
@@ -181,10 +185,20 @@ class StateStore:
             tree = trees.get(name, StateTree())
             trees[name] = tree.update(writes)
             for key, _ in writes:
-                value = None if tree.get_hash(key) is None else self.ledger.state_get(name, key)
+                value = self.warm.get(name, key)
                 replaced[name, key] = value
                 size += _ENTRY_BYTES + len(key) + len(value or b"")
         return StateAt(height, trees, replaced, size)
+
+
+class CommittersReader:
+    """An `execution.state.Reader` over the state after the last height, for the task that commits and no other (`storage/warm.py`)."""
+
+    def __init__(self, state: StateStore) -> None:
+        self.get = state.warm.get
+        self.iterate = state.iterate
+        self.index_get = state.index_get
+        self.index_get_many = state.index_get_many
 
 
 def _roots(trees: Mapping[str, StateTree]) -> dict[str, bytes]:

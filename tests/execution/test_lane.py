@@ -211,6 +211,27 @@ def test_the_lane_takes_what_it_should_and_nothing_else() -> None:
     twins.apply(*good, *bad, *other)
 
 
+def test_what_is_refused_one_by_one_is_refused_in_a_run() -> None:
+    twins = Twins()
+    first, second = twins.signed(("mia",), recorded(row())), twins.signed(("mia",), recorded(row(DIGESTS[1])))
+    block = [
+        first,
+        twins.signed(("mia",), recorded(row()), until_ms=twins.time_ms - 1),
+        second,
+        twins.signed(("mia",), recorded(row()), until_ms=twins.time_ms + PARAMS.tx_lifetime_ms_max + 1),
+        twins.signed(("mia",), recorded(row()), until_ms=twins.time_ms),
+        twins.signed(("mia",), recorded(row()), chain_id="other-1"),
+        twins.signed(("cus",), recorded(row())),
+        twins.signed(("mia",), recorded(*BAD_ARGUMENTS[-1])),
+        first,
+        twins.signed(("cus",), recorded(row()), key="mia"),
+        twins.signed(("cus",), recorded(row())),
+    ]
+    wanted = ["ok", "expired", "ok", "too-far-ahead", "ok", "wrong-chain", "ok", "too-large", "replayed", "key-not-authorised", "ok"]
+    assert twins.apply(*block) == wanted
+    assert twins.apply(second, twins.signed(("mia",), recorded(row())), second) == ["replayed", "ok", "replayed"]
+
+
 def test_a_role_that_comes_or_goes_within_a_block_counts_for_the_next_transaction() -> None:
     twins = Twins()
     grant = Invocation("roles", "grant", (did("stranger"), "member", 0, b"\x05" * 32))
@@ -221,6 +242,15 @@ def test_a_role_that_comes_or_goes_within_a_block_counts_for_the_next_transactio
 
     block = [record(), twins.signed(("ada",), grant), record(), record(), twins.signed(("ada",), revoke), record()]
     assert twins.apply(*block) == ["not-member", "ok", "ok", "ok", "ok", "not-member"]
+    block = [twins.signed(("mia",), recorded(row())) for _ in range(3)]
+    assert twins.apply(block[0], record(), block[1], record(), record(), block[2]) == [
+        "ok",
+        "not-member",
+        "ok",
+        "not-member",
+        "not-member",
+        "ok",
+    ]
     undone = twins.signed(("ada",), grant, recorded())
     assert twins.apply(record(), undone, record()) == ["not-member", "too-many", "not-member"]
 

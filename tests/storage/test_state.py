@@ -14,8 +14,8 @@ from chainnode.storage import layout, state
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.kv import MemoryKV
 from chainnode.storage.leveldb import LevelKV
-from chainnode.storage.state import StateStore
-from chainnode.types.codes import BAD_ARGUMENTS, CORRUPT_STORE, HEIGHT_UNKNOWN, NOT_FOUND, STATE_PRUNED
+from chainnode.storage.state import CommittersReader, StateStore
+from chainnode.types.codes import BAD_ARGUMENTS, CORRUPT_STORE, DISK_FULL, HEIGHT_UNKNOWN, NOT_FOUND, STATE_PRUNED
 from chainnode.types.limits import STATE_ROOTS_KEPT, STATE_UNDO_HEIGHTS
 from tests.storage.heights import GENESIS, apply_writes, height_record, opened
 
@@ -71,6 +71,27 @@ def test_every_kept_height_is_provable_with_its_own_values(kv):
         for key in (b"count", b"first", b"key001", b"key004", b"key008", b"key999", b"a", b"z"):
             check_proof(store, "acc", key, height, content)
         check_proof(store, "goods", b"unit003", height, content)
+
+
+def test_committed_values_are_warm_and_a_failed_commit_leaves_none():
+    class Full(MemoryKV):
+        def write(self, changes, *, sync):
+            if self.is_full:
+                raise Unavailable(DISK_FULL)
+            super().write(changes, sync=sync)
+
+    kv = Full()
+    kv.is_full = False
+    store, _ = filled(kv, 3)
+    reader = CommittersReader(store)
+    assert [reader.get("acc", key) for key in (b"count", b"key001", b"key003")] == [b"3", None, b"v3"]
+    asked = []
+    store.warm._read = lambda name, key: asked.append(key)
+    assert reader.get("acc", b"count") == b"3" and not asked  # as it was written, not as it is read
+    kv.is_full = True
+    with pytest.raises(Unavailable):
+        store.commit(height_record(4))
+    assert reader.get("acc", b"count") is None and asked[-1] == b"count"
 
 
 def test_reads_are_of_the_last_height(kv):

@@ -1,0 +1,162 @@
+/* The Python module `chainnode.native._bulk`: what a block does for each of many records. The plain twins are in merkle.py and keyfilter.py. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sha256.h"
+
+enum { HASH = 32, PLACE = 8 };
+
+/* The bytes of an item of a tuple; NULL with an exception set when it is not bytes. */
+static const uint8_t *item_bytes(PyObject *items, Py_ssize_t index, Py_ssize_t *size) {
+    char *bytes;
+    PyObject *item = PyTuple_GetItem(items, index);
+    if (item == NULL || PyBytes_AsStringAndSize(item, &bytes, size) < 0) return NULL;
+    return (const uint8_t *)bytes;
+}
+
+/* sha256(00 || prefix || leaf || suffix) of each, one behind the other. */
+static PyObject *py_hash_leaves(PyObject *self, PyObject *args) {
+    PyObject *given, *result = NULL;
+    const uint8_t *prefix, *suffix;
+    Py_ssize_t prefix_size, suffix_size, size, longest = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy#y#:hash_leaves", &given, &prefix, &prefix_size, &suffix, &suffix_size)) return NULL;
+    PyObject *leaves = PySequence_Tuple(given);
+    if (leaves == NULL) return NULL;
+    Py_ssize_t count = PyTuple_Size(leaves);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (item_bytes(leaves, i, &size) == NULL) goto done;
+        if (size > longest) longest = size;
+    }
+    uint8_t *text = malloc((size_t)(1 + prefix_size + longest + suffix_size));
+    result = text == NULL ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, count * HASH);
+    if (result != NULL) {
+        uint8_t *out = (uint8_t *)PyBytes_AsString(result);
+        sha256_mixer *mix = sha256_best();
+        text[0] = 0;
+        memcpy(text + 1, prefix, (size_t)prefix_size);
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const uint8_t *leaf = item_bytes(leaves, i, &size);
+            uint8_t *end = text + 1 + prefix_size;
+            memcpy(end, leaf, (size_t)size);
+            memcpy(end + size, suffix, (size_t)suffix_size);
+            sha256(out + i * HASH, text, (size_t)(1 + prefix_size + size + suffix_size), mix);
+        }
+    }
+    free(text);
+done:
+    Py_DECREF(leaves);
+    return result;
+}
+
+/* sha256(01 || left || right) of each pair of hashes, one behind the other. */
+static PyObject *py_hash_pairs(PyObject *self, PyObject *args) {
+    const uint8_t *level;
+    Py_ssize_t size;
+    uint8_t text[1 + 2 * HASH];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y#:hash_pairs", &level, &size)) return NULL;
+    if (size % (2 * HASH) != 0) {
+        PyErr_SetString(PyExc_ValueError, "pairs of 32 bytes each are hashed");
+        return NULL;
+    }
+    PyObject *result = PyBytes_FromStringAndSize(NULL, size / 2);
+    if (result == NULL) return NULL;
+    uint8_t *out = (uint8_t *)PyBytes_AsString(result);
+    sha256_mixer *mix = sha256_best();
+    text[0] = 1;
+    for (Py_ssize_t at = 0; at < size; at += 2 * HASH) {
+        memcpy(text + 1, level + at, 2 * HASH);
+        sha256(out + at / 2, text, sizeof text, mix);
+    }
+    return result;
+}
+
+/* The last 8 bytes of a key as a little-endian number, blanks before a shorter one. */
+static uint64_t place_of(const uint8_t *key, Py_ssize_t size) {
+    uint64_t place = 0;
+    for (int i = 1; i <= PLACE; i++) place = place << 8 | (i <= size ? key[size - i] : ' ');
+    return place;
+}
+
+/* Both functions of the filter: the keys as a tuple, and the bits; their number of bytes is a power of two. */
+static PyObject *filter_keys(PyObject *args, const char *form, uint8_t **bits, uint64_t *mask) {
+    PyObject *array, *given;
+    if (!PyArg_ParseTuple(args, form, &array, &given)) return NULL;
+    Py_ssize_t size = PyByteArray_Check(array) ? PyByteArray_Size(array) : 0;
+    if (size == 0 || (size & (size - 1)) != 0) {
+        PyErr_SetString(PyExc_ValueError, "a filter is a bytearray whose length is a power of two");
+        return NULL;
+    }
+    *bits = (uint8_t *)PyByteArray_AsString(array);
+    *mask = (uint64_t)size - 1;
+    return PySequence_Tuple(given);
+}
+
+static PyObject *py_filter_add(PyObject *self, PyObject *args) {
+    uint8_t *bits;
+    uint64_t mask;
+    Py_ssize_t size;
+    (void)self;
+    PyObject *keys = filter_keys(args, "OO:filter_add", &bits, &mask);
+    if (keys == NULL) return NULL;
+    Py_ssize_t i = 0, count = PyTuple_Size(keys);
+    for (; i < count; i++) {
+        const uint8_t *key = item_bytes(keys, i, &size);
+        if (key == NULL) break;
+        uint64_t place = place_of(key, size);
+        bits[place & mask] |= (uint8_t)(1 << (place >> 61));
+    }
+    Py_DECREF(keys);
+    if (i < count) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_filter_known(PyObject *self, PyObject *args) {
+    uint8_t *bits;
+    uint64_t mask;
+    Py_ssize_t size;
+    (void)self;
+    PyObject *keys = filter_keys(args, "OO:filter_known", &bits, &mask);
+    if (keys == NULL) return NULL;
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t i = 0; found != NULL && i < PyTuple_Size(keys); i++) {
+        const uint8_t *key = item_bytes(keys, i, &size);
+        uint64_t place = key == NULL ? 0 : place_of(key, size);
+        if (key != NULL && !(bits[place & mask] >> (place >> 61) & 1)) continue;
+        PyObject *position = key == NULL ? NULL : PyLong_FromSsize_t(i);
+        if (position == NULL || PyList_Append(found, position) < 0) Py_CLEAR(found);
+        Py_XDECREF(position);
+    }
+    Py_DECREF(keys);
+    return found;
+}
+
+static PyMethodDef METHODS[] = {
+    {"hash_leaves", py_hash_leaves, METH_VARARGS, "hash_leaves(leaves, prefix, suffix) -> their leaf hashes, joined"},
+    {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level) -> the hashes above a level of joined hashes"},
+    {"filter_add", py_filter_add, METH_VARARGS, "filter_add(bits, keys) -> None: set their bits"},
+    {"filter_known", py_filter_known, METH_VARARGS, "filter_known(bits, keys) -> positions of those whose bits are set"},
+    {NULL, NULL, 0, NULL},
+};
+
+static int execute(PyObject *module) {
+    const char *chosen = getenv("CHAINNODE_NATIVE");
+    (void)module;
+    if (chosen != NULL && strcmp(chosen, "0") == 0) {
+        PyErr_SetString(PyExc_ImportError, "switched off by CHAINNODE_NATIVE=0");
+        return -1;
+    }
+    sha256_start();
+    return 0;
+}
+
+static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+static struct PyModuleDef MODULE = {
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "_bulk", .m_doc = "What a block does for each of many records.", .m_methods = METHODS, .m_slots = SLOTS};
+
+PyMODINIT_FUNC PyInit__bulk(void) {
+    return PyModuleDef_Init(&MODULE);
+}

@@ -1,0 +1,132 @@
+"""Hashes and filters in C are those of the plain functions; each of their rules, bent, is noticed."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainnode.merkle import hash_leaves_plainly, hash_pairs_plainly
+from chainnode.storage.keyfilter import FILTER_BYTES, add_plainly, known_plainly
+from tests.native.compiled import compile_all, compiler, load_bent
+
+try:
+    native = importlib.import_module("chainnode.native._bulk")
+except ImportError:
+    pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
+
+LEAVES = st.lists(st.binary(max_size=200), max_size=9)
+KEYS = st.lists(st.binary(max_size=40) | st.binary(min_size=32, max_size=32), max_size=30)
+HASHES = bytes(range(256)) * 3
+
+
+@given(LEAVES, st.binary(max_size=130), st.binary(max_size=70))
+def test_leaves(leaves, prefix, suffix):
+    assert native.hash_leaves(leaves, prefix, suffix) == hash_leaves_plainly(leaves, prefix, suffix)
+    assert native.hash_leaves(tuple(leaves), b"", b"") == hash_leaves_plainly(leaves, b"", b"")
+
+
+@given(st.integers(0, 40), st.randoms())
+def test_pairs(count, random):
+    level = random.randbytes(64 * count)
+    assert native.hash_pairs(level) == hash_pairs_plainly(level)
+
+
+@given(KEYS, KEYS)
+def test_filters(added, others):
+    ours, plain = bytearray(FILTER_BYTES), bytearray(FILTER_BYTES)
+    native.filter_add(ours, added)
+    add_plainly(plain, added)
+    asked = [*others, *added]
+    assert native.filter_known(ours, asked) == known_plainly(plain, asked)
+    assert native.filter_known(ours, dict.fromkeys(asked)) == known_plainly(plain, list(dict.fromkeys(asked)))
+
+
+def test_a_filter_is_the_same_to_the_bit():
+    ours, plain = bytearray(FILTER_BYTES), bytearray(FILTER_BYTES)
+    keys = [number.to_bytes(32, "big") * 3 for number in range(1, 2000)] + [bytes([number] * number) for number in range(40)]
+    native.filter_add(ours, keys)
+    add_plainly(plain, keys)
+    assert ours == plain
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: native.hash_leaves([b"", "text"], b"", b""), TypeError),
+        (lambda: native.hash_leaves(7, b"", b""), TypeError),
+        (lambda: native.hash_leaves([b""], b""), TypeError),
+        (lambda: native.hash_pairs(bytes(96)), ValueError),
+        (lambda: native.hash_pairs("text"), TypeError),
+        (lambda: native.filter_add(bytearray(3), [b"k"]), ValueError),
+        (lambda: native.filter_add(bytearray(), [b"k"]), ValueError),
+        (lambda: native.filter_add(bytes(4), [b"k"]), ValueError),
+        (lambda: native.filter_add(bytearray(4), [b"k", 7]), TypeError),
+        (lambda: native.filter_known(bytearray(4), [b"k", None]), TypeError),
+        (lambda: native.filter_known(bytearray(4), None), TypeError),
+    ],
+)
+def test_what_is_none_of_its_business_is_refused(call, error):
+    with pytest.raises(error):
+        call()
+
+
+def test_the_environment_switches_it_off():
+    code = "from chainnode import merkle; print(merkle.hash_pairs.__module__, merkle._hash_pairs is merkle.hash_pairs_plainly)"
+    for chosen, plainly in (("0", "True"), ("1", "False")):
+        environment = {**os.environ, "CHAINNODE_NATIVE": chosen}
+        ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60)
+        assert ran.stdout.split() == ["chainnode.merkle", plainly]
+
+
+def leaves_agree(module):
+    leaves = [b"a", b"", b"leaf" * 30]
+    return module.hash_leaves(leaves, b"before", b"behind") == hash_leaves_plainly(leaves, b"before", b"behind")
+
+
+def pairs_agree(module):
+    return module.hash_pairs(HASHES) == hash_pairs_plainly(HASHES)
+
+
+def filters_agree(module):
+    ours, plain = bytearray(FILTER_BYTES), bytearray(FILTER_BYTES)
+    keys = [bytes([number]) * 32 for number in range(0, 256, 7)] + [b"short", b""]
+    asked = [*keys, b"other", bytes(range(32))]
+    module.filter_add(ours, keys)
+    add_plainly(plain, keys)
+    return ours == plain and module.filter_known(ours, asked) == known_plainly(plain, asked)
+
+
+BENT = {
+    "leaves are told from nodes": ("text[0] = 0;", "text[0] = 1;", leaves_agree),
+    "the suffix": ("memcpy(end + size, suffix, (size_t)suffix_size);", "memset(end + size, 0, (size_t)suffix_size);", leaves_agree),
+    "nodes are told from leaves": ("text[0] = 1;", "text[0] = 0;", pairs_agree),
+    "the place": ("out + at / 2, text", "out + at / 4, text", pairs_agree),
+    "a bit of eight": ("|= (uint8_t)(1 << (place >> 61));", "|= (uint8_t)(1 << (place >> 62));", filters_agree),
+    "what a short key is filled with": (": ' ');", ": 0);", filters_agree),
+    "which are told": ("!(bits[place & mask] >> (place >> 61) & 1)) continue;", "0) continue;", filters_agree),
+}
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    """The sources, compiled as they are."""
+    compiler()
+    folder = tmp_path_factory.mktemp("native")
+    compile_all(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CHAINNODE_NATIVE", raising=False)
+        yield folder
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_a_bent_rule_is_noticed(objects, name):
+    find, replace, check = BENT[name]
+    assert not check(load_bent(objects, "bulk.c", find, replace, name="_bulk"))
+
+
+def test_every_check_passes_as_the_rules_are():
+    assert [name for name, (*_, check) in BENT.items() if not check(native)] == []
