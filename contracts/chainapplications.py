@@ -107,6 +107,7 @@ def apply(
         check_digest("evidence", digest)
     check_ttl(ttl_s)
     beginning = _beginning(chain_id, genesis_hash, genesis_time_ns, trusting_period_ms, validators)
+    chains.require_own_id(call, state, chain_id, genesis_hash)
     _check_place(state, beginning, wish_of(read), operator)
     number = count(state) + 1
     state.store(NAME).put(_COUNT_KEY, codec.encode(number))
@@ -136,6 +137,7 @@ def admit(call: Call, state: State, number: int, ac: str, expires_ms: int, reaso
     before, known = chains.chain(state, ac), chains.ac_of(state, asked.beginning.genesis_hash)
     # INV-47: neither has the number been another chain's, nor the chain another number.
     require(known == (None if before is None else ac), AC_TAKEN, f"the AC number {ac} and this genesis do not belong together")
+    chains.require_own_id(call, state, asked.beginning.chain_id, asked.beginning.genesis_hash)
     made = _record(call, asked, ac, expires_ms, reason, by=by)
     if before is not None:
         _check_returns(before, asked.operator)

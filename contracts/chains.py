@@ -22,7 +22,7 @@ from chainnode.did.chainrecord import (
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, require
-from chainnode.types.codes import BAD_DID, CHAIN_CLOSED, EXPIRY_PAST, NOT_FOUND, TOO_MANY, WRONG_CHAIN_STATUS
+from chainnode.types.codes import AC_TAKEN, BAD_DID, CHAIN_CLOSED, EXPIRY_PAST, NOT_FOUND, TOO_MANY, WRONG_CHAIN_STATUS
 from chainnode.types.limits import CHAINS_OF_OPERATOR_MAX, NAME_BYTES_MAX
 from chainnode.types.transaction import Event, Value
 
@@ -36,6 +36,7 @@ _CHAIN_PREFIX = b"\x01"  # ‖ AC number (4)
 _GENESIS_PREFIX = b"\x02"  # ‖ hash of the genesis
 _CLIENT_PREFIX = b"\x07"  # ‖ sha256(id of a light client)
 _OPERATOR_PREFIX = b"\x08"  # ‖ sha256(did)
+_ID_PREFIX = b"\x0a"  # ‖ sha256(chain id)
 _ROLE_BY = "chains:"  # how the grants of this contract are told from others'
 _INT63_MAX = 2**63 - 1
 _COLONS_WITH_AC = 3  # did:bid:<ac>:<suffix>
@@ -79,6 +80,14 @@ def chain(state: State, ac: str) -> ChainRecord | None:
 def ac_of(state: State, genesis_hash: bytes) -> str | None:
     """The AC number of the chain with this genesis."""
     return _text(state, genesis_key(genesis_hash))
+
+
+def require_own_id(call: Call, state: State, chain_id: str, genesis_hash: bytes) -> None:
+    """INV-47: lineages of receipts and records name chains by their ids. Rejected(AC_TAKEN) for another's, and for this chain's."""
+    is_ours = genesis_hash == own_genesis_hash(state)
+    require(is_ours == (chain_id == call.chain_id), AC_TAKEN, f"the id of this chain is {call.chain_id}, and no other chain's")
+    known = _text(state, _id_key(chain_id))
+    require(known in (None, ac_of(state, genesis_hash)), AC_TAKEN, f"the id {chain_id} is that of the chain {known}")
 
 
 def chain_of_client(state: State, client_id: str) -> ChainRecord | None:
@@ -128,6 +137,7 @@ def write(state: State, one: ChainRecord) -> None:
     store = state.store(NAME)
     store.put(chain_key(one.ac), encode_chain(one))
     store.put(genesis_key(one.genesis_hash), codec.encode(one.ac))
+    store.put(_id_key(one.chain_id), codec.encode(one.ac))
     if one.client_id:
         store.put(_client_key(one.client_id), codec.encode(one.ac))
 
@@ -249,6 +259,10 @@ _ACS_BYTES_MAX = 8 * CHAINS_OF_OPERATOR_MAX
 
 def _client_key(client_id: str) -> bytes:
     return _CLIENT_PREFIX + hashlib.sha256(client_id.encode()).digest()
+
+
+def _id_key(chain_id: str) -> bytes:
+    return _ID_PREFIX + hashlib.sha256(chain_id.encode()).digest()
 
 
 def _operator_key(operator: str) -> bytes:

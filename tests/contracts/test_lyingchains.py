@@ -12,7 +12,7 @@ from chainnode.foreign.qbftclient import QbftClientState
 from chainnode.foreign.tendermint import client_state_of, consensus_state_of
 from chainnode.foreign.tendermintbytes import encode_client_state, encode_consensus_state
 from tests.chain_maker import make_genesis
-from tests.contracts.admission import admitted, arguments, chain_of
+from tests.contracts.admission import admitted, applied, arguments, chain_of
 from tests.contracts.council import Council, did
 from tests.contracts.move_case import MoveCase
 from tests.contracts.test_clients_anchored import Hops
@@ -68,3 +68,21 @@ def test_a_client_that_begins_at_a_time_that_no_record_holds_is_not_made() -> No
     ):
         given = (kind, client_state, consensus_state, did("bob"), ())
         world.refused("bad-client", "ada", "governance.propose", "create_client", given, "because")
+
+
+def test_inv_47_a_chain_id_is_one_chains() -> None:
+    """Lineages of receipts and records go by it."""
+    world = Council(("ada",))
+    same, ours = make_genesis({"evil": 1}, chain_id="city-1"), make_genesis({"evil": 1}, chain_id=world.chain_id)
+    early = applied(world, "byo2", same)
+    admitted(world)
+    world.refused("ac-taken", "ada", "governance.propose", "admit_chain", (early, "byo2", 0), "because")
+    for genesis in (same, ours):
+        world.refused("ac-taken", "bob", "chains.apply", *arguments("byo3", genesis))
+    admitted(world, "byo3", make_genesis({"evil": 1}, chain_id="city-2"))
+    asked = list(arguments())
+    asked[1] = "city-2"  # its own genesis, by another chain's id
+    world.refused("ac-taken", "bob", "chains.apply", *asked)
+    asked[1] = "city-3"
+    world.decide("admit_chain", world.do(["bob"], "chains.apply", *asked), "byo1", 0)
+    world.refused("ac-taken", "bob", "chains.apply", *arguments("byo4", same))
