@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chainnode.bid import did_of
+from chainnode.cli import attest
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.run import run_loop
 from chainnode.cli.verify import Subparsers
@@ -34,7 +35,7 @@ _STATUS_S = 5.0
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
-    """Add `relay init|check|run|once|status` to the command line."""
+    """Add `relay init|check|run|once|status|attest|attested-client` to the command line."""
     top = subparsers.add_parser(
         "relay",
         help="carry headers and packets between chains",
@@ -76,6 +77,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     status.add_argument("--config", type=Path, default=Path(SETTINGS_FILE), metavar="FILE", help=f"settings (default {SETTINGS_FILE})")
     status.add_argument("--json", action="store_true", help="print what the relay says as JSON")
     status.set_defaults(run=_status)
+    attest.add_actions(actions)
 
 
 def _init(args: argparse.Namespace) -> int:

@@ -3,7 +3,8 @@
 A kind that is not in the table can be kept by a chain all the same; the relay cannot serve it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 from chainnode.errors import Malformed, Rejected
 from chainnode.foreign import anchored, attestations, qbftclient, tendermint
@@ -71,6 +72,11 @@ def anchored_misbehaviour(main: RevisionHeight, state: Proved) -> bytes:
     """For a 20-anchored client: that the hub froze its own client of the chain."""
     assert state.value is not None
     return anchored.encode_misbehaviour(state.value, main, state.proof)
+
+
+def attestors_name(addresses: Sequence[bytes], needed: int) -> str:
+    """Whose word a client takes that knows its chain by attestors: the same text for the same set, in whatever order."""
+    return f"{needed} of {len(addresses)} attestors ({sha256(b''.join(sorted(addresses))).hexdigest()[:8]})"
 
 
 def _header(hop: Hop, revision: int) -> HeaderMessage:
@@ -172,7 +178,7 @@ def _attested_latest(state: bytes) -> RevisionHeight:
 
 
 def _attested_view(client_id: str, state: bytes, consensus: bytes | None) -> ClientView:
-    """It can be looked at; who brings the word of attestors is another program."""
+    """It names no chain, but whose word it takes."""
     client = attestations.decode_client_state(state)
     if consensus is None:
         raise Malformed(CLIENT_UNKNOWN, f"the client {client_id} lacks the state of its own latest height")
@@ -180,7 +186,7 @@ def _attested_view(client_id: str, state: bytes, consensus: bytes | None) -> Cli
         client_id=client_id,
         kind=attestations.NAME,
         trust=attestations.TRUST,
-        chain_id="",
+        chain_id=attestors_name(client.addresses, client.needed),
         latest=client.latest_height,
         latest_time_ns=attestations.kept_state(consensus).time_s * NS_PER_S,
         root=b"",

@@ -86,6 +86,11 @@ class Endpoints:
         assert error is not None
         raise error
 
+    def standing(self) -> tuple[list[Endpoint], list[Endpoint]]:
+        """Those to be asked, and those to be passed over for now."""
+        now = time.monotonic()
+        return [one for one in self.all if one.avoided_until <= now], [one for one in self.all if one.avoided_until > now]
+
     async def ask_another(self, attempt: Callable[[Endpoint], Awaitable[Answer]]) -> tuple[Endpoint, Answer] | None:
         """What some other endpoint than the first says, if one answers: a witness."""
         now = time.monotonic()

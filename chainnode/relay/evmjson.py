@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from chainnode.errors import Malformed
 from chainnode.foreign import rlp
 from chainnode.foreign.trie import encode_nodes
+from chainnode.relay.attestguard import SeenBlock
 from chainnode.types.codes import MALFORMED
 from chainnode.types.limits import RELAY_EVENTS_MAX, TRIE_NODES_MAX
 
 Json = object
+_HASH_BYTES = 32
 _DATA = re.compile(r"0x((?:[0-9a-fA-F]{2})*)", re.ASCII)
 _QUANTITY = re.compile(r"0x(0|[1-9a-fA-F][0-9a-fA-F]{0,63})", re.ASCII)
 _NUMBERS = frozenset(("difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed", "excessBlobGas"))
@@ -90,6 +92,14 @@ def header(document: Json) -> bytes:
 def height(document: Json) -> int:
     """The number of a block."""
     return quantity(member(document, "number"))
+
+
+def seen_block(document: Json) -> SeenBlock:
+    """What names a block: number, time, hash and state root, as the node says."""
+    block_hash, root = data(member(document, "hash")), data(member(document, "stateRoot"))
+    if len(block_hash) != _HASH_BYTES or len(root) != _HASH_BYTES:
+        raise Malformed(MALFORMED, "a hash of the block has not 32 bytes")
+    return SeenBlock(height(document), quantity(member(document, "timestamp")), block_hash, root)
 
 
 def slot_proof(document: Json) -> bytes:

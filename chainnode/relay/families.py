@@ -8,14 +8,17 @@ from chainnode.crypto.keys import validator, validator_set
 from chainnode.crypto.suites import PrivateKey
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed
+from chainnode.foreign.attested import check_attestors
 from chainnode.foreign.ethkeys import ADDRESS_BYTES
 from chainnode.foreign.qbft import QbftRules
 from chainnode.genesisfile import genesis_from_json
 from chainnode.light import genesis_state
 from chainnode.relay.adapter import ChainAdapter
+from chainnode.relay.attestors import Attestors
 from chainnode.relay.comet import CometChain, TrustedHash
 from chainnode.relay.endpoints import Endpoints, check_urls
 from chainnode.relay.evm import EvmChain
+from chainnode.relay.evmattested import AttestedGround
 from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.evmsender import EvmSender
 from chainnode.relay.ours import OurSender
@@ -84,6 +87,31 @@ def _endpoints(table: ChainTable) -> Endpoints:
 def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
     """An EVM chain of QBFT with our outbox, from a header on that the operator trusts; read alone when no key is named."""
     table.only("endpoints", "chain_id", "outbox", "trusted_height", "trusted_hash", "trusting_period_s", "key")
+    number, outbox, endpoints, sender = _evm_parts(table, open_key)
+    root = table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)
+    ground = QbftGround(table.name, number, endpoints, outbox, root, QbftRules(table.whole("trusting_period_s") * 1_000))
+    return EvmChain(table.name, number, endpoints, outbox, ground, sender)
+
+
+def _attested_evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
+    """Any EVM chain with our outbox, by the word of so many of its attestors."""
+    table.only("endpoints", "chain_id", "outbox", "attestors", "attestor_addresses", "needed", "key")
+    number, outbox, endpoints, sender = _evm_parts(table, open_key)
+    addresses = tuple(_bytes(table, "attestor_addresses", one, ADDRESS_BYTES) for one in table.texts("attestor_addresses"))
+    needed, urls = table.whole("needed"), table.texts("attestors")
+    try:
+        check_attestors(addresses, needed)
+        check_urls(table.name, urls, RELAY_ENDPOINTS_MAX)
+    except Malformed as error:
+        raise table.bad(f"attestors: {error.detail}") from error
+    if len(urls) < needed:
+        raise table.bad(f"{needed} attestors are needed, and {len(urls)} are named")
+    attestors = Attestors(Endpoints(f"attestors of {table.name}", urls), addresses, needed)
+    return EvmChain(table.name, number, endpoints, outbox, AttestedGround(table.name, number, endpoints, outbox, attestors), sender)
+
+
+def _evm_parts(table: ChainTable, open_key: OpenKey) -> tuple[int, bytes, Endpoints, EvmSender | None]:
+    """Number, outbox, endpoints, and the account that pays if there is one."""
     number, outbox = table.whole("chain_id"), _hex(table, "outbox", ADDRESS_BYTES)
     sender = None
     if table.text("key", ""):
@@ -91,15 +119,16 @@ def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
         if key.suite != "s":
             raise table.bad("key is of suite s, secp256k1: accounts of EVM chains have no others")
         sender = EvmSender(number, outbox, key)
-    endpoints = _endpoints(table)
-    root = table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)
-    ground = QbftGround(table.name, number, endpoints, outbox, root, QbftRules(table.whole("trusting_period_s") * 1_000))
-    return EvmChain(table.name, number, endpoints, outbox, ground, sender)
+    return number, outbox, _endpoints(table), sender
 
 
 def _hex(table: ChainTable, name: str, length: int) -> bytes:
+    return _bytes(table, name, table.text(name), length)
+
+
+def _bytes(table: ChainTable, name: str, text: str, length: int) -> bytes:
     try:
-        found = bytes.fromhex(table.text(name).removeprefix("0x"))
+        found = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         found = b""
     if len(found) != length:
@@ -107,4 +136,4 @@ def _hex(table: ChainTable, name: str, length: int) -> bytes:
     return found
 
 
-FAMILIES: dict[str, Family] = {"chainnode": _ours, "cometbft": _cometbft, "evm": _evm}
+FAMILIES: dict[str, Family] = {"chainnode": _ours, "cometbft": _cometbft, "evm": _evm, "attested-evm": _attested_evm}

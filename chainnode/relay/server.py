@@ -43,10 +43,15 @@ def make_app(relay: Relay) -> web.Application:
 
 async def serve(relay: Relay, listen: str) -> web.AppRunner:
     """Serve at host:port; the caller cleans the runner up. Unavailable(PORT_IN_USE), Malformed(BAD_CONFIG)."""
+    return await serve_app(make_app(relay), listen)
+
+
+async def serve_app(app: web.Application, listen: str) -> web.AppRunner:
+    """Serve any of the relay's interfaces, as `serve`."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65_535:
         raise Malformed(BAD_CONFIG, f"listen: {listen!r} is not host:port")
-    runner = web.AppRunner(make_app(relay), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()

@@ -69,6 +69,18 @@ did = ""
 # trusted_hash = "64 hexadecimal digits, from somebody whom you trust"
 # trusting_period_s = 1209600
 
+# An EVM chain that proves nothing final, by the word of two of three attestors; chains of QBFT prove it: docs/evm.md.
+# [chains.partner]
+# family = "attested-evm"
+# chain_id = 1337
+# endpoints = ["http://127.0.0.1:8545"]
+# outbox = "0x0000000000000000000000000000000000000000"
+# attestors = ["http://one.example:26695", "http://two.example:26695", "http://three.example:26695"]
+# attestor_addresses = ["0x1111111111111111111111111111111111111111", "0x2222…", "0x3333…"]
+# needed = 2
+# The account that pays there, of suite s; without it the chain is only followed.
+# key = "keys/partner.json"
+
 # Two chains that follow each other, each by its client of the other.
 [[routes]]
 a = "main"

@@ -244,6 +244,14 @@ BAD_ATTESTATION = Code(1353, "bad-attestation", "A statement of attestors is not
 NOT_ENOUGH_ATTESTORS = Code(1354, "not-enough-attestors", "Fewer attestors than the client asks for signed the statement.")
 BAD_ABI = Code(1355, "bad-abi", "What a contract of an EVM chain answers is not what was expected.")
 EVM_REVERTED = Code(1356, "evm-reverted", "A contract of an EVM chain refused the relay's call.")
+NOT_FINAL = Code(1357, "not-final", "The attestor has not seen the block of this height final yet.")
+ATTESTOR_BEHIND = Code(1358, "attestor-behind", "The height is not above where the attestor's guard begins.")
+TIME_NOT_RISING = Code(
+    1359, "time-not-rising", "The time of the block is not later than that of the one before: no attestor signs its height."
+)
+CHAIN_TURNED = Code(1360, "chain-turned", "The chain shows another block at a height that the attestor has signed; it signs nothing new.")
+GUARD_UNFIT = Code(1361, "guard-unfit", "The guard of an attestor's key is missing or damaged, or of another key, chain or outbox.")
+ATTESTORS_DISAGREE = Code(1362, "attestors-disagree", "Fewer attestors than are needed say one and the same, in time.")
 
 # 1110-1149: light clients of other chains
 CLIENT_UNKNOWN = Code(1110, "client-unknown", "There is no light client with this id.")

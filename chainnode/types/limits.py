@@ -71,6 +71,14 @@ EVM_LOG_BLOCKS = 2_000  # in one question for logs, which nodes limit
 EVM_LOG_BACK = 1_000_000  # blocks that are looked through for a state that the client there knows
 EVM_GAS_PERCENT = 120  # of the gas that a node estimates
 EVM_POLL_MS = 200  # between looks for the block of a transaction
+ATTEST_RECORDS_MAX = 8192  # heights that an attestor's guard knows; the lower half goes when there are more
+ATTEST_CALLS_MAX = 32  # that an attestor answers at a time
+ATTEST_KEY_BYTES_MAX = 128  # of an ICS-24 key
+ATTEST_FINAL_MS = 500  # how long an attestor knows what is final before it asks its chain again
+ATTEST_STEPS_MAX = 256  # blocks down from the final one until one whose time rises
+ATTEST_GRACE_MS = 500  # for the other attestors, once enough have said how far they are
+ATTEST_CONFIRMATIONS_MAX = 1_000_000
+ATTEST_ANSWER_BYTES_MAX = 64 * 1024  # of an attestor
 
 # Consensus
 ROUNDS_AHEAD_MAX = 4  # votes kept for rounds beyond ours, per validator
