@@ -1,7 +1,5 @@
 """Deliveries against warehouse receipts: ordered by the holder, confirmed by custodian and consignee over a scan."""
 
-from dataclasses import replace
-
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import BAD_ARGUMENTS, NOT_AS_ORDERED, NOT_CONSERVED, WRONG_STATE
@@ -40,7 +38,7 @@ def delivery_order(
     ordered = _codes_as_registered(state, found, codes)
     order = Order(consignee, len(ordered), codes_digest(ordered), call.height)
     event: dict[str, Value] = {"consignee": consignee, "count": order.unit_count, "codes": order.units_digest}
-    return save(call, state, replace(found, status=Status.DELIVERING, order=order), "delivery_ordered", evidence, event).sequence
+    return save(call, state, found._replace(status=Status.DELIVERING, order=order), "delivery_ordered", evidence, event).sequence
 
 
 @method
@@ -79,7 +77,7 @@ def delivery_reject(call: Call, state: State, receipt_id: str, sequence: int, re
     require_signer(call, "custodian", found.custodian)
     check_text("reason", reason)
     event: dict[str, Value] = {"consignee": order.consignee, "reason": reason}
-    return save(call, state, replace(found, status=Status.ACTIVE, order=None), "delivery_rejected", evidence, event).sequence
+    return save(call, state, found._replace(status=Status.ACTIVE, order=None), "delivery_rejected", evidence, event).sequence
 
 
 def _require_order(found: Receipt) -> Order:

@@ -3,8 +3,6 @@
 Holds take no sequence: a holder could otherwise keep a court's order stale by changing the receipt all the time.
 """
 
-from dataclasses import replace
-
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import ALREADY_EXISTS, BAD_ARGUMENTS, NO_HOLD, NOT_AUTHORITY, TOO_MANY
@@ -61,13 +59,13 @@ def _set(call: Call, state: State, found: Receipt, hold: Hold, evidence: bytes) 
     require(_same(found, hold.kind, hold.authority) == (), ALREADY_EXISTS, f"{hold.authority} has set this hold already")
     require(len(found.holds) < RECEIPT_HOLDS_MAX, TOO_MANY, f"a receipt carries at most {RECEIPT_HOLDS_MAX} holds")
     event: dict[str, Value] = {"kind": hold.kind.value, "authority": hold.authority, "reason": hold.reason}
-    return save(call, state, replace(found, holds=(*found.holds, hold)), "hold_set", evidence, event).sequence
+    return save(call, state, found._replace(holds=(*found.holds, hold)), "hold_set", evidence, event).sequence
 
 
 def _clear(call: Call, state: State, found: Receipt, held: tuple[Hold, ...], reason: str, evidence: bytes) -> int:
     event: dict[str, Value] = {"kind": held[0].kind.value, "authority": held[0].authority, "reason": reason}
     return save(
-        call, state, replace(found, holds=tuple(one for one in found.holds if one not in held)), "hold_cleared", evidence, event
+        call, state, found._replace(holds=tuple(one for one in found.holds if one not in held)), "hold_cleared", evidence, event
     ).sequence
 
 

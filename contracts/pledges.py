@@ -76,7 +76,7 @@ def pledge_propose(
     lasts = call.time_ms < until_ms <= call.time_ms + PLEDGE_PROPOSAL_MS_MAX
     require(lasts, BAD_PLEDGE, f"a proposal lasts beyond {call.time_ms} ms, and at most {PLEDGE_PROPOSAL_MS_MAX} ms from there")
     terms = _terms(call, found, pledgee, amount, currency, due_ms, text, until_ms=until_ms)
-    return save(call, state, replace(found, pledges=(terms,)), "pledge_proposed", evidence, {"pledgee": pledgee, "amount": amount}).sequence
+    return save(call, state, found._replace(pledges=(terms,)), "pledge_proposed", evidence, {"pledgee": pledgee, "amount": amount}).sequence
 
 
 @method
@@ -96,7 +96,7 @@ def pledge_withdraw(call: Call, state: State, receipt_id: str, sequence: int, ev
     found = open_receipt(call, state, receipt_id, sequence)
     terms = _require_proposal(call, found)
     require_holder(call, found)
-    return save(call, state, replace(found, pledges=()), "pledge_withdrawn", evidence, {"pledgee": terms.pledgee}).sequence
+    return save(call, state, found._replace(pledges=()), "pledge_withdrawn", evidence, {"pledgee": terms.pledgee}).sequence
 
 
 @method
@@ -106,7 +106,7 @@ def pledge_release(call: Call, state: State, receipt_id: str, sequence: int, evi
     pledges = found.pledges_at(call.time_ms)
     require(any(not one.is_proposal for one in pledges), NO_PLEDGE, f"{receipt_id} is not pledged")
     require_signer(call, "pledgee", pledges[0].pledgee)
-    return save(call, state, replace(found, pledges=()), "pledge_released", evidence, {"pledgee": pledges[0].pledgee}).sequence
+    return save(call, state, found._replace(pledges=()), "pledge_released", evidence, {"pledgee": pledges[0].pledgee}).sequence
 
 
 def _require_pledgeable(call: Call, state: State, receipt_id: str, sequence: int) -> Receipt:
@@ -139,4 +139,4 @@ def _accept(call: Call, state: State, found: Receipt, terms: Pledge, evidence: b
     """Turn a proposal into a pledge with the priority of this transaction."""
     made = replace(terms, until_ms=0, height=call.height, position=call.index)
     event: dict[str, Value] = {"pledgee": made.pledgee, "amount": made.amount, "rank": made.rank, "position": made.position}
-    return save(call, state, replace(found, pledges=(made,)), "pledged", evidence, event).sequence
+    return save(call, state, found._replace(pledges=(made,)), "pledged", evidence, event).sequence

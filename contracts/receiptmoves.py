@@ -65,7 +65,7 @@ def on_send(call: Call, state: State, packet: Packet, payload: Payload) -> None:
         there = move.home_id
     away = Away(packet.source_client, chain_id, packet.sequence, there, move.to, has_arrived=False, height=call.height)
     told: dict[str, Value] = {"client": away.client_id, "packet": away.packet_sequence, "chain": chain_id, "to": move.to}
-    save(call, state, replace(found, status=Status.MOVED, away=away), "moved", move.evidence, told)
+    save(call, state, found._replace(status=Status.MOVED, away=away), "moved", move.evidence, told)
 
 
 def on_receive(call: Call, state: State, packet: Packet, payload: Payload, relayer: str) -> bytes:
@@ -89,7 +89,7 @@ def on_acknowledge(call: Call, state: State, packet: Packet, payload: Payload, a
         _put_back(call, state, found, "refused")
         return
     assert found.away is not None
-    arrived = replace(found, away=replace(found.away, has_arrived=True))
+    arrived = found._replace(away=replace(found.away, has_arrived=True))
     if found.is_going_home:
         close(call, state, arrived, "returned", found.evidence, Status.RETURNED, ())
     else:
@@ -156,14 +156,14 @@ def _come_home(call: Call, state: State, packet: Packet, move: Homeward) -> None
     require(left_by == came_by and not found.is_going_home, NOT_AWAY, f"{move.home_id} left in packet {left_by[1]} of {left_by[0]}")
     assert found.status is Status.MOVED, "what has returned was going home"
     told: dict[str, Value] = {"from": move.sender, "chain": found.away.chain_id, "there": move.receipt_id, "packet": packet.sequence}
-    back = replace(found, status=Status.ACTIVE, holder=move.to, away=None)
+    back = found._replace(status=Status.ACTIVE, holder=move.to, away=None)
     save(call, state, back, "came_home", move.evidence, told)
 
 
 def _put_back(call: Call, state: State, found: Receipt, reason: str) -> None:
     assert found.away is not None
     told: dict[str, Value] = {"chain": found.away.chain_id, "packet": found.away.packet_sequence, "reason": reason}
-    save(call, state, replace(found, status=Status.ACTIVE, away=None), "move_failed", found.evidence, told)
+    save(call, state, found._replace(status=Status.ACTIVE, away=None), "move_failed", found.evidence, told)
 
 
 def _on_its_way(state: State, packet: Packet, payload: Payload) -> Receipt | None:

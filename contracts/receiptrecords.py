@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from chainnode import codec
 from chainnode.errors import Malformed
@@ -50,6 +50,7 @@ class HoldKind(StrEnum):
 
 
 _Word = TypeVar("_Word", bound=StrEnum)
+_WORDS: dict[type[StrEnum], dict[str, StrEnum]] = {words: {one.value: one for one in words} for words in (Status, HoldKind)}
 IN_FORCE = (Status.ACTIVE, Status.DELIVERING)
 
 
@@ -134,9 +135,8 @@ class Away:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A warehouse receipt after its last operation.
+class Receipt(NamedTuple):
+    """A warehouse receipt after its last operation. A tuple, since to change a frozen dataclass of so many fields takes 12 us.
 
     `sequence` counts its operations, from 1. `holder` controls it and owns the goods. `depositor` None: receipts of
     several depositors were merged. `offered_to` None: no transfer is offered. `document` is the digest of the receipt's
@@ -361,7 +361,8 @@ def _digest(value: Value) -> bytes:
 
 
 def _word(words: type[_Word], value: Value) -> _Word:
-    try:
-        return words(_text(value))
-    except ValueError as error:
-        raise Malformed(MALFORMED, f"{value!r} is no {words.__name__}") from error
+    found = _WORDS[words].get(_text(value))  # `words(value)` takes ten times as long
+    if found is None:
+        raise Malformed(MALFORMED, f"{value!r} is no {words.__name__}")
+    assert isinstance(found, words)
+    return found

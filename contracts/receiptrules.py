@@ -1,7 +1,6 @@
 """Rules that all operations on receipts share: who has signed, what state allows it, and how a receipt changes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chainnode.errors import Rejected
 from chainnode.execution.state import State
@@ -132,8 +131,7 @@ def require_party(call: Call, state: State, part: str, did: str) -> None:
 def require_admitted(call: Call, state: State, part: str, did: str) -> None:
     """A party holds some role at this height."""
     check_did(part, did)
-    admitted = any(grant.is_valid_at(call.time_ms) for grant in roles.grants(state, did))
-    require(admitted, NOT_MEMBER, f"the {part} {did} holds no role on this chain")
+    require(roles.is_member(state, did, call.time_ms), NOT_MEMBER, f"the {part} {did} holds no role on this chain")
 
 
 def require_custodian(call: Call, state: State, custodian: str) -> None:
@@ -152,8 +150,7 @@ def require_custodian_of(call: Call, state: State, found: Receipt) -> None:
 def save(call: Call, state: State, changed: Receipt, operation: str, evidence: bytes, attributes: dict[str, Value]) -> Receipt:
     """Write a receipt as the operation leaves it, one sequence on, and tell the world. Returns it as written."""
     check_digest("evidence", evidence)
-    saved = replace(
-        changed,
+    saved = changed._replace(
         sequence=changed.sequence + 1,
         evidence=evidence,
         changed_height=call.height,
@@ -173,7 +170,7 @@ def save(call: Call, state: State, changed: Receipt, operation: str, evidence: b
 
 def close(call: Call, state: State, ended: Receipt, operation: str, evidence: bytes, status: Status, children: tuple[str, ...]) -> Receipt:
     """Write a receipt for the last time. Pledges and holds have gone over to its children, or have ended."""
-    closed = replace(ended, status=status, children=children, pledges=(), holds=(), offered_to=None, order=None)
+    closed = ended._replace(status=status, children=children, pledges=(), holds=(), offered_to=None, order=None)
     return save(call, state, closed, operation, evidence, {"children": children})
 
 

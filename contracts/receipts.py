@@ -6,8 +6,6 @@ What becomes of a receipt between chains is in `contracts/receiptmoves.py`. The 
 Each operation names the sequence of the receipt as its signers saw it, and the digest of what it rests on (I10, I12).
 """
 
-from dataclasses import replace
-
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
 from chainnode.types.codes import BAD_ARGUMENTS, NO_OFFER, NOT_ALIKE, NOT_CONSERVED, TOO_MANY
@@ -80,7 +78,7 @@ def transfer(call: Call, state: State, receipt_id: str, sequence: int, to: str, 
     """Give the receipt to `to` at once. Holder and new holder sign, as must pledgees, and the custodian if it cosigns."""
     found = _require_transferable(call, state, receipt_id, sequence, to)
     require_party(call, state, "new holder", to)
-    return save(call, state, replace(found, holder=to), "transferred", evidence, {"from": found.holder}).sequence
+    return save(call, state, found._replace(holder=to), "transferred", evidence, {"from": found.holder}).sequence
 
 
 @method
@@ -88,7 +86,7 @@ def offer_transfer(call: Call, state: State, receipt_id: str, sequence: int, to:
     """Offer the receipt to `to`, who accepts it in a transaction of its own. The others sign as in `transfer`, here."""
     found = _require_transferable(call, state, receipt_id, sequence, to)
     check_did("to", to)
-    return save(call, state, replace(found, offered_to=to), "transfer_offered", evidence, {"to": to}).sequence
+    return save(call, state, found._replace(offered_to=to), "transfer_offered", evidence, {"to": to}).sequence
 
 
 @method
@@ -98,7 +96,7 @@ def accept_transfer(call: Call, state: State, receipt_id: str, sequence: int, ev
     to = _require_offer(found)
     require_party(call, state, "new holder", to)
     require_not_frozen(found)
-    return save(call, state, replace(found, holder=to, offered_to=None), "transferred", evidence, {"from": found.holder}).sequence
+    return save(call, state, found._replace(holder=to, offered_to=None), "transferred", evidence, {"from": found.holder}).sequence
 
 
 @method
@@ -107,7 +105,7 @@ def withdraw_transfer(call: Call, state: State, receipt_id: str, sequence: int, 
     found = open_receipt(call, state, receipt_id, sequence)
     to = _require_offer(found)
     require_holder(call, found)
-    return save(call, state, replace(found, offered_to=None), "transfer_withdrawn", evidence, {"to": to}).sequence
+    return save(call, state, found._replace(offered_to=None), "transfer_withdrawn", evidence, {"to": to}).sequence
 
 
 @method
@@ -116,7 +114,7 @@ def reject_transfer(call: Call, state: State, receipt_id: str, sequence: int, ev
     found = open_receipt(call, state, receipt_id, sequence)
     to = _require_offer(found)
     require_signer(call, "party to whom it is offered", to)
-    return save(call, state, replace(found, offered_to=None), "transfer_rejected", evidence, {"to": to}).sequence
+    return save(call, state, found._replace(offered_to=None), "transfer_rejected", evidence, {"to": to}).sequence
 
 
 @method

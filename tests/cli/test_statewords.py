@@ -53,7 +53,7 @@ def told(store: str, key: bytes, value: bytes) -> str:
 
 
 def of_receipt(**changes: object) -> str:
-    return told("receipts", receipt_key("r-1"), encode_receipt(replace(RECEIPT, **changes)))
+    return told("receipts", receipt_key("r-1"), encode_receipt(RECEIPT._replace(**changes)))
 
 
 def test_a_receipt_says_what_it_is_over_and_who_has_it() -> None:

@@ -142,7 +142,7 @@ def test_any_other_answer_than_ibcs_error_means_that_it_arrived(case: MoveCase) 
 def test_a_guest_is_never_issued_over_another(case: MoveCase) -> None:
     sent = case.move()
     trade = case.chains.trades["b"]
-    before = encode_receipt(replace(case.get("a"), receipt_id=GUEST))
+    before = encode_receipt(case.get("a")._replace(receipt_id=GUEST))
     trade.state.store("receipts").put(receipt_key(GUEST), before)
     assert case.chains.receive(sent) == REFUSED
     assert trade.receipt_bytes(GUEST) == before

@@ -53,7 +53,7 @@ def test_what_left_says_where_it_has_gone(case: MoveCase) -> None:
     assert (left.away, left.origin, left.sequence, left.evidence) == (away, None, 2, digest("move"))
     assert left.holder == case.did("anna") and left.covers_goods
     case.chains.settle(sent)
-    assert case.get("a") == replace(left, away=replace(away, has_arrived=True), sequence=3, changed_height=height + 1)
+    assert case.get("a") == left._replace(away=replace(away, has_arrived=True), sequence=3, changed_height=height + 1)
     unit = case.chains.trades["a"].unit("p0")
     assert unit is not None and unit.receipt_id == "r" and unit.status.value == "covered"
 
@@ -258,7 +258,7 @@ def test_inv_65_a_refusal_puts_the_receipt_in_force_again(case: MoveCase) -> Non
     assert case.in_force() == [] and case.chains.trades["b"].receipt(GUEST) is None
     case.chains.acknowledge(sent, REFUSED)
     after = case.get("a")
-    assert after == replace(before, sequence=3, evidence=digest("move"), changed_height=after.changed_height)
+    assert after == before._replace(sequence=3, evidence=digest("move"), changed_height=after.changed_height)
     case.act("a", "anna bela", "transfer", "r", case.did("bela"))
 
 
@@ -272,7 +272,7 @@ def test_inv_65_a_timeout_puts_the_receipt_in_force_again_whoever_brings_it(case
         case.chains.receive(sent)
     case.chains.time_out(sent, signers="depot")
     after = case.get("a")
-    assert after == replace(before, sequence=3, evidence=digest("move"), changed_height=after.changed_height)
+    assert after == before._replace(sequence=3, evidence=digest("move"), changed_height=after.changed_height)
     assert case.in_force() == [("a", "r")]
 
 
@@ -385,7 +385,7 @@ def test_a_receipt_has_few_chains_behind_it(case: MoveCase) -> None:
     def behind(count: int) -> None:
         path = tuple((f"x{i}-1", "r") for i in range(count))
         origin = replace(case.get("b", guest).origin, path=path)
-        trade.state.store("receipts").put(receipt_key(guest), encode_receipt(replace(found, origin=origin)))
+        trade.state.store("receipts").put(receipt_key(guest), encode_receipt(found._replace(origin=origin)))
 
     behind(RECEIPT_HOPS_MAX - 1)
     case.cannot_move("bad-route", guest, "bc")

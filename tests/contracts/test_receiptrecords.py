@@ -126,15 +126,15 @@ def test_a_receipt_that_never_moved_is_written_as_before_receipts_moved() -> Non
 
 
 def test_goods_are_under_a_receipt_on_one_chain_alone() -> None:
-    covering = {status for status in Status if replace(PLAIN, status=status).covers_goods}
+    covering = {status for status in Status if PLAIN._replace(status=status).covers_goods}
     assert covering == {Status.ACTIVE, Status.DELIVERING, Status.MOVED}
-    assert not any(replace(PLAIN, status=status, origin=ORIGIN).covers_goods for status in Status)
+    assert not any(PLAIN._replace(status=status, origin=ORIGIN).covers_goods for status in Status)
 
 
 def test_a_receipt_knows_its_way() -> None:
     assert ORIGIN.lineage == (("town-1", "q"), ("city-1", "r"))
     assert guest_id("07-tendermint-0", 5) == "moved:07-tendermint-0:5"
     home = Away("07-tendermint-0", "city-1", 9, "r", "did:bid:h", False, 8)
-    assert replace(PLAIN, origin=ORIGIN, away=home).is_going_home
-    for other in (replace(PLAIN, away=home), replace(PLAIN, origin=ORIGIN, away=replace(home, client_id="07-tendermint-1"))):
+    assert PLAIN._replace(origin=ORIGIN, away=home).is_going_home
+    for other in (PLAIN._replace(away=home), PLAIN._replace(origin=ORIGIN, away=replace(home, client_id="07-tendermint-1"))):
         assert not other.is_going_home

@@ -1,6 +1,5 @@
 """Each rule of issue, transfer and cancel by hand, and what all operations on a receipt share."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -221,7 +220,7 @@ def test_what_has_ended_carries_nothing_and_names_its_children(case: Case, how: 
     ended = case.get()
     children = {"split": ("a", "b"), "merged": ("m",), "superseded": ("rest",)}.get(how, ())
     assert ended.status.value == how and ended.children == children
-    assert ended == replace(ended, pledges=(), holds=(), offered_to=None, order=None)
+    assert ended == ended._replace(pledges=(), holds=(), offered_to=None, order=None)
     assert all("r" in case.get(child).parents for child in children)
 
 
