@@ -187,6 +187,8 @@ class CometChain:
     async def _block(self, endpoint: Endpoint, height: int) -> LightBlock:
         """A header with commit and validators, as an endpoint has it. Validators known by their hash are not asked for again."""
         header, commit = await self._ask(endpoint, cometjson.light_parts, "commit", height=str(height))
+        if header.height != height:
+            raise Lie(f"{endpoint.url} shows header {header.height} where {height} was asked for")
         known = () if self.believed is None else self.believed.blocks.values()
         validators = next((one.validators for one in known if one.header.validators_hash == header.validators_hash), None)
         return LightBlock(header, commit, await self._set(endpoint, height) if validators is None else validators)

@@ -29,7 +29,7 @@ from chainnode.relay.evmrpc import ask, hexed
 from chainnode.relay.evmsender import EvmSender
 from chainnode.relay.facts import ClientView, Tip
 from chainnode.types.codes import CLIENT_UNKNOWN, CONSENSUS_UNKNOWN, READ_ONLY
-from chainnode.types.limits import EVM_LOG_BACK, EVM_LOG_BLOCKS, RELAY_SCAN_BACK, RELAY_SCAN_BLOCKS
+from chainnode.types.limits import EVM_LOG_BACK, EVM_LOG_BLOCKS, RELAY_HEADERS_KEPT, RELAY_SCAN_BACK, RELAY_SCAN_BLOCKS
 
 NS = 1_000_000_000
 _WORD = 32
@@ -170,12 +170,14 @@ class EvmChain:
             raise Rejected(CONSENSUS_UNKNOWN, f"the light client on {self.name} has no state of height {height}")
         if known is None or keccak256(encode(known.value())) != digest:
             known = await self.endpoints.first_good(lambda endpoint: self._logged(endpoint, address, height, digest, at))
-            self._states[height] = known
+            self.remember(known)
         return known
 
     def remember(self, state: KeptState) -> None:
         """The light client keeps this now."""
         self._states[state.height] = state
+        while len(self._states) > RELAY_HEADERS_KEPT:
+            del self._states[min(self._states)]
 
     async def _logged(self, endpoint: Endpoint, address: bytes, height: int, digest: bytes, tip: int) -> KeptState:
         topics = [hexed(_UPDATED_TOPIC), hexed(height.to_bytes(_WORD, "big"))]

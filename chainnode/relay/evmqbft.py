@@ -27,7 +27,7 @@ from chainnode.relay.endpoints import Endpoint, Endpoints, Lie
 from chainnode.relay.evmrpc import ask, hexed
 from chainnode.relay.evmtrust import BelievedEvm, EvmHop, climb
 from chainnode.relay.facts import ClientView, Tip
-from chainnode.types.codes import CHAIN_SILENT, TRUST_ROOT_WRONG, TWO_HEADERS
+from chainnode.types.codes import BAD_EVM_HEADER, CHAIN_SILENT, TRUST_ROOT_WRONG, TWO_HEADERS
 from chainnode.types.limits import RELAY_TIP_MS, RELAY_TIP_WAIT_MS
 
 NS = 1_000_000_000
@@ -147,6 +147,8 @@ class QbftGround:
             header = decode_header(raw)
             if header.hash == hop.header.hash:
                 return
+            if header.height != hop.header.height:
+                raise Malformed(BAD_EVM_HEADER, f"header {header.height} was given for it")
             verify_header(hop.trusted, header, rules, self.now_ns())
         except (Malformed, Rejected) as error:
             self.endpoints.blame(witness, Lie(f"{witness.url} shows another header {hop.header.height}: {error.detail}"))

@@ -74,6 +74,8 @@ async def climb(
         if len(hops) > RELAY_STEPS_MAX:
             raise Unavailable(CHAIN_SILENT, f"more than {RELAY_STEPS_MAX} headers lie between heights {start.height} and {goal}")
         block = await block_at(wanted)
+        if block.header.height != wanted:
+            raise Lie(f"header {block.header.height} came for height {wanted}")
         try:
             after = light.verify_skipping(state, trusted, block, rules, now_ns, every_signature=every_signature)
         except Malformed as error:
@@ -84,8 +86,6 @@ async def climb(
             assert wanted > state.height + 1, "the neighbour needs no trust but its announcement"
             wanted = (state.height + wanted) // 2
             continue
-        if block.header.height != wanted:
-            raise Lie(f"header {block.header.height} came for height {wanted}")
         hops.append(Hop(state, trusted, block))
         state, wanted = after, goal
         if state.height < goal:

@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 
 from chainnode.errors import ChainError, Malformed
+from chainnode.foreign.evmclient import KeptState
 from chainnode.foreign.qbft import decode_header, trusted_of
 from chainnode.foreign.qbftclient import encode_consensus_state
 from chainnode.relay import clientviews
+from chainnode.relay.adapter import TwoHeaders
+from chainnode.relay.endpoints import Endpoint, Endpoints
 from chainnode.relay.evm import EvmChain
 from chainnode.relay.evmqbft import QbftGround
+from chainnode.relay.evmtrust import EvmHop
 from chainnode.relay.families import make_chain
 from chainnode.relay.settings import ChainTable
+from chainnode.types.limits import RELAY_HEADERS_KEPT
 from tests.chain_maker import key_of
 from tests.foreign import test_attestations as attested
 from tests.foreign import test_qbftclient as qbft
@@ -76,3 +81,30 @@ def test_clients_of_evm_chains_are_viewed_with_their_class_of_trust() -> None:
     for client_id, known in (("21-qbft-0", view), ("attestations-0", word)):
         with pytest.raises(ChainError):
             clientviews.view(client_id, known.state, None)
+
+
+async def test_inv_79_a_witness_with_a_sealed_header_of_another_height_shows_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    ground = made().ground
+    assert isinstance(ground, QbftGround)
+    older, newest = (qbft.make_header(qbft.FOUR, height, qbft.T0 + height, state_root=qbft.WORLD.root) for height in (12, 14))
+    witness = Endpoint("http://y")
+    shown = {"raw": older}
+
+    async def ask_another(self: Endpoints, attempt: object) -> tuple[Endpoint, bytes]:
+        return witness, shown["raw"]
+
+    monkeypatch.setattr(Endpoints, "ask_another", ask_another)
+    ground.now_ns = lambda: qbft.NOW_NS
+    hop = EvmHop(trusted_of(decode_header(qbft.FIRST)), newest, trusted_of(decode_header(newest)))
+    await ground._compare_with_witness(hop, ground.rules)
+    assert witness.lies == 1
+    shown["raw"] = qbft.make_header(qbft.FOUR, 14, qbft.T0 + 15, state_root=qbft.WORLD.root)
+    with pytest.raises(TwoHeaders):
+        await ground._compare_with_witness(hop, ground.rules)
+
+
+def test_what_the_light_client_there_keeps_is_remembered_of_the_newest_headers_alone() -> None:
+    chain = made()
+    for height in range(2 * RELAY_HEADERS_KEPT):
+        chain.remember(KeptState(height, b"", b"", b"", 0))
+    assert sorted(chain._states) == list(range(RELAY_HEADERS_KEPT, 2 * RELAY_HEADERS_KEPT))
