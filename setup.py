@@ -8,7 +8,7 @@ from setuptools.command.build_ext import build_ext
 FOLDER = "chainnode/native"
 SOURCES = [
     *("batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "scalar.c", "sha512.c", "tables.c"),  # signatures
-    *("canonical.c", "decode.c", "gather.c", "objects.c", "sha256.c", "sha256_x86.c", "transaction.c"),  # transactions
+    *("canonical.c", "decode.c", "encode.c", "gather.c", "objects.c", "sha256.c", "sha256_x86.c", "transaction.c"),  # transactions
     "module.c",
 ]
 HEADERS = [

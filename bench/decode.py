@@ -1,11 +1,11 @@
-"""Processor microseconds of one transaction in bulk: reading it, and checking its signature, in C and in Python, in one thread.
+"""Processor microseconds of one transaction: reading it in bulk, checking its signature, and its body as a value, in C and in Python.
 
     python bench/decode.py [--transactions 500] [--batches 10] [--signers 100] [--meta-bytes 256] [--runs 9]
 
 Each transaction has one record. The ways take turns within a run, so that a machine which gets slower meanwhile does so for all; the
-median of the runs is told. The collector is set as in a node. `read`: a batch of a peer, made into transactions. `verify`: their
-signatures, by keys that have been seen before; in Python that is, tuples made for the C verifier where it was built. `value`: the bytes of a
-transaction's body by `codec.decode`, as records of the state are read.
+median of the runs is told. One thread; the collector is set as in a node. `read`: a batch of a peer, made into transactions. `verify`:
+their signatures, by keys that have been seen before; in Python that is, tuples made for the C verifier where it was built. `decode` and
+`encode`: a transaction's body by the codec, as records of the state are read and written.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from chainnode import codec, transactions
 from chainnode.crypto.suites import generate, sign
 from chainnode.crypto.verify import verify_many
 from chainnode.transactions import encode_batch, encode_body, encode_transaction, sign_bytes, signature_items
-from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
+from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody, Value
 from netbench import conditions, finish
 
 GENESIS_HASH = bytes(32)
@@ -56,11 +56,15 @@ def verify(groups: Sequence[Sequence[Transaction]]) -> None:
             sys.exit("a good signature was refused")
 
 
-def values(groups: Sequence[Sequence[Transaction]]) -> None:
-    """Read each body as a value."""
-    for group in groups:
-        for tx in group:
-            codec.decode(tx.body_bytes, bytes_max=len(tx.body_bytes))
+def decode(bodies: Sequence[bytes]) -> list[Value]:
+    """Each body as a value."""
+    return [codec.decode(body, bytes_max=len(body)) for body in bodies]
+
+
+def encode(values: Sequence[Value]) -> None:
+    """Write each again."""
+    for value in values:
+        codec.encode(value)
 
 
 def took_us(work: Callable[[], object], count: int) -> float:
@@ -81,15 +85,22 @@ def main() -> None:
     groups, count = read(batches), args.transactions * args.batches
     for _ in range(3):
         verify_many([item for tx in groups[0] for item in signature_items(tx, GENESIS_HASH)])  # so that each key has its table
+    bodies = [tx.body_bytes for group in groups for tx in group]
+    values = decode(bodies)
     gc.freeze()
+    works: dict[str, Callable[[], object]] = {
+        "read": lambda: read(batches),
+        "verify": lambda: verify(groups),
+        "decode": lambda: decode(bodies),
+        "encode": lambda: encode(values),
+    }
     ways = {"c": True, "python": False} if kept[0] is not None else {"python": False}
-    took: dict[str, dict[str, list[float]]] = {name: {"read": [], "verify": [], "value": []} for name in ways}
+    took: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in works} for name in ways}
     for number in range(args.runs):
         for name, is_native in ways.items():
             switch(is_native, kept)
-            took[name]["read"].append(took_us(lambda: read(batches), count))
-            took[name]["verify"].append(took_us(lambda: verify(groups), count))
-            took[name]["value"].append(took_us(lambda: values(groups), count))
+            for kind, work in works.items():
+                took[name][kind].append(took_us(work, count))
             last = ", ".join(f"{kind} {them[-1]:.2f} us" for kind, them in took[name].items())
             print(f"run {number + 1}, {name}: {last}", flush=True)
     result = {name: {kind: round(median(them), 2) for kind, them in kinds.items()} for name, kinds in took.items()}

@@ -6,6 +6,7 @@ within each other. Arrays decode to tuples. INV-1 begins here.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -26,23 +27,34 @@ _ARRAYS = frozenset({tuple, list})
 _QUICK_LENGTH_MAX = 1024
 
 
-def _native() -> Callable[[bytes, int], tuple[Value] | None] | None:
-    """The reader in C (ADR-0013): the value in a tuple, or None where the bytes are not canonical, or nest deeper."""
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The same in C (ADR-0013), given the value or the bytes, and CODEC_DEPTH_MAX; None where Python has to look and to say why."""
+
+    decode: Callable[[bytes, int], tuple[Value] | None]
+    encode: Callable[[Value, int], bytes | None]
+
+
+def _native() -> Native | None:
     try:
         from chainnode.native import _verify
     except ImportError:
         return None
-    return _verify.decode_value
+    return Native(_verify.decode_value, _verify.encode_value)
 
 
 NATIVE = _native()
 
 
 def encode(value: Value) -> bytes:
-    """The bytes of a value, about 3 us for a transaction's body. A list counts as a tuple.
+    """The bytes of a value, about 0.3 us for a transaction's body, 3 us without C. A list counts as a tuple.
 
     Malformed when it has none: a number beyond 64 bits, text that is not Unicode, another type, too deep.
     """
+    if NATIVE is not None:
+        written = NATIVE.encode(value, CODEC_DEPTH_MAX)
+        if written is not None:
+            return written
     try:
         packed: bytes = msgpack.packb(value if is_mapless(value) else _ordered(value, CODEC_DEPTH_MAX))
     except (OverflowError, ValueError) as error:
@@ -56,7 +68,7 @@ def decode(data: bytes, *, bytes_max: int, elements_max: int | None = None) -> V
     With `elements_max` more elements than that, where an array is long, are refused before they take 0.5 us each.
     """
     if NATIVE is not None and len(data) <= (bytes_max if elements_max is None else min(bytes_max, elements_max)):
-        found = NATIVE(data, CODEC_DEPTH_MAX)
+        found = NATIVE.decode(data, CODEC_DEPTH_MAX)
         if found is not None:
             return found[0]  # and what is refused is read again, to tell why
     value = parse(data, bytes_max=bytes_max, elements_max=elements_max)
@@ -103,7 +115,11 @@ def decode_pieces(data: bytes, *, bytes_max: int, count_max: int) -> tuple[bytes
 
 
 def pack(value: Value) -> bytes:
-    """The bytes of a value without maps whose types the caller has checked; for hot code, a fifth of `encode`."""
+    """The bytes of a value without maps whose types the caller has checked; for hot code, a fifth of `encode` where there is no C."""
+    if NATIVE is not None:
+        written = NATIVE.encode(value, CODEC_DEPTH_MAX)
+        if written is not None:
+            return written
     packed: bytes = msgpack.packb(value)
     return packed
 

@@ -1,4 +1,4 @@
-/* What `chainnode._verify` offers for transactions, beside signatures of items. */
+/* What the module offers for transactions and values, beside signatures of items. */
 #ifndef CHAINNODE_DECODE_H
 #define CHAINNODE_DECODE_H
 
@@ -13,6 +13,9 @@ PyObject *py_decode_batch(PyObject *self, PyObject *args);
 
 /* decode_value(data, levels): (value,), or None when these are not the canonical bytes of a value with at most so many levels. */
 PyObject *py_decode_value(PyObject *self, PyObject *args);
+
+/* encode_value(value, levels): its canonical bytes, or None where Python has to look at it. */
+PyObject *py_encode_value(PyObject *self, PyObject *args);
 
 /* sha256_each(texts): a list with the digest of each. */
 PyObject *py_sha256_each(PyObject *self, PyObject *given);

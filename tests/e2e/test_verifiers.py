@@ -1,4 +1,4 @@
-"""A real network in which two nodes check signatures in C and two with libsodium: the same verdicts, the same blocks."""
+"""A real network in which two nodes read transactions and check signatures in C and two without: the same verdicts, the same blocks."""
 
 import json
 import os
@@ -18,6 +18,7 @@ from chainnode.node.node import load_genesis
 from chainnode.transactions import decode_transaction, encode_transaction
 from chainnode.types.transaction import Invocation, Signature
 from tests.crypto.edwards import L
+from tests.native.forms import Forms
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(NATIVE is None, reason="the C code was not built here, or CHAINNODE_NATIVE=0")]
 DEADLINE_S = 60.0
@@ -89,6 +90,9 @@ def test_nodes_of_both_kinds_give_the_same_verdicts_and_decide_the_same_blocks(
             told = ask(member, "/v1/transactions", {"transactions": [raw.hex() for raw in [*good, *bad, stranger]], "wait_ms": 30_000})
             names = [one["name"] for one in told["transactions"]]
             assert names == ["ok"] * SIGNED + ["bad-signature"] * 10 + ["not-member"]
+        odd = [raw.hex() for raw in Forms(7).raws(300) if len(raw) < 4_000]
+        answers = [ask(member, "/v1/transactions", {"transactions": odd})["transactions"] for member in network.members]
+        assert answers.count(answers[0]) == 4 and {one["name"] for one in answers[0]} >= {"malformed", "wrong-chain"}
         end = time.monotonic() + DEADLINE_S
         while len({(one["height"], one["app_hash"]) for one in (ask(member, "/v1/status") for member in network.members)}) > 1:
             assert time.monotonic() < end, "the nodes do not come to the same state"

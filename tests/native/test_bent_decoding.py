@@ -165,6 +165,28 @@ def reads(data, value):
     return lambda module: module.decode_value(data, 16) == value
 
 
+def writes(value, *expected):
+    """A check: what is written of a value, None when it is left to Python; when not given, what Python writes."""
+
+    def check(module):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(codec, "NATIVE", None)
+            try:
+                data = expected[0] if expected else codec.encode(value)
+            except transactions.Malformed:
+                data = None
+        return module.encode_value(value, CODEC_DEPTH_MAX) == data
+
+    return check
+
+
+def nested(depth):
+    value = None
+    for _ in range(depth):
+        value = (value,)
+    return value
+
+
 RAW = make_raw()
 MANY_TEXTS = tuple(f"{number % 7}" * (number * 37 % 64) for number in range(2_000)) + tuple(f"text{number:04}" for number in range(500))
 BODY_BYTES = transactions.encode_body(BODY)
@@ -474,6 +496,43 @@ BENT = {
         "_mm_alignr_epi8(*last, w[(i + 2) & 3], 4)",
         "_mm_alignr_epi8(*last, w[(i + 2) & 3], 8)",
         hashes_all_lengths,
+    ),
+    "small naturals": ("encode.c", "if (number < 0x80)", "if (number < 0x7f)", writes(127)),
+    "naturals of a byte": (
+        "encode.c",
+        "if (number <= 0xff) return write_number(out, 0xcc",
+        "if (number < 0xff) return write_number(out, 0xcc",
+        writes(255),
+    ),
+    "small negatives": ("encode.c", "if (number >= -32)", "if (number > -32)", writes(-32)),
+    "negatives of a byte": ("encode.c", "if (number >= INT8_MIN)", "if (number > INT8_MIN)", writes(-128)),
+    "counts up to fifteen": ("encode.c", "if (count <= 15)", "if (count <= 14)", writes((None,) * 15)),
+    "texts up to 31": ("encode.c", "size <= 31 ?", "size <= 30 ?", writes("a" * 31)),
+    "exact texts as keys": (
+        "encode.c",
+        "!Py_IS_TYPE(key, &PyUnicode_Type) || ",
+        "!PyUnicode_Check(key) || ",
+        writes({type("Letter", (str,), {})("a"): 1}, None),
+    ),
+    "maps in order": ("encode.c", "    qsort(pairs, count, sizeof *pairs, compare);\n", "", writes({"b": 1, "a": 2})),
+    "shorter keys first": (
+        "encode.c",
+        "return order != 0 ? order : (a.size > b.size) - (a.size < b.size);",
+        "return order;",
+        writes({f"a{'b' * (number * 7 % 16)}": 1 for number in range(16)}),
+    ),
+    "levels that are written": ("encode.c", "    if (levels == 0) return 0;\n", "", writes(nested(17), None)),
+    "levels of maps that are written": (
+        "encode.c",
+        "write_map(out, value, levels - 1)",
+        "write_map(out, value, levels)",
+        writes({"a": nested(16)}, None),
+    ),
+    "what was written before": (
+        "encode.c",
+        "if (out->bytes == out->first) memcpy(moved, out->first, out->size);",
+        "",
+        writes(("a", "b" * 700)),
     ),
     "a verdict for its transaction": (
         "gather.c",

@@ -379,14 +379,15 @@ def test_nothing_is_held_after_a_batch():
 
 SHORT_OF_MEMORY = """
 import _testcapi, hashlib
-from chainnode import transactions
+from chainnode import codec, transactions
 from tests.native.forms import Forms
 raws = [raw for raw in Forms(5).raws(12)]
 good = [one for one in transactions.NATIVE.decode(raws) if type(one) is transactions.Transaction]
 batch = transactions.encode_batch([one.raw for one in good])
 failed = 0
 for call in (lambda: transactions.NATIVE.decode(raws), lambda: transactions.NATIVE.decode_batch(batch, 100),
-             lambda: transactions.NATIVE.verify(good, b"prefix", 0)):
+             lambda: transactions.NATIVE.verify(good, b"prefix", 0), lambda: transactions.NATIVE.sha256_each(raws),
+             lambda: codec.encode(tuple(raws)), lambda: codec.encode({"b": "é" * 600, "a": (1, {"c": None})})):
     expected = call()
     for after in range(400):
         _testcapi.set_nomemory(after, after + 1)
