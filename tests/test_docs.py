@@ -46,8 +46,9 @@ def test_both_readmes_show_the_same_commands_and_pages() -> None:
     assert re.findall(r"\]\((docs/[^)]*)\)", english) == re.findall(r"\]\((docs/[^)]*)\)", chinese)
 
 
-def test_both_pages_for_operators_name_the_same_things() -> None:
-    english, chinese = ((ROOT / "docs" / page).read_text().split("```") for page in ("operators.md", "operators.zh.md"))
+@pytest.mark.parametrize("name", ["operators", "backbone", "relay"])
+def test_the_pages_in_both_languages_name_the_same_things(name: str) -> None:
+    english, chinese = ((ROOT / "docs" / f"{name}{tail}.md").read_text().split("```") for tail in ("", ".zh"))
     assert english[1::2] == chinese[1::2]  # the commands
     names = re.compile(r"`([^`\n]+)`")
     said = [sorted(one for one in names.findall(" ".join(page[::2])) if "<" not in one) for page in (english, chinese)]

@@ -39,4 +39,6 @@ def _counterparty(one: ClientRecord) -> str:
 
 
 def _relayers(one: ClientRecord) -> str:
-    return f"Updated by {', '.join(map(named, one.relayers))} alone." if one.relayers else "Any member may update it."
+    return (
+        f"Packets and answers are brought by {', '.join(map(named, one.relayers))} alone." if one.relayers else "Any member may serve it."
+    )

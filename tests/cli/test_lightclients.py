@@ -64,10 +64,12 @@ async def test_a_chain_is_followed_from_its_newest_header_and_paired_once(chain:
     assert await follow(chain, hub, "--creator", chain.did("bob")) == "07-tendermint-0 follows hub-4 from its header 4-4 on\n"
     out = await run(chain, "show", "07-tendermint-0")
     assert "Light client 07-tendermint-0 (trust: proof) of the chain hub-4 is not frozen." in out and "Its newest header is 4-4" in out
-    assert f"no counterparty yet; its creator, {chain.did('bob')}, names it. Any member may update it." in out and "days." in out
+    assert f"no counterparty yet; its creator, {chain.did('bob')}, names it. Any member may serve it." in out and "days." in out
     assert "not-creator" in (await run(chain, "pair", "07-tendermint-0", "07-tendermint-9", key="sponsor", code=1) or chain.err)
     assert "belong together" in await run(chain, "pair", "07-tendermint-0", "07-tendermint-9", key="bob")
     assert "Its counterparty there is 07-tendermint-9." in await run(chain, "show", "07-tendermint-0")
+    await chain.submit("governance", "propose", ["set_relayers", ["07-tendermint-0", [chain.did("bob")]], "one alone"])
+    assert f"Packets and answers are brought by {chain.did('bob')} alone." in await run(chain, "show", "07-tendermint-0")
     (row,) = (await run(chain, "list")).splitlines()
     assert row.split() == ["07-tendermint-0", "proof", "hub-4", "header", "4-4", "07-tendermint-9"]
     await run(chain, "show", "07-tendermint-7", code=1)

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,9 +54,14 @@ class Page:
 
     def run_console(self, folder: Path, port: int, cases: str) -> list[str]:
         """What each command prints, all in one shell. `cases` are those of a `case` that adds options to a command of ours."""
-        lines = [f'chainnode() {{ case "$1 $2" in {cases} esac; "{sys.executable}" -m chainnode.cli.main "$@"; }}']
+        shell = f'chainnode() {{ case "$1 $2" in {cases} esac; "{sys.executable}" -m chainnode.cli.main "$@"; }}'
+        return self.run_shell(folder, {26657: port}, shell)
+
+    def run_shell(self, folder: Path, ports: Mapping[int, int], shell: str, timeout_s: int = 120) -> list[str]:
+        """The same after the lines `shell`, with other ports than those that the page writes. Its background jobs end with it."""
+        lines = [shell]
         for command, _ in self.steps():
-            lines += [f"echo; echo '{_MARK}'", command.replace(":26657", f":{port}")]
+            lines += [f"echo; echo '{_MARK}'", re.sub(r":(\d{5})\b", lambda port: f":{ports.get(int(port[1]), port[1])}", command)]
         (folder / "tour.sh").write_text("\n".join(lines), encoding="utf-8")
         told = subprocess.run(
             ["bash", "tour.sh"],
@@ -64,7 +69,7 @@ class Page:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=timeout_s,
             check=False,
             env={**os.environ, "COLUMNS": "80"},
         )
