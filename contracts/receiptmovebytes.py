@@ -17,18 +17,19 @@ VERSION = "receipts-1"
 ENCODING = "application/vnd.msgpack"
 ACCEPTED = codec.encode("accepted")  # the answer of the chain where it went; any other than IBC's error means the same
 _OUTWARD, _HOMEWARD = "out", "home"
-_OUTWARD_FIELDS, _HOMEWARD_FIELDS = 17, 8
+_OUTWARD_FIELDS, _HOMEWARD_FIELDS = 18, 8
 
 
 @dataclass(frozen=True, slots=True)
 class Outward:
-    """A receipt goes on to a chain where it has not been. `path` are the (chain, receipt) before this one, as `Origin` has them."""
+    """A receipt goes on to the chain `to_chain`, where it has not been. `path` are the (chain, receipt) before this one, as in `Origin`."""
 
     receipt_id: str
     sequence: int
     sender: str
     to: str
     evidence: bytes
+    to_chain: str
     custodian: str
     custodian_cosigns: bool
     depositor: str | None
@@ -63,7 +64,7 @@ def encode_move(move: Move) -> bytes:
     start = (move.receipt_id, move.sequence, move.sender, move.to, move.evidence)
     if isinstance(move, Homeward):
         return codec.encode((_HOMEWARD, *start, move.home_id, move.left_in))
-    goods = (move.custodian, move.custodian_cosigns, move.depositor, move.site, move.commodity, move.quantity, move.uom)
+    goods = (move.to_chain, move.custodian, move.custodian_cosigns, move.depositor, move.site, move.commodity, move.quantity, move.uom)
     return codec.encode((_OUTWARD, *start, *goods, move.unit_count, move.units_digest, move.document, move.path))
 
 
@@ -78,17 +79,18 @@ def decode_move(value: bytes) -> Move:
     codec.as_array((kind, *fields), _OUTWARD_FIELDS)
     return Outward(
         *_start(fields),
-        custodian=_text(fields[5]),
-        custodian_cosigns=codec.as_bool(fields[6]),
-        depositor=None if fields[7] is None else _text(fields[7]),
-        site=_text(fields[8]),
-        commodity=_text(fields[9]),
-        quantity=_count(fields[10]),
-        uom=_text(fields[11]),
-        unit_count=codec.as_int(fields[12], 1, GOODS_ITEMS_MAX),
-        units_digest=codec.as_bytes(fields[13], 32),
-        document=codec.as_bytes(fields[14], 32),
-        path=tuple(_step(step) for step in codec.as_array(fields[15])),
+        to_chain=_text(fields[5]),
+        custodian=_text(fields[6]),
+        custodian_cosigns=codec.as_bool(fields[7]),
+        depositor=None if fields[8] is None else _text(fields[8]),
+        site=_text(fields[9]),
+        commodity=_text(fields[10]),
+        quantity=_count(fields[11]),
+        uom=_text(fields[12]),
+        unit_count=codec.as_int(fields[13], 1, GOODS_ITEMS_MAX),
+        units_digest=codec.as_bytes(fields[14], 32),
+        document=codec.as_bytes(fields[15], 32),
+        path=tuple(_step(step) for step in codec.as_array(fields[16])),
     )
 
 

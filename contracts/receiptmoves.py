@@ -12,8 +12,8 @@ from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, require
 from chainnode.foreign.packetbytes import ERROR_ACKNOWLEDGEMENT, Packet, Payload
-from chainnode.types.codes import ALREADY_EXISTS, BAD_MOVE, BAD_ROUTE, NOT_AWAY
-from chainnode.types.limits import RECEIPT_HOPS_MAX
+from chainnode.types.codes import ALREADY_EXISTS, BAD_MOVE, BAD_ROUTE, CLIENT_UNKNOWN, NOT_AWAY
+from chainnode.types.limits import NAME_BYTES_MAX, RECEIPT_HOPS_MAX
 from chainnode.types.transaction import Value
 from contracts import clients
 from contracts.arguments import check_did, check_identifier, check_text
@@ -33,9 +33,10 @@ from contracts.receiptrules import (
 )
 
 
-def payload_of(found: Receipt, client_id: str, to: str, evidence: bytes) -> Payload:
-    """What a packet of this client says when the receipt leaves by it, for `to`."""
-    return Payload(PORT, PORT, VERSION, ENCODING, encode_move(_move_of(found, client_id, to, evidence)))
+def payload_of(state: State, found: Receipt, client_id: str, to: str, evidence: bytes) -> Payload:
+    """What a packet of this client says when the receipt leaves by it, for `to`. Rejected(CLIENT_UNKNOWN)."""
+    move = _move_of(found, client_id, _chain_of(state, client_id), to, evidence)
+    return Payload(PORT, PORT, VERSION, ENCODING, encode_move(move))
 
 
 def on_send(call: Call, state: State, packet: Packet, payload: Payload) -> None:
@@ -50,13 +51,12 @@ def on_send(call: Call, state: State, packet: Packet, payload: Payload) -> None:
     require_not_pledged(call, found)
     require_holder(call, found)
     check_did("to", move.to)
-    require(
-        move == _move_of(found, packet.source_client, move.to, move.evidence), BAD_MOVE, f"the packet tells {found.receipt_id} otherwise"
-    )
+    chain_id = _chain_of(state, packet.source_client)
+    right = _move_of(found, packet.source_client, chain_id, move.to, move.evidence)
+    require(move == right, BAD_MOVE, f"the packet tells {found.receipt_id} otherwise")
     # The custodian may have no key on this chain: it can keep the receipt from going to somebody else, not from coming home.
     if found.custodian_cosigns and not (isinstance(move, Homeward) and move.to == found.holder):
         require_signer(call, "custodian", found.custodian)
-    chain_id = _chain_of(state, packet.source_client)
     if isinstance(move, Outward):
         there = guest_id(packet.destination_client, packet.sequence)
         lineage = () if found.origin is None else found.origin.lineage
@@ -104,7 +104,8 @@ def on_timeout(call: Call, state: State, packet: Packet, payload: Payload, relay
 
 
 def _arrive(call: Call, state: State, packet: Packet, move: Outward) -> None:
-    """Issue a receipt that covers no goods here."""
+    """Issue a receipt that covers no goods here. A packet is for one chain, whoever else's client there is called like ours (INV-63)."""
+    require(move.to_chain == call.chain_id, BAD_ROUTE, f"the receipt goes to {move.to_chain}, this is {call.chain_id}")
     origin = Origin(
         client_id=packet.destination_client,
         chain_id=_chain_of(state, packet.destination_client),
@@ -175,8 +176,8 @@ def _on_its_way(state: State, packet: Packet, payload: Payload) -> Receipt | Non
     return found if is_this and not found.away.has_arrived else None
 
 
-def _move_of(found: Receipt, client_id: str, to: str, evidence: bytes) -> Move:
-    """Home by the client it came by, onward by any other."""
+def _move_of(found: Receipt, client_id: str, chain_id: str, to: str, evidence: bytes) -> Move:
+    """Home by the client it came by, onward by any other, to the chain that it follows."""
     if found.origin is not None and found.origin.client_id == client_id:
         origin = found.origin
         return Homeward(found.receipt_id, found.sequence, found.holder, to, evidence, origin.receipt_id, origin.packet_sequence)
@@ -186,6 +187,7 @@ def _move_of(found: Receipt, client_id: str, to: str, evidence: bytes) -> Move:
         sender=found.holder,
         to=to,
         evidence=evidence,
+        to_chain=chain_id,
         custodian=found.custodian,
         custodian_cosigns=found.custodian_cosigns,
         depositor=found.depositor,
@@ -229,7 +231,8 @@ def _check_facts(move: Outward) -> None:
 
 
 def _chain_of(state: State, client_id: str) -> str:
-    """The chain that a client follows. `packets` has looked that there is such a client."""
+    """The chain that a client follows. Rejected(CLIENT_UNKNOWN)."""
     found = clients.client(state, client_id)
-    assert found is not None
+    if found is None:
+        raise Rejected(CLIENT_UNKNOWN, f"there is no light client {client_id[:NAME_BYTES_MAX]}")
     return found.chain_id

@@ -211,7 +211,7 @@ def move(call: Call, state: State, receipt_id: str, sequence: int, client_id: st
     check_did("to", to)
     check_digest("evidence", evidence)
     found = open_receipt(call, state, receipt_id, sequence)
-    packets.send_packet(call, state, client_id, timeout_s, payload_of(found, client_id, to, evidence))
+    packets.send_packet(call, state, client_id, timeout_s, payload_of(state, found, client_id, to, evidence))
     return found.sequence + 1
 
 

@@ -14,7 +14,7 @@ from chainnode.foreign.tendermintbytes import encode_client_state, encode_consen
 from tests.chain_maker import make_genesis
 from tests.contracts.admission import admitted, applied, arguments, chain_of
 from tests.contracts.council import Council, did
-from tests.contracts.move_case import MoveCase
+from tests.contracts.move_case import OK, REFUSED, MoveCase
 from tests.contracts.test_clients_anchored import Hops
 from tests.foreign.client_world import OtherChain
 
@@ -86,3 +86,14 @@ def test_inv_47_a_chain_id_is_one_chains() -> None:
     asked[1] = "city-3"
     world.decide("admit_chain", world.do(["bob"], "chains.apply", *asked), "byo1", 0)
     world.refused("ac-taken", "bob", "chains.apply", *arguments("byo4", same))
+
+
+def test_inv_63_a_receipt_arrives_on_the_chain_that_it_was_sent_to_alone() -> None:
+    """Who names a client's counterparty can name a client there that follows another chain: its packets then count on both."""
+    case = MoveCase()
+    sent = case.move()
+    twin = sent.packet.destination_client
+    case.chains.known["c", twin] = replace(case.chains.known["c", twin], counterparty=sent.packet.source_client)
+    assert case.chains.receive(replace(sent, destination="c")) == REFUSED
+    assert case.chains.receive(sent) == OK
+    assert case.in_force() == [("b", f"moved:{twin}:1")]

@@ -45,6 +45,7 @@ def test_a_packet_says_of_a_receipt_what_the_ledger_says(case: MoveCase) -> None
         {"custodian_cosigns": True},
         {"document": bytes(32)},
         {"path": (("x-1", "r"),)},
+        {"to_chain": "c-1"},
     ):
         case.refused("bad-move", "a", "anna", "packets.send", *arguments(payload(replace(right, **changes))))
     home = Homeward("r", 1, case.did("anna"), case.did("anna"), EVIDENCE, "r", 1)
@@ -106,6 +107,7 @@ def test_inv_65_a_lying_answer_changes_nothing_that_is_back(case: MoveCase) -> N
         {"path": (("", "r"),)},
         {"path": (("x-1", "a b"),)},
         {"receipt_id": "a b"},
+        {"to_chain": "c-1"},
         {"to": "DID"},
         {"custodian": "warehouse"},
         {"depositor": "anna"},
