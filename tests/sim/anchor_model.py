@@ -45,11 +45,12 @@ class Main:
     def _busy(self, rate: float) -> float:
         """The share of time in which a block is under way.
 
-        A block that changed something is followed by one that proves it, with what has come meanwhile; so blocks go on until one is
-        empty.
+        A block that changed something is followed by one that proves it, with what has come meanwhile; so blocks go on until nothing
+        came during two in a row: with the probability a that nothing comes during one, that is 1/a + 1/a² blocks.
         """
         one_s = self._filled_s(rate)
-        busy_s = (1 + exp(min(700.0, rate * one_s))) * one_s
+        quiet = exp(-min(300.0, rate * one_s))
+        busy_s = (1 / quiet + 1 / quiet**2) * one_s
         return busy_s / (busy_s + 1 / rate)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from chainnode.foreign import tendermint
 from chainnode.relay.facts import PlanRules
+from chainnode.types.genesis import ChainParams
 from contracts import clients
 from tests.sim import many_chains
 from tests.sim.anchor_model import Main, Schedule, percentile_of, under_load
@@ -74,6 +75,25 @@ def test_chains_that_begin_together_stay_together() -> None:
     spread, together = (run(replace(FEW, up_s=0, together=one)) for one in (False, True))
     assert together.anchors_per_block_max > 2 * spread.anchors_per_block_max
     assert together.delay_p99_s > spread.delay_p99_s
+
+
+def test_a_block_holds_no_more_than_the_parameters_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    burst = replace(FEW, seconds=150, up_s=0, together=True, costs=Costs(block_us=200_000))
+    assert run(burst).anchors_per_block_max > 5
+    monkeypatch.setattr(many_chains, "PARAMS", ChainParams(block_txs_max=5))
+    assert run(burst).anchors_per_block_max == 5
+    monkeypatch.setattr(many_chains, "PARAMS", ChainParams(block_bytes_max=3 * 1_200))
+    assert run(burst).anchors_per_block_max == 3
+
+
+def test_a_client_keeps_no_more_states_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(FEW, chains=5, seconds=400, trusting_s=10_000, up_s=0)
+    assert run(short).states_max > 4
+    monkeypatch.setattr(many_chains, "CLIENT_STATES_MAX", 4)
+    with pytest.raises(Broken):
+        run(short)
+    monkeypatch.setattr(clients, "CLIENT_STATES_MAX", 4)
+    assert run(short).states_max == 4
 
 
 def test_a_main_chain_that_has_too_much_takes_what_it_can() -> None:
