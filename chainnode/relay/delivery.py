@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from chainnode.errors import Rejected
+from chainnode.errors import Malformed, Rejected
 from chainnode.foreign.heights import RevisionHeight
 from chainnode.foreign.ibckeys import client_state_key, consensus_state_key
 from chainnode.foreign.packetbytes import (
@@ -81,8 +81,12 @@ async def acknowledge(destination: ChainAdapter, one: Tracked, height: int, root
     """The answer to a packet for its source, proved by its destination. Rejected when it is another."""
     packet, answer = one.packet, one.acknowledgement
     assert answer is not None
+    try:
+        wanted = acknowledgement_commitment(decode_acknowledgement(answer))
+    except Malformed as error:
+        raise Rejected(ENDPOINT_LIES, f"what is said to be the answer to packet {packet.sequence} is none: {error.detail}") from error
     proved = await destination.prove(acknowledgement_key(packet.destination_client, packet.sequence), height, root)
-    if proved.value != acknowledgement_commitment(decode_acknowledgement(answer)):
+    if proved.value != wanted:
         raise Rejected(ENDPOINT_LIES, f"{destination.name} has another answer to packet {packet.sequence} than its event says")
     return Acknowledge(packet, answer, proved.proof, RevisionHeight(destination.revision, height))
 

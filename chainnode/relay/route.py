@@ -37,6 +37,13 @@ async def together(work: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _each(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do all to the end, then raise what went wrong first, our own faults before others: what one chain refuses holds up no other."""
+    found = [one for one in await asyncio.gather(*work, return_exceptions=True) if one is not None]
+    for failure in sorted(found, key=lambda one: isinstance(one, ChainError)):
+        raise failure
+
+
 @dataclass(slots=True)
 class End:
     """One end of a route: a chain and its client of the other chain. `scanned` is how far its events were read."""
@@ -98,7 +105,7 @@ class Route:
         rules = PlanRules(self.anchor_interval_ns, RELAY_PROVABLE_HEIGHTS, RELAY_PACKETS, self.anchor_heights)
         plan = make_plan(facts, rules, self.now_ns())
         self._raise_alarms(plan)
-        await together([self._do(step) for step in plan.steps])
+        await _each([self._do(step) for step in plan.steps])
         self.failures, self.last_error, self.last_success_ns = 0, "", self.now_ns()
         return bool(plan.steps)
 
@@ -137,7 +144,7 @@ class Route:
     async def _scan(self, end: End, outgoing: PacketTable, incoming: PacketTable) -> None:
         """Read the events of one chain up to its tip, a part of them when the tables are full."""
         assert end.side is not None
-        while end.scanned < end.side.tip.height and not (outgoing.is_full or incoming.is_full):
+        while end.scanned < end.side.tip.height and not (outgoing.is_full or incoming.is_unsure):
             scan = await end.chain.packets(end.scanned)
             for event in scan.events:
                 outgoing.at_source(event)

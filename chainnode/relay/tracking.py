@@ -57,8 +57,16 @@ class PacketTable:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more events are to be read until some packets are done."""
-        return len(self.packets) >= RELAY_EVENTS_MAX
+        """Whether no more is to be read of packets that are sent, until some were received or have run out.
+
+        Those that wait for their answer do not count: it stands in the events that are still to be read.
+        """
+        return sum(one.received_height is None or not one.is_checked for one in self.packets.values()) >= RELAY_EVENTS_MAX
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether no more is to be read of packets that are received, until it was looked which of them the sending chain still holds."""
+        return sum(not one.is_checked for one in self.packets.values()) >= RELAY_EVENTS_MAX
 
     def at_source(self, event: PacketEvent) -> None:
         """An event of the sending chain."""

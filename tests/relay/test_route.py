@@ -7,8 +7,9 @@ import pytest
 
 from chainnode.errors import Rejected
 from chainnode.foreign.packetbytes import Acknowledgement, commitment_key, encode_acknowledgement, receipt_key
+from chainnode.relay import tracking
 from chainnode.relay.adapter import Answered, Misbehaviour, Receive, Sent, TimeOut, TwoHeaders, UpdateClient
-from chainnode.relay.facts import NS_PER_S
+from chainnode.relay.facts import NS_PER_S, ClientView
 from chainnode.relay.route import End, Route, together
 from chainnode.types.codes import CLIENT_EXPIRED, PACKET_TIMED_OUT
 from chainnode.types.limits import RELAY_RETRY_MS_MIN, RELAY_TRIES_MAX
@@ -248,3 +249,67 @@ async def test_the_first_failure_ends_what_goes_on_beside_it() -> None:
     with pytest.raises(Rejected):
         await together([wait(), fail()])
     assert ended == ["waiting"]
+
+
+async def test_an_answer_that_is_garbage_gives_way_to_what_another_endpoint_tells() -> None:
+    world = World()
+    world.a.send(packet(1))
+    lie = Answered(2, packet(1), b"\xff\xff")
+    world.b.events.append(lie)
+    world.b.invented.append(lie)
+    world.b.decide()
+    route = route_of(world)
+    await settle(route)
+    assert world.a.sent == [] and route.a_to_b.packets[1].error.startswith("endpoint-lies")
+    world.now_ns = route.a_to_b.packets[1].not_before_ns
+    await settle(route)
+    assert route.a_to_b.packets == {} and route.counts.acknowledged == 1
+
+
+async def test_more_packets_both_ways_than_a_table_holds_are_all_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for number in range(1, 13):
+        world.a.send(packet(number))
+        world.b.send(packet(number))
+    route = route_of(world)
+    await route.cycle()
+    monkeypatch.setattr(tracking, "RELAY_EVENTS_MAX", 5)  # both hold more than that now
+    await settle(route)
+    assert route.a_to_b.packets == route.b_to_a.packets == {} and (route.counts.received, route.counts.acknowledged) == (24, 24)
+
+
+async def test_events_are_read_no_further_while_there_is_too_much_to_look_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "RELAY_EVENTS_MAX", 5)
+    table = tracking.PacketTable(CLIENT, CLIENT)
+    for number in range(1, 6):
+        assert not table.is_full and not table.is_unsure
+        table.at_source(Sent(1, packet(number)))
+    assert table.is_full and table.is_unsure
+    for one in table.packets.values():
+        one.is_checked = True
+    assert table.is_full and not table.is_unsure  # they are still to be brought
+    table.packets[1].received_height = 9
+    assert not table.is_full
+
+
+@pytest.mark.parametrize("fault", [Rejected(CLIENT_EXPIRED, "no"), AssertionError("our fault")], ids=["chain", "program"])
+async def test_what_one_chain_refuses_at_once_does_not_hold_up_the_other(fault: Exception) -> None:
+    world = World()
+    for _ in range(3):
+        world.a.decide()
+        world.b.decide()
+    route = route_of(world, anchor_interval_ns=1, carries_packets=False)
+    messages_of = world.a.client_messages
+
+    async def refuse(messages: object) -> object:
+        raise fault
+
+    async def take_longer(known: ClientView, height: int) -> tuple[bytes, ...]:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return await messages_of(known, height)
+
+    world.a.submit, world.a.client_messages = refuse, take_longer
+    with pytest.raises(type(fault)):
+        await route.cycle()
+    assert route.counts.updates == 1 and len(world.b.sent) == 1
