@@ -42,8 +42,6 @@ from chainnode.types.limits import (
     CLIENT_RELAYERS_MAX,
     CLIENT_STATE_BYTES_MAX,
     CLIENT_STATES_MAX,
-    MERKLE_PREFIX_BYTES_MAX,
-    MERKLE_PROOF_LEVELS_MAX,
     STATE_KEY_BYTES_MAX,
 )
 from chainnode.types.transaction import Event, Value
@@ -75,7 +73,7 @@ ACTIVE, FROZEN, EXPIRED = "active", "frozen", "expired"  # what a client is
 UPDATED, KNOWN = "updated", "known"  # what an update was, unless the client is frozen by it
 _PRUNED_MAX = 2  # states that one update may push out
 _NS_PER_MS = 1_000_000
-_COUNTERPARTY_LENGTHS = range(4, 65)
+_COUNTERPARTY_LENGTHS = range(8, 65)  # as packets have them
 _COUNTERPARTY_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-#[]<>")  # ICS-24
 _Answer = TypeVar("_Answer")
 
@@ -153,9 +151,9 @@ def register_counterparty(call: Call, state: State, client_id: str, counterparty
     require(record.creator in call.signers, NOT_CREATOR, f"{record.creator} has not signed")
     require(record.counterparty is None, COUNTERPARTY_SET, f"the counterparty of {client_id} is {record.counterparty}")
     is_id = len(counterparty) in _COUNTERPARTY_LENGTHS and all(sign in _COUNTERPARTY_SIGNS for sign in counterparty)
-    require(is_id, BAD_ARGUMENTS, "counterparty: the id of a client has 4 to 64 letters, digits and ._+-#[]<>")
-    fits = 0 < len(prefix) <= MERKLE_PROOF_LEVELS_MAX and all(len(element) <= MERKLE_PREFIX_BYTES_MAX for element in prefix)
-    require(fits, BAD_ARGUMENTS, f"prefix: 1 to {MERKLE_PROOF_LEVELS_MAX} parts of at most {MERKLE_PREFIX_BYTES_MAX} bytes")
+    require(is_id, BAD_ARGUMENTS, "counterparty: the id of a client has 8 to 64 letters, digits and ._+-#[]<>")
+    # INV-59: under any other nothing is ever there, and each packet that was received could still time out.
+    require(prefix == KINDS[record.kind].PREFIX, BAD_ARGUMENTS, f"prefix: chains of kind {record.kind} keep what they prove under another")
     save_record(state, replace(record, counterparty=counterparty, prefix=prefix))
     state.emit(Event(NAME, "register_counterparty", {"client_id": client_id, "counterparty": counterparty}))
     return None

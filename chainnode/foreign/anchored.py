@@ -16,7 +16,7 @@ from chainnode.errors import Rejected
 from chainnode.foreign import tendermint
 from chainnode.foreign.heights import RevisionHeight, name_of, revision_of
 from chainnode.foreign.ibckeys import client_state_key, consensus_state_key
-from chainnode.foreign.kind import PROOF, Advance, Begun, Conflict, Known
+from chainnode.foreign.kind import PROOF, STORE_IBC, Advance, Begun, Conflict, Known
 from chainnode.foreign.merkleproof import OUR_SPECS, check_merkle_proof, path_of
 from chainnode.foreign.protobuf import data, message, number, pack_any, read, text, unpack
 from chainnode.foreign.tendermintbytes import decode_client_state as decode_tendermint_client
@@ -32,6 +32,7 @@ from chainnode.types.limits import (
 
 NAME = "20-anchored"
 TRUST = PROOF
+PREFIX = STORE_IBC
 _TYPES = "/chainnode.anchored.v1."
 CLIENT_STATE, HEADER, MISBEHAVIOUR = _TYPES + "ClientState", _TYPES + "Header", _TYPES + "Misbehaviour"
 _ID_LENGTH_MAX = 64

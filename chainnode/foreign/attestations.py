@@ -13,13 +13,14 @@ from chainnode.errors import Malformed, Rejected
 from chainnode.foreign import attested
 from chainnode.foreign.attested import PACKET_TAG, STATE_TAG, AttestationProof, StateAttestation, check_attestors, check_signatures
 from chainnode.foreign.heights import HEIGHT_MAX, RevisionHeight
-from chainnode.foreign.kind import ATTESTED, Advance, Begun, Conflict, Known
+from chainnode.foreign.kind import ATTESTED, BARE, Advance, Begun, Conflict, Known
 from chainnode.foreign.protobuf import number, pack_any, read, text, unpack
 from chainnode.types.codes import BAD_ATTESTATION, BAD_CLIENT, NO_MISBEHAVIOUR
 from chainnode.types.limits import ATTESTORS_MAX, CLIENT_MESSAGE_BYTES_MAX, CLIENT_STATE_BYTES_MAX
 
 NAME = "attestations"
 TRUST = ATTESTED
+PREFIX = BARE
 _TYPES = "/ibc.lightclients.attestations.v1."
 CLIENT_STATE, CONSENSUS_STATE, PROOF = _TYPES + "ClientState", _TYPES + "ConsensusState", _TYPES + "AttestationProof"
 KEPT_STATE = "/chainnode.attestations.v1.ConsensusState"

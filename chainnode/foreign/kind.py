@@ -10,6 +10,7 @@ from typing import Protocol
 from chainnode.foreign.heights import RevisionHeight
 
 PROOF, HEADER_QUORUM, ATTESTED = "proof", "header-quorum", "attested"  # classes of trust
+STORE_IBC, BARE = (b"ibc", b""), (b"",)  # prefixes: a store in a tree of stores, as in the Cosmos SDK and here; the key alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Kind(Protocol):
 
     NAME: str
     TRUST: str  # a class of trust
+    PREFIX: tuple[bytes, ...]  # where chains of the kind keep what IBC proves; an ICS-24 key is appended to its last part
 
     def begin(self, client_state: bytes, consensus_state: bytes) -> Begun:
         """What a client with these states begins with. Malformed or Rejected(BAD_CLIENT)."""

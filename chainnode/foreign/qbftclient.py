@@ -17,7 +17,7 @@ from chainnode.foreign import qbft
 from chainnode.foreign.ethkeys import ADDRESS_BYTES
 from chainnode.foreign.heights import HEIGHT_MAX, RevisionHeight
 from chainnode.foreign.keccak import keccak256
-from chainnode.foreign.kind import HEADER_QUORUM, Advance, Begun, Conflict, Known
+from chainnode.foreign.kind import BARE, HEADER_QUORUM, Advance, Begun, Conflict, Known
 from chainnode.foreign.protobuf import data, message, number, pack_any, read, unpack
 from chainnode.foreign.qbft import QbftHeader, QbftRules, TrustedHeader, check_validators, contradiction, decode_header, verify_header
 from chainnode.foreign.trie import mapping_slot, proved_slot
@@ -26,6 +26,7 @@ from chainnode.types.limits import CLIENT_MESSAGE_BYTES_MAX, CLIENT_STATE_BYTES_
 
 NAME = "21-qbft"
 TRUST = HEADER_QUORUM
+PREFIX = BARE
 _TYPES = "/chainnode.qbft.v1."
 CLIENT_STATE, CONSENSUS_STATE = _TYPES + "ClientState", _TYPES + "ConsensusState"
 HEADER, MISBEHAVIOUR = _TYPES + "Header", _TYPES + "Misbehaviour"

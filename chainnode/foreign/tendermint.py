@@ -10,7 +10,7 @@ from chainnode import merkle
 from chainnode.digests import header_hash, validators_hash
 from chainnode.errors import Malformed, Rejected
 from chainnode.foreign.heights import RevisionHeight, name_of, revision_of
-from chainnode.foreign.kind import PROOF, Advance, Begun, Conflict, Known
+from chainnode.foreign.kind import PROOF, STORE_IBC, Advance, Begun, Conflict, Known
 from chainnode.foreign.merkleproof import OUR_SPECS, check_merkle_proof
 from chainnode.foreign.tendermintbytes import (
     ClientState,
@@ -32,6 +32,7 @@ from chainnode.types.proof import HashOp, ProofSpec
 
 NAME = "07-tendermint"
 TRUST = PROOF
+PREFIX = STORE_IBC
 FROZEN_HEIGHT = RevisionHeight(0, 1)  # of every frozen client, whatever froze it
 UPGRADE_PATH = ("upgrade", "upgradedIBCState")
 _ZERO = RevisionHeight(0, 0)

@@ -23,6 +23,7 @@ from contracts.clientrecords import (
     evidence_key,
     load_evidence,
     record_key,
+    save_record,
 )
 from tests.chain_maker import set_of
 from tests.contracts.clients_world import PREFIX, THERE, Follower, encode_changed
@@ -510,7 +511,7 @@ def test_the_key_is_appended_to_the_last_part_of_the_prefix() -> None:
     chain = OtherChain(stores={"ibc": {b"\x00": b"\x01", b"sub/k": b"v"}, "goods": {b"\x00": b"\x01"}})
     chain.decide(2)
     world = Follower(chain)
-    world.do(["bob"], "clients.register_counterparty", world.client_id, THERE, (b"ibc", b"sub/"))
+    save_record(world.state, replace(world.record, counterparty=THERE, prefix=(b"ibc", b"sub/")))
     assert world.verify(chain.at(1), b"k", b"v", chain.prove(b"sub/k", 1)) is None
 
 

@@ -7,6 +7,7 @@ import pytest
 from chainnode.foreign import attestations, qbftclient
 from chainnode.foreign.attestations import AttestedState
 from chainnode.foreign.ibckeys import consensus_state_key
+from chainnode.foreign.kinds import KINDS
 from chainnode.foreign.qbft import TrustedHeader
 from chainnode.foreign.qbftclient import QbftClientState
 from chainnode.foreign.tendermint import client_state_of, consensus_state_of
@@ -15,6 +16,7 @@ from tests.chain_maker import make_genesis
 from tests.contracts.admission import admitted, applied, arguments, chain_of
 from tests.contracts.council import Council, did
 from tests.contracts.move_case import OK, REFUSED, MoveCase
+from tests.contracts.packet_world import PREFIX, Bridge
 from tests.contracts.test_clients_anchored import Hops
 from tests.foreign.client_world import OtherChain
 
@@ -97,3 +99,14 @@ def test_inv_63_a_receipt_arrives_on_the_chain_that_it_was_sent_to_alone() -> No
     assert case.chains.receive(replace(sent, destination="c")) == REFUSED
     assert case.chains.receive(sent) == OK
     assert case.in_force() == [("b", f"moved:{twin}:1")]
+
+
+def test_inv_59_absence_is_proved_where_receipts_stand_and_nowhere_else() -> None:
+    """Under any other prefix nothing is ever there: a packet that was received could time out, and what it moved be in force twice."""
+    world = Bridge()
+    spare = world.a.in_block(world._client(world.a, world.b))
+    for prefix in ((b"ibc", b"x"), (b"goods", b""), (b"ibc",), (b"",), (b"ibc", b"", b"")):
+        world.a.refused("bad-arguments", "ada", "clients.register_counterparty", spare, world.ids["b"], prefix)
+    world.a.refused("bad-arguments", "ada", "clients.register_counterparty", spare, "client7", PREFIX)  # no packet has so short a name
+    world.a.do(["ada"], "clients.register_counterparty", spare, "client78", PREFIX)
+    assert {kind.PREFIX for kind in KINDS.values() if kind.TRUST != "proof"} == {(b"",)}
