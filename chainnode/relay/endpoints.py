@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -19,6 +20,7 @@ from chainnode.types.codes import CHAIN_SILENT, ENDPOINT_LIES, MALFORMED, TOO_LA
 from chainnode.types.limits import (
     CLIENT_DETAIL_LENGTH_MAX,
     RELAY_ANSWER_BYTES_MAX,
+    RELAY_ATTEMPT_MS,
     RELAY_CALL_MS,
     RELAY_LIAR_MS,
     RELAY_LOOP_BYTES_MAX,
@@ -41,9 +43,13 @@ class Lie(ChainError):
 
 @dataclass(slots=True)
 class Endpoint:
-    """One URL, and what it did to us. `avoided_until` is of the monotonic clock."""
+    """Where a chain is asked, and what it did to us. `avoided_until` is of the monotonic clock.
+
+    `url` is how it is told of, in logs, metrics and `status`; `address` is where it is asked, and may hold a password or a key.
+    """
 
     url: str
+    address: str
     avoided_until: float = 0.0
     silences: int = 0
     lies: int = 0
@@ -62,11 +68,14 @@ class Endpoints:
     name: str
     urls: Sequence[str]
     call_ms: int = RELAY_CALL_MS
-    all: list[Endpoint] = field(init=False)
+    all: list[Endpoint] = field(init=False, default_factory=list)
     _session: aiohttp.ClientSession | None = None
 
     def __post_init__(self) -> None:
-        self.all = [Endpoint(url.rstrip("/")) for url in dict.fromkeys(self.urls)]
+        for url in dict.fromkeys(self.urls):
+            told = told_of(url)
+            number = sum(one.url.partition(" ")[0] == told for one in self.all)
+            self.all.append(Endpoint(f"{told} ({number + 1})" if number else told, url.rstrip("/")))
 
     async def first_good(self, attempt: Callable[[Endpoint], Awaitable[Answer]]) -> Answer:
         """What the first attempt gives that neither lies nor fails for the moment. Lie or Unavailable when none does.
@@ -77,7 +86,7 @@ class Endpoints:
         error: ChainError | None = None
         for endpoint in sorted(self.all, key=lambda one: one.avoided_until > now):
             try:
-                answer = await attempt(endpoint)
+                answer = await _try(endpoint, attempt)
             except (Lie, Unavailable) as failure:
                 error = self.blame(endpoint, failure)
             else:
@@ -96,7 +105,7 @@ class Endpoints:
         now = time.monotonic()
         for endpoint in [one for one in self.all[1:] if one.avoided_until <= now]:
             try:
-                return endpoint, await attempt(endpoint)
+                return endpoint, await _try(endpoint, attempt)
             except (Lie, Unavailable) as failure:
                 self.blame(endpoint, failure)
         return None
@@ -137,15 +146,16 @@ class Endpoints:
             async with asyncio.timeout((self.call_ms + wait_ms) / 1000):
                 return await self._read(endpoint, method, path, query, body, media)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise Unavailable(CHAIN_SILENT, f"{endpoint.url}: {error or type(error).__name__}") from error
+            raise Unavailable(CHAIN_SILENT, f"{endpoint.url}: {_words(error)}") from error
 
     async def _read(self, endpoint: Endpoint, method: str, path: str, query: Mapping[str, str], body: bytes, media: str) -> bytes:
         if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(timeout=_NO_LIMIT)
-        headers = {"Content-Type": media, "Accept": media} if media else {}
+            # What an endpoint wants remembered, or packs a million times smaller, is its attack.
+            self._session = aiohttp.ClientSession(timeout=_NO_LIMIT, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        headers = {"Accept-Encoding": "identity"} | ({"Content-Type": media, "Accept": media} if media else {})
         content = bytearray()
         async with self._session.request(
-            method, endpoint.url + path, params=query, data=body or None, headers=headers, allow_redirects=False
+            method, endpoint.address + path, params=query, data=body or None, headers=headers, allow_redirects=False
         ) as response:
             async for chunk in response.content.iter_any():
                 content += chunk
@@ -161,6 +171,28 @@ class Endpoints:
             await self._session.close()
 
 
+async def _try(endpoint: Endpoint, attempt: Callable[[Endpoint], Awaitable[Answer]]) -> Answer:
+    """An attempt of many calls, each in time, may still drag on: Unavailable(CHAIN_SILENT) when all take too long together."""
+    try:
+        async with asyncio.timeout(RELAY_ATTEMPT_MS / 1000):
+            return await attempt(endpoint)
+    except TimeoutError as error:
+        raise Unavailable(CHAIN_SILENT, f"{endpoint.url}: all that was asked took more than {RELAY_ATTEMPT_MS // 1000} s") from error
+
+
+def _words(error: Exception) -> str:
+    """What went wrong with a connection, without the address, which some errors repeat."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return "this is no URL"
+    return (error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)) or type(error).__name__
+
+
+def told_of(url: str) -> str:
+    """A URL without what may be secret in it: name and password, and, as `/…`, its path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'/…' if parts.path.strip('/') or parts.query else ''}"
+
+
 def read_json(url: str, content: bytes) -> Json:
     """What an answer holds. Unavailable when it is no JSON: a proxy's page, say."""
     try:
@@ -171,8 +203,21 @@ def read_json(url: str, content: bytes) -> Json:
 
 
 def check_urls(name: str, urls: Sequence[str], most: int) -> None:
-    """Malformed(MALFORMED) unless these are URLs, not too many."""
-    if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
-        raise Malformed(MALFORMED, f"{name}: endpoints are URLs that begin with http:// or https://, one at least")
+    """Malformed(MALFORMED) unless these are URLs, not too many. It names the place of one that is none: a URL may hold a key."""
+    if not urls:
+        raise Malformed(MALFORMED, f"{name}: a chain has one endpoint at least")
+    for place, url in enumerate(urls, 1):
+        if not _is_url(url):
+            rule = "endpoints are URLs that begin with http:// or https:// and name a host"
+            raise Malformed(MALFORMED, f"{name}: {rule}; number {place} does not")
     if len(urls) > most:
         raise Malformed(TOO_LARGE, f"{name}: a chain has at most {most} endpoints")
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.hostname and parts.port != 0
+    except ValueError:  # of the host or the port
+        return False
+    return parts.scheme in ("http", "https") and bool(is_whole) and not parts.fragment and url.isprintable() and " " not in url

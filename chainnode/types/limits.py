@@ -330,6 +330,7 @@ OUTBOX_RECORDS_MAX = 1_000_000  # on disk; an application that is faster than th
 
 # The relay between chains
 RELAY_CALL_MS = 10_000  # one question to one endpoint
+RELAY_ATTEMPT_MS = 90_000  # all questions to one endpoint that belong together, after which another is asked; of one look at a route
 RELAY_SUBMIT_MS = 30_000  # one transaction, with the wait for its block
 RELAY_ANSWER_BYTES_MAX = 64 * 1024 * 1024  # of an endpoint: the results of a whole block
 RELAY_LIAR_MS = 600_000  # how long an endpoint is not asked after an answer that does not verify

@@ -12,6 +12,7 @@ from chainnode.relay import clientviews
 from chainnode.relay.adapter import TwoHeaders
 from chainnode.relay.endpoints import Endpoint, Endpoints
 from chainnode.relay.evm import EvmChain
+from chainnode.relay.evmattested import AttestedGround
 from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.evmtrust import EvmHop
 from chainnode.relay.families import make_chain
@@ -87,7 +88,7 @@ async def test_inv_79_a_witness_with_a_sealed_header_of_another_height_shows_no_
     ground = made().ground
     assert isinstance(ground, QbftGround)
     older, newest = (qbft.make_header(qbft.FOUR, height, qbft.T0 + height, state_root=qbft.WORLD.root) for height in (12, 14))
-    witness = Endpoint("http://y")
+    witness = Endpoint("http://y", "http://y")
     shown = {"raw": older}
 
     async def ask_another(self: Endpoints, attempt: object) -> tuple[Endpoint, bytes]:
@@ -108,3 +109,46 @@ def test_what_the_light_client_there_keeps_is_remembered_of_the_newest_headers_a
     for height in range(2 * RELAY_HEADERS_KEPT):
         chain.remember(KeptState(height, b"", b"", b"", 0))
     assert sorted(chain._states) == list(range(RELAY_HEADERS_KEPT, 2 * RELAY_HEADERS_KEPT))
+
+
+ATTESTED: dict[str, object] = {
+    "family": "attested-evm",
+    "endpoints": ["http://x"],
+    "chain_id": 1337,
+    "outbox": "0x" + "11" * 20,
+    "attestors": ["http://a", "http://b", "http://c"],
+    "attestor_addresses": ["0x" + digit * 40 for digit in "abc"],
+    "needed": 2,
+}
+
+
+def attested_chain(**changes: object) -> EvmChain:
+    chain = make_chain(ChainTable("evm", Path("x"), ATTESTED | changes), lambda path: key_of("account", "s"))
+    assert isinstance(chain, EvmChain)
+    return chain
+
+
+def test_a_table_of_attestors_becomes_a_chain_of_their_class_of_trust() -> None:
+    chain = attested_chain()
+    assert isinstance(chain.ground, AttestedGround) and chain.condition()["trust"] == "attested" and chain.sender is None
+    assert (chain.ground.attestors.needed, len(chain.ground.attestors.addresses), len(chain.ground.attestors.endpoints.all)) == (2, 3, 3)
+    assert chain.chain_id.startswith("2 of 3 attestors (") and attested_chain(key="k").sender is not None
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"needed": 4}, "more signatures"),
+        ({"needed": 0}, "or none"),
+        ({"attestors": ["http://a"]}, "2 attestors are needed, and 1 are named"),
+        ({"attestors": ["a", "b"]}, "http://"),
+        ({"attestor_addresses": ["0x" + "aa" * 20] * 2}, "named twice"),
+        ({"attestor_addresses": ["0xaa"]}, "40 hexadecimal"),
+        ({"trusted_height": 5}, "'trusted_height'"),
+        ({"needed": "2"}, "needed"),
+    ],
+)
+def test_each_mistake_about_attestors_is_named(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        attested_chain(**changes)
+    assert said in caught.value.detail

@@ -1,7 +1,15 @@
 """Endpoints that do their worst: headers of other heights, answers that drag on, cookies, bombs, secrets in names, garbage in events."""
 
+import asyncio
+import gzip
+
+import pytest
 from aiohttp import web
 
+from chainnode.errors import Malformed, Unavailable
+from chainnode.relay import endpoints
+from chainnode.relay.endpoints import Endpoint, Endpoints, check_urls
+from chainnode.types.codes import CHAIN_SILENT
 from tests.relay.rpc import Json, MemoryChain, Rpc, Twist, memory_chain
 from tests.relay.test_comet import followed, view_at
 
@@ -40,3 +48,66 @@ async def test_inv_79_a_witness_with_a_true_header_of_another_height_shows_no_fo
         await adapter.tip()
         assert len(await adapter.client_messages(view_at(chain, 3), 9)) == 1
         assert [one.lies for one in adapter.endpoints.all if one.url == rpcs[1].url] == [1]
+
+
+async def test_an_endpoint_that_drags_on_within_the_time_of_each_call_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "RELAY_ATTEMPT_MS", 300)
+    chain = memory_chain(3)
+
+    async def drag(method: str, request: web.Request) -> Json | None:
+        """There is always one validator more, and it takes a while."""
+        if method != "validators":
+            return None
+        await asyncio.sleep(0.02)
+        return {"validators": rpcs[0].result(method, request)["validators"][:1], "total": "9999"}
+
+    async with followed(chain, drag, None) as (adapter, rpcs):
+        async with asyncio.timeout(10):
+            assert (await adapter.tip()).height == 3
+        assert [one.silences for one in adapter.endpoints.all if one.url == rpcs[0].url] == [1]
+        assert rpcs[0].asked.count("validators") > 2
+
+
+async def test_an_endpoint_leaves_nothing_with_the_relay_and_packs_nothing() -> None:
+    heads: list[dict[str, str]] = []
+
+    async def give(method: str, request: web.Request) -> web.Response:
+        heads.append(dict(request.headers))
+        number = len(heads)
+        headers = {"Set-Cookie": f"c{number}={'x' * 1000}", "Content-Encoding": "gzip"}
+        return web.Response(body=gzip.compress(b" " * 10_000_000), headers=headers)
+
+    async with Rpc(memory_chain(1), give) as rpc:
+        asked = Endpoints("grain", [rpc.url.replace("127.0.0.1", "localhost")], 5_000)
+        try:
+            for _ in range(3):
+                answer = await asked.request(asked.all[0], "GET", "/status", {})
+                assert len(answer) < 100_000  # as it came
+        finally:
+            await asked.close()
+    assert all("Cookie" not in head and head["Accept-Encoding"] == "identity" for head in heads)
+
+
+async def test_what_is_secret_in_the_name_of_an_endpoint_is_told_nowhere() -> None:
+    urls = ["http://me:secret@127.0.0.1:1/v3-key", "http://me:secret@127.0.0.1:1/v3-secret"]
+    asked = Endpoints("grain", [*urls, "http://me:secret@no host/"], 1_000)
+    assert [one.url for one in asked.all] == ["http://127.0.0.1:1/…", "http://127.0.0.1:1/… (2)", "http://no host"]
+
+    async def attempt(endpoint: Endpoint) -> bytes:
+        return await asked.request(endpoint, "GET", "/status", {})
+
+    with pytest.raises(Unavailable) as caught:
+        await asked.first_good(attempt)
+    told = caught.value.detail + str([one.condition() for one in asked.all])
+    await asked.close()
+    assert caught.value.code == CHAIN_SILENT and "secret" not in told and "key" not in told
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x", "ftp://h", "http://", "http://h:99999", "http://h:0", "http://[::1", "http://a b", "http://h/\n", "http://h#x"]
+)
+def test_what_is_no_url_is_refused_by_its_place_alone(url: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        check_urls("grain", ["http://h", url], 4)
+    assert caught.value.detail.endswith("number 2 does not")
+    check_urls("grain", ["http://h", "https://me:key@h:1/path", "http://[::1]:26657"], 4)
