@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,10 +34,10 @@ class Progress:
         return json.dumps({"version": VERSION, "scanned": self.scanned, "trust": self.trust}, indent=1).encode()
 
     def write(self, content: bytes) -> None:
-        """Write the file anew, whole or not at all; one at a time. Corrupt(DISK_FAILED)."""
+        """Write the file anew, whole or not at all; one at a time in a process, of which several may share it. Corrupt(DISK_FAILED)."""
         if self.path is None:
             return
-        part = self.path.with_suffix(".part")
+        part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
             with part.open("wb") as opened:
                 opened.write(content)
@@ -44,6 +45,8 @@ class Progress:
                 os.fsync(opened.fileno())
             part.replace(self.path)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise Corrupt(DISK_FAILED, f"{self.path}: {error.strerror}") from error
 
 
@@ -60,7 +63,10 @@ def load_progress(path: Path | None) -> Progress:
         document = None
     if not isinstance(document, dict) or document.get("version") != VERSION:
         log.warning("progress_damaged", extra={"code": PROGRESS_DAMAGED.name, "path": str(path)})
-        path.replace(path.with_suffix(".damaged"))
+        try:
+            path.replace(path.with_suffix(".damaged"))
+        except OSError as error:
+            raise Corrupt(DISK_FAILED, f"{path}: {error.strerror}") from error
         return Progress(path)
     return Progress(path, _heights(document.get("scanned")), _trust(document.get("trust")))
 

@@ -1,5 +1,7 @@
 """The relay's file of progress: whole or not at all, and no loss when it is lost."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,33 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
         progress.write(progress.content())
     assert caught.value.code == DISK_FAILED
     load_progress(None).write(b"")
+
+
+def test_another_process_may_write_the_same_file_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`chainnode relay once` beside `chainnode relay run`."""
+    progress = load_progress(tmp_path / "progress.json")
+    fsync, pid = os.fsync, os.getpid()
+
+    def write_between(number: int) -> None:
+        fsync(number)
+        if os.getpid() == pid:
+            monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+            progress.write(b"theirs")
+            monkeypatch.setattr(os, "getpid", lambda: pid)
+
+    monkeypatch.setattr(os, "fsync", write_between)
+    progress.write(b"ours")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("progress.json", b"ours")]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = load_progress(tmp_path / "progress.json")
+    progress.write(b"old")
+
+    def fill(number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(Corrupt, match="No space left"):
+        progress.write(b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("progress.json", b"old")]
