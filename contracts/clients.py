@@ -221,7 +221,7 @@ def freeze(call: Call, state: State, client_id: str, reason: str) -> None:
     """Freeze a client on the word of another contract; nothing happens to one that is frozen. Rejected(CLIENT_UNKNOWN)."""
     record = require_record(state, client_id)
     if not record.is_frozen:
-        _freeze(call, state, record, reason)
+        _freeze(call, state, record, reason, "client_frozen")
 
 
 def client(state: State, client_id: str) -> ClientRecord | None:
@@ -323,16 +323,16 @@ def _pruned(call: Call, state: State, record: ClientRecord, client_state: bytes)
 
 def _freeze_by(call: Call, state: State, record: ClientRecord, reason: str, message: bytes) -> Value:
     save_evidence(state, record, ConflictEvidence(message, call.sender, call.height, call.time_ms))
-    _freeze(call, state, record, reason)
+    _freeze(call, state, record, reason, "client_misbehaviour")
     return FROZEN
 
 
-def _freeze(call: Call, state: State, record: ClientRecord, reason: str) -> None:
+def _freeze(call: Call, state: State, record: ClientRecord, reason: str, event: str) -> None:
     save_client_state(state, record, KINDS[record.kind].frozen(load_client_state(state, record)))
     kept = replace(record, is_frozen=True, reason=reason[:CLIENT_REASON_LENGTH_MAX])
     save_record(state, replace(kept, updated_ms=call.time_ms, updated_height=call.height))
     names: dict[str, Value] = {"client_id": record.client_id, "client_type": record.kind, "reason": kept.reason}
-    state.emit(Event(NAME, "client_misbehaviour", names))
+    state.emit(Event(NAME, event, names))
 
 
 def _begin(state: State, begun: Begun, rules: Kind, *, height: int, time_ms: int, creator: str, relayers: tuple[str, ...]) -> str:

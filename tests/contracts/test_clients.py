@@ -328,6 +328,8 @@ def test_inv_53_two_headers_in_one_message(chain: OtherChain, world: Follower) -
 
 def test_another_contract_freezes_a_client(world: Follower) -> None:
     clients.freeze(world.here(), world.state, world.client_id, "x" * 999)
+    # Nobody has misbehaved, and no event says so.
+    assert [event.name for event in world.state.take_events()][-1:] == ["client_frozen"]
     assert world.record.reason == "x" * CLIENT_REASON_LENGTH_MAX and world.client_state.is_frozen
     assert load_evidence(world.state, world.client_id) is None
     before = world.everything()
