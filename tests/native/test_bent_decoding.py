@@ -1,6 +1,7 @@
 """Each rule that the C code keeps when it reads transactions, bent: the named input must show it. Needs a C compiler."""
 
 import dataclasses
+import gc
 import hashlib
 import sys
 import threading
@@ -489,6 +490,18 @@ BENT = {
         same(make_raw(dataclasses.replace(BODY, memo="k" * 32), [dataclasses.replace(SIGNATURE, public_key=b"k" * 32)])),
     ),
     "what is made is let go of": ("objects.c", "        Py_XDECREF(fields[i]);\n", "", nothing_is_held),
+    "the collector leaves objects alone": (
+        "objects.c",
+        "        Py_XDECREF(fields[i]);\n    }\n    if (made != NULL) PyObject_GC_UnTrack(made);\n",
+        "        Py_XDECREF(fields[i]);\n    }\n",
+        lambda module: not gc.is_tracked(module.decode(layout(module), [RAW])[0]),
+    ),
+    "the collector leaves tuples alone": (
+        "objects.c",
+        "Py_CLEAR(made);\n    }\n    if (made != NULL) PyObject_GC_UnTrack(made);\n",
+        "Py_CLEAR(made);\n    }\n",
+        lambda module: not gc.is_tracked(module.decode(layout(module), [RAW])[0].body.calls),
+    ),
     "others run": ("decode.c", "if (bytes < WORTH_LETTING_GO) {", "if (1) {", lets_others_run),
     "a block that has no room for its length": ("sha256.c", "rest + 9 <= SHA256_BLOCK", "rest + 8 <= SHA256_BLOCK", hashes_all_lengths),
     "words in their lanes": (

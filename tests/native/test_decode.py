@@ -340,6 +340,13 @@ def test_what_c_makes_is_as_immutable_and_whole_as_any():
         assert not hasattr(type(made), "__post_init__")  # which C would not call
 
 
+def test_the_collector_leaves_alone_what_never_changes():
+    (one,) = NATIVE.decode([make_raw(dataclasses.replace(BODY, calls=(Invocation("a", "b", ((1, (b"x",)),)),)))])
+    call, signature = one.body.calls[0], one.signatures[0]
+    parts = [one, one.body, one.body.signers, one.body.calls, call, call.arguments, call.arguments[0], one.signatures, signature]
+    assert not any(map(gc.is_tracked, parts))
+
+
 def test_the_names_that_many_transactions_share_are_one_object():
     raws = [make_raw(dataclasses.replace(BODY, nonce=bytes([number]) * 16)) for number in range(3)]
     one, two, three = NATIVE.decode(raws)
