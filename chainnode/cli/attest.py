@@ -23,6 +23,7 @@ from chainnode.relay.attestguard import begin_guard, open_guard
 from chainnode.relay.attestor import Attestor, EvmView, check_chain, make_view, owner_of
 from chainnode.relay.attestserver import serve_attestor
 from chainnode.relay.attestsettings import TEMPLATE, AttestSettings, load_attest_settings
+from chainnode.relay.endpoints import told_of
 from chainnode.relay.evm import EvmChain
 from chainnode.relay.evmattested import AttestedGround
 from chainnode.relay.families import make_chain
@@ -90,7 +91,7 @@ def _check(settings: AttestSettings) -> int:
             await view.endpoints.close()
 
     found = asyncio.run(main())
-    print("\n".join(found) if found else f"{settings.endpoint} is as the settings say; final is: {settings.rule}.")
+    print("\n".join(found) if found else f"{told_of(settings.endpoint)} is as the settings say; final is: {settings.rule}.")
     return FAILED if found else 0
 
 

@@ -15,6 +15,7 @@ from chainnode.client.signing import Signer
 from chainnode.errors import Rejected, Unavailable
 from chainnode.foreign.evidencepackets import ENCODING, PORT, VERSION, CarriedRecord, CarriedRecords, carried, encode_records
 from chainnode.foreign.ibckeys import client_state_key
+from chainnode.foreign.kinds import KINDS
 from chainnode.foreign.packetbytes import commitment_key
 from chainnode.foreign.tendermintbytes import decode_client_state
 from chainnode.types.bundle import EvidenceClaim
@@ -79,7 +80,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 def _pair(args: argparse.Namespace) -> int:
     """Name the client by which the other chain follows this one, as the creator of ours. It cannot be changed."""
     signer = following.signer_of(args)
-    call = Invocation(clientrecords.NAME, "register_counterparty", (args.client, args.counterparty, following.PREFIX))
+    call = Invocation(clientrecords.NAME, "register_counterparty", (args.client, args.counterparty, prefix_of(args.client)))
 
     async def run() -> None:
         async with ask.client_of(args) as client:
@@ -88,6 +89,12 @@ def _pair(args: argparse.Namespace) -> int:
     asyncio.run(run())
     print(f"{args.client} here and {args.counterparty} there belong together")
     return 0
+
+
+def prefix_of(client_id: str) -> tuple[bytes, ...]:
+    """Where the chain that a client follows keeps what it proves, which the client's kind fixes."""
+    kind = KINDS.get(client_id.rpartition("-")[0])
+    return following.PREFIX if kind is None else kind.PREFIX
 
 
 def _list(args: argparse.Namespace) -> int:

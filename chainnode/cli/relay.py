@@ -186,6 +186,9 @@ def status_lines(document: dict[str, Any]) -> list[str]:
     for name, chain in document["chains"].items():
         good = sum(not one["is_avoided"] for one in chain.get("endpoints", []))
         lines.append(f"{name:12} {chain.get('height', 0):7}  {good} of {len(chain.get('endpoints', []))} asked")
+        if "attestors" in chain:
+            asked = sum(not one["is_avoided"] for one in chain["attestors"])
+            lines.append(f"  by attestors: {asked} of {len(chain['attestors'])} asked, {chain['needed']} must agree")
     for route in document["routes"]:
         lines += ["", f"route {route['name']}: {_how(route)}"]
         for one in route["clients"]:

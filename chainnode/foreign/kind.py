@@ -10,7 +10,8 @@ from typing import Protocol
 from chainnode.foreign.heights import RevisionHeight
 
 PROOF, HEADER_QUORUM, ATTESTED = "proof", "header-quorum", "attested"  # classes of trust
-STORE_IBC, BARE = (b"ibc", b""), (b"",)  # prefixes: a store in a tree of stores, as in the Cosmos SDK and here; the key alone
+STORE_IBC: tuple[bytes, ...] = (b"ibc", b"")  # a prefix: a store in a tree of stores, as in the Cosmos SDK and here
+BARE: tuple[bytes, ...] = (b"",)  # another: the key alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from chainnode.foreign.keccak import keccak256
 from chainnode.relay import evmjson
 from chainnode.relay.attestguard import Guard, Guarded, SeenBlock
 from chainnode.relay.attestsettings import FINALIZED, AttestSettings
-from chainnode.relay.endpoints import Endpoints
+from chainnode.relay.endpoints import Endpoints, told_of
 from chainnode.relay.evmrpc import ask, hexed
 from chainnode.types.codes import CHAIN_SILENT, CHAIN_TURNED, MALFORMED, NOT_FINAL, TIME_NOT_RISING
 from chainnode.types.limits import ATTEST_FINAL_MS, ATTEST_KEY_BYTES_MAX, ATTEST_STEPS_MAX
@@ -197,7 +197,7 @@ async def check_chain(view: EvmView) -> list[str]:
     settings = view.settings
     number = await view.chain_id()
     if number != settings.chain_id:
-        return [f"{settings.endpoint} is of chain {number}, not {settings.chain_id}"]
+        return [f"{told_of(settings.endpoint)} is of chain {number}, not {settings.chain_id}"]
     found = [] if await view.code(settings.outbox) else [f"there is no contract at 0x{settings.outbox.hex()}"]
     await view.final_height()
     return found
