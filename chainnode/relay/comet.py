@@ -312,8 +312,8 @@ class CometChain:
             for height in sorted(at for at, size in sizes.items() if size and first <= at <= highest):
                 found = await self._ask(endpoint, cometjson.result_events, "block_results", height=str(height))
                 events += [event for event in (packet_event(height, one) for one in found) if event is not None]
-            if len(events) >= RELAY_EVENTS_MAX:
-                return Scan(highest, tuple(events))
+                if len(events) >= RELAY_EVENTS_MAX:
+                    return Scan(height, tuple(events))
         return Scan(max(since, last), tuple(events))
 
     def doubt(self, detail: str) -> None:

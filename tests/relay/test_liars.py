@@ -7,11 +7,12 @@ import pytest
 from aiohttp import web
 
 from chainnode.errors import Malformed, Unavailable
-from chainnode.relay import endpoints
+from chainnode.foreign.packetbytes import encode_packet
+from chainnode.relay import comet, endpoints
 from chainnode.relay.endpoints import Endpoint, Endpoints, check_urls
 from chainnode.types.codes import CHAIN_SILENT
 from tests.relay.rpc import Json, MemoryChain, Rpc, Twist, memory_chain
-from tests.relay.test_comet import followed, view_at
+from tests.relay.test_comet import PACKET, followed, view_at
 
 
 def at_height(chain: MemoryChain, height: int) -> Twist:
@@ -111,3 +112,15 @@ def test_what_is_no_url_is_refused_by_its_place_alone(url: str) -> None:
         check_urls("grain", ["http://h", url], 4)
     assert caught.value.detail.endswith("number 2 does not")
     check_urls("grain", ["http://h", "https://me:key@h:1/path", "http://[::1]:26657"], 4)
+
+
+async def test_no_more_is_read_at_a_time_than_from_the_block_that_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comet, "RELAY_EVENTS_MAX", 2)
+    chain = memory_chain(2)
+    for _ in range(3):
+        chain.decide(events=[("send_packet", {"encoded_packet_hex": encode_packet(PACKET).hex()})])
+    async with followed(chain) as (adapter, _):
+        scan = await adapter.packets(0)
+        assert (scan.height, len(scan.events)) == (4, 2)
+        scan = await adapter.packets(scan.height)
+        assert (scan.height, len(scan.events)) == (5, 1)
