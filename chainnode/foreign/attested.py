@@ -83,7 +83,7 @@ def encode_proof(proof: AttestationProof) -> bytes:
 
 def decode_proof(raw: bytes) -> AttestationProof:
     """The statement and its signatures from protobuf. Malformed(MALFORMED)."""
-    fields = read(raw, (1,), (2,), bytes_max=_MESSAGE_BYTES_MAX)
+    fields = read(raw, (1,), (2,), bytes_max=_MESSAGE_BYTES_MAX, items_max=ATTESTORS_MAX)
     return AttestationProof(fields.data(1, ATTESTATION_BYTES_MAX), fields.many(2, ATTESTORS_MAX))
 
 

@@ -106,7 +106,7 @@ def encode_records(data: CarriedRecords) -> bytes:
 
 def decode_records(raw: bytes) -> CarriedRecords:
     """The records of a payload's value. Malformed."""
-    fields = protobuf.read(raw, (1, 2), (3,), bytes_max=PACKET_PAYLOAD_BYTES_MAX)
+    fields = protobuf.read(raw, (1, 2), (3,), bytes_max=PACKET_PAYLOAD_BYTES_MAX, items_max=CARRIED_RECORDS_MAX)
     records = tuple(map(_decode_record, fields.many(3, CARRIED_RECORDS_MAX)))
     if not records:
         raise Malformed(BAD_PACKET, "the packet carries no records")
@@ -158,7 +158,7 @@ def _encode_record(record: CarriedRecord) -> bytes:
 
 
 def _decode_record(raw: bytes) -> CarriedRecord:
-    fields = protobuf.read(raw, (1, 2, 3, 4, 5, 6, 7, 8), (9,), bytes_max=PACKET_PAYLOAD_BYTES_MAX)
+    fields = protobuf.read(raw, (1, 2, 3, 4, 5, 6, 7, 8), (9,), bytes_max=PACKET_PAYLOAD_BYTES_MAX, items_max=_PATH_MAX)
     record = CarriedRecord(
         index=fields.number(1, protobuf.INT64_MAX),
         issuer=fields.text(2, IDENTIFIER_BYTES_MAX),

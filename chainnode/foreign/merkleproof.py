@@ -24,7 +24,7 @@ def encode_merkle_proof(proofs: Sequence[CommitmentProof]) -> bytes:
 
 def decode_merkle_proof(raw: bytes) -> tuple[CommitmentProof, ...]:
     """The proofs in canonical bytes. Malformed(BAD_PROOF), (MALFORMED)."""
-    fields = read(raw, (), (1,), bytes_max=PROOF_BYTES_MAX)
+    fields = read(raw, (), (1,), bytes_max=PROOF_BYTES_MAX, items_max=MERKLE_PROOF_LEVELS_MAX)
     return tuple(decode_proof(one) for one in fields.many(1, MERKLE_PROOF_LEVELS_MAX))
 
 

@@ -74,7 +74,7 @@ def encode_packet(packet: Packet) -> bytes:
 
 def decode_packet(raw: bytes) -> Packet:
     """The packet in canonical bytes, each part within its limits. Malformed(MALFORMED or BAD_PACKET) otherwise."""
-    fields = protobuf.read(raw, (1, 2, 3, 4), (5,), bytes_max=PACKET_BYTES_MAX)
+    fields = protobuf.read(raw, (1, 2, 3, 4), (5,), bytes_max=PACKET_BYTES_MAX, items_max=PACKET_PAYLOADS_MAX)
     packet = Packet(
         sequence=fields.number(1),
         source_client=fields.text(2, PACKET_WORD_BYTES_MAX),
@@ -109,7 +109,7 @@ def encode_acknowledgement(acknowledgement: Acknowledgement) -> bytes:
 
 def decode_acknowledgement(raw: bytes) -> Acknowledgement:
     """The acknowledgement in canonical bytes. Malformed(MALFORMED or BAD_PACKET) otherwise."""
-    fields = protobuf.read(raw, (), (1,), bytes_max=ACKNOWLEDGEMENT_BYTES_MAX)
+    fields = protobuf.read(raw, (), (1,), bytes_max=ACKNOWLEDGEMENT_BYTES_MAX, items_max=PACKET_PAYLOADS_MAX)
     acknowledgement = Acknowledgement(fields.many(1, PACKET_PAYLOADS_MAX))
     check_acknowledgement(acknowledgement)
     return acknowledgement

@@ -112,18 +112,24 @@ class Fields:
         return tuple(map(_text, items))
 
 
-def read(raw: bytes, single: tuple[int, ...], repeated: tuple[int, ...] = (), *, bytes_max: int) -> Fields:
-    """The fields of a message of at most `bytes_max` bytes; those that may stand more than once are `repeated`. Malformed(MALFORMED)."""
+def read(raw: bytes, single: tuple[int, ...], repeated: tuple[int, ...] = (), *, bytes_max: int, items_max: int | None = None) -> Fields:
+    """The fields of a message of at most `bytes_max` bytes; those that may stand more than once are `repeated`. Malformed(MALFORMED).
+
+    With `items_max` more items than that of one field are refused before the rest is read: an empty one has two bytes.
+    """
     if len(raw) > bytes_max:
         raise Malformed(MALFORMED, f"the message is longer than {bytes_max} bytes")
     contents: dict[int, list[int | bytes]] = {}
-    offset = last = 0
+    offset = last = items = 0
     while offset < len(raw):
         tag, offset = read_uvarint(raw, offset)
         value, offset = read_uvarint(raw, offset)
         field, wire_type = tag >> 3, tag & 7
         if field < last or (field == last and field not in repeated) or (field not in single and field not in repeated):
             raise Malformed(MALFORMED, f"the message has a field {field} that is unknown, doubled, or out of order")
+        items = items + 1 if field == last else 1
+        if items_max is not None and items > items_max:
+            raise Malformed(MALFORMED, f"field {field} of the message has more than {items_max} items")
         if wire_type == _VARINT and value:
             contents.setdefault(field, []).append(value)
         elif wire_type == _BYTES and value <= len(raw) - offset:

@@ -255,7 +255,7 @@ def read_height(raw: bytes) -> RevisionHeight:
 
 
 def _read(raw: bytes, single: tuple[int, ...], repeated: tuple[int, ...] = ()) -> Fields:
-    return read(raw, single, repeated, bytes_max=CLIENT_MESSAGE_BYTES_MAX)
+    return read(raw, single, repeated, bytes_max=CLIENT_MESSAGE_BYTES_MAX, items_max=VALIDATORS_MAX)
 
 
 def _header_message(raw: bytes) -> HeaderMessage:

@@ -5,6 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chainnode.errors import Malformed
+from chainnode.foreign.attested import decode_proof
+from chainnode.foreign.evidencepackets import decode_records
+from chainnode.foreign.merkleproof import decode_merkle_proof
+from chainnode.foreign.packetbytes import decode_acknowledgement, decode_packet
 from chainnode.foreign.protobuf import (
     INT64_MAX,
     UINT64_MAX,
@@ -19,6 +23,7 @@ from chainnode.foreign.protobuf import (
     unpack_any,
     uvarint,
 )
+from chainnode.foreign.tendermintbytes import _commit, _validator_set
 from chainnode.types.codes import MALFORMED
 
 UINT64, INT64 = st.integers(0, UINT64_MAX), st.integers(-(2**63), INT64_MAX)
@@ -114,3 +119,28 @@ def test_an_any_has_a_type():
     malformed(unpack, raw, "/a.C", bytes_max=20)
     malformed(unpack, raw, "/a.B", bytes_max=5)
     malformed(unpack, raw + b"\x18\x01", "/a.B", bytes_max=20)
+
+
+def test_items_beyond_what_may_be_are_not_read():
+    """An empty item has two bytes: 64 kB of them took 70 ms, only to be refused."""
+    items = message(7, b"") * 3
+    assert read(items, (), (7,), bytes_max=99, items_max=3).many(7, 3) == (b"",) * 3
+    with pytest.raises(Malformed, match="more than 3 items"):
+        read(items + b"\x3a\x00\xff", (), (7,), bytes_max=99, items_max=3)  # and not that it is cut off
+
+
+@pytest.mark.parametrize(
+    ("decode", "field"),
+    [
+        (decode_merkle_proof, 1),
+        (decode_packet, 5),
+        (decode_acknowledgement, 1),
+        (decode_records, 3),
+        (decode_proof, 2),
+        (_commit, 4),
+        (_validator_set, 1),
+    ],
+)
+def test_what_a_ledger_reads_has_few_items(decode, field):
+    with pytest.raises(Malformed, match=r"more than [0-9]+ items"):
+        decode(message(field, b"") * 101 + b"\xff")
