@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class OneChain:
     chain: Chain
     kv: LevelKV
     folder: Path
+    node_id: str
     validator: PrivateKey
     members: list[PrivateKey]
 
@@ -83,6 +85,16 @@ class OneChain:
         """The one validator's."""
         return self.chain.tip.validators.validators[0].address
 
+    def reopened(self) -> float:
+        """Close the chain and open it again, as a node does at its start; the seconds that this took."""
+        genesis, node_id = self.chain.genesis, self.node_id
+        self.kv.close()
+        began = time.perf_counter()
+        self.kv = LevelKV(self.folder / "ledger")
+        ledger = Ledger.open(self.kv, chain_id=CHAIN_ID, genesis_hash=digests.genesis_hash(genesis), node_id=node_id)
+        self.chain = Chain(genesis, StateStore.open(ledger), SystemContracts())
+        return time.perf_counter() - began
+
     def bytes_on_disk(self) -> int:
         """Whole disk blocks of all files."""
         return sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*") if path.is_file())
@@ -102,9 +114,10 @@ def one_chain(*, members: int, role: str = "member", folder: Path | None = None)
         kv = LevelKV(place / "ledger")
         node_id = did_of("e", node.public)
         ledger = Ledger.open(kv, chain_id=CHAIN_ID, genesis_hash=digests.genesis_hash(genesis), node_id=node_id)
+        world = OneChain(Chain(genesis, StateStore.open(ledger), SystemContracts()), kv, place, node_id, validator, keys)
         try:
-            yield OneChain(Chain(genesis, StateStore.open(ledger), SystemContracts()), kv, place, validator, keys)
+            yield world
         finally:
-            kv.close()
+            world.kv.close()
     finally:
         shutil.rmtree(place, ignore_errors=True)

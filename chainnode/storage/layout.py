@@ -6,14 +6,14 @@
 | `H` height | header bytes |
 | `C` height | commit of that height: the next block's when there is one, else the one seen |
 | `B` height | block bytes |
-| `T` height, position | batch bytes, here or in segment files (`storage/segments.py`) |
-| `R` height | results, each with its length in front, here or in segment files; empty when there are none |
+| `T` height, position | batch, without the records that are in `D` (`storage/punched.py`), here or in segment files |
+| `R` height | results, each with its length in front, here or in segment files (`storage/segments.py`); empty when there are none |
 | `A` height | `HeightSummary` |
 | `V` height | validator set in force from this height on; only where it changes |
 | `S` store, key | state value |
 | `U` height | how to go back from this height's state to the one before, for the newest heights |
 | `X` space, key | index value |
-| `E` level, index | tile of the evidence log |
+| `E` level, index | tile of the evidence log, from level 1 on |
 | `D` first index | evidence records that one height appended: its height, then groups, here or in segment files |
 """
 
@@ -27,7 +27,7 @@ from chainnode.evidencelog import LeafGroup
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 NAME_BYTES_MAX = 16  # store and space names
 _NAMES_CACHED = 256
 
@@ -176,15 +176,13 @@ def join_groups(groups: Sequence[LeafGroup]) -> bytes:
     return b"".join(pieces)
 
 
-def leaf_of_groups(data: bytes, number: int) -> bytes:
-    """The leaf with this number among all in joined groups. Corrupt(CORRUPT_STORE) when there is none."""
+def split_groups(data: bytes) -> tuple[LeafGroup, ...]:
+    """The groups that `join_groups` joined."""
     parts = split_parts(data)
-    for prefix, suffix, joined in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
-        group = LeafGroup(prefix, split_parts(joined), suffix)
-        if number < len(group.middles):
-            return group.leaf(number)
-        number -= len(group.middles)
-    raise Corrupt(CORRUPT_STORE, "a value of evidence records has too few of them")
+    if len(parts) % 3:
+        raise Corrupt(CORRUPT_STORE, "a value of evidence records is cut off")
+    groups = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    return tuple([LeafGroup(prefix, split_parts(joined), suffix) for prefix, suffix, joined in groups])
 
 
 def split_parts(data: bytes) -> tuple[bytes, ...]:

@@ -5,7 +5,7 @@ A height that `last` reports is complete.
 `commit_height` may be called by one task at a time; readers and `prune` may run in other threads beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainnode import evidencelog, merkle
@@ -15,13 +15,14 @@ from chainnode.storage import layout
 from chainnode.storage.keyfilter import KeyFilter
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
+from chainnode.storage.punched import fill, punch
+from chainnode.storage.recordshelf import RecordShelf
 from chainnode.storage.segments import EMPTY, Shelf, decode_ends, encode_ends
 from chainnode.types.block import BlockId
 from chainnode.types.codes import CORRUPT_STORE, WRONG_DATA_VERSION, WRONG_GENESIS_DATA, WRONG_KEY_DATA
 from chainnode.types.limits import PRUNE_KEYS_STEP, STATE_UNDO_HEIGHTS
 
 Writes = Sequence[tuple[bytes, bytes | None]]  # ascending keys; None deletes
-RECORDS_CHUNK = 256  # evidence records in one value
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ class Ledger:
         self._log = evidencelog.EMPTY_LOG
         self._log_size = 0
         self._edges: dict[int, tuple[int, bytes]] = {}  # the growing tile of each level: index, bytes
-        self._bodies, self._records = Shelf(kv.blobs("bodies")), Shelf(kv.blobs("records"))
+        self._bodies, self._records = Shelf(kv.blobs("bodies")), RecordShelf(kv)
         ends = decode_ends(kv.get(layout.META_ENDS) or encode_ends((EMPTY, EMPTY)))
-        for shelf, end in zip((self._bodies, self._records), ends, strict=True):
-            shelf.blobs.cut(end)
+        for blobs, end in zip((self._bodies.blobs, self._records.blobs), ends, strict=True):
+            blobs.cut(end)
         self._index_keys = KeyFilter()
         self._index_keys.add(key.partition(b"\x00")[2] for key, _ in kv.iterate(layout.INDEX, layout.after_prefix(layout.INDEX)))
         last = kv.get(layout.META_LAST)
@@ -137,7 +138,7 @@ class Ledger:
         changes.extend(self._body_changes(record))
         changes.extend(_state_changes(record))
         changes.extend(_index_changes(record))
-        changes.extend(self._record_changes(record))
+        changes.extend(self._records.put(height, self._log.size, record.log_groups))
         changes.append((layout.META_ENDS, encode_ends((self._bodies.blobs.end(), self._records.blobs.end()))))
         changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
         for entries in (record.index_writes or {}).values():
@@ -162,8 +163,13 @@ class Ledger:
     def batches(self, height: int) -> tuple[bytes, ...]:
         """The batches of a block in order; empty as well when the height is unknown or pruned. `prune` beside it leaves all or none."""
         kept = [value for _, value in self._kv.iterate(layout.batch_key(height, 0), layout.batch_key(height + 1, 0))]
-        batches = [batch for value in kept if (batch := self._body(height, value)) is not None]
-        return tuple(batches) if height >= self.first_body() else ()
+        parts = [part for value in kept if (part := self._body(height, value)) is not None]
+        read_middles = self._middles_of(height)
+        try:
+            batches = tuple([fill(part, read_middles) for part in parts])
+        except Corrupt as error:
+            raise Corrupt(error.code, f"the body of height {height}: {error.detail}") from error
+        return batches if height >= self.first_body() else ()
 
     def results(self, height: int) -> tuple[bytes, ...] | None:
         """Encoded results in order of transactions; None when unknown or pruned."""
@@ -235,9 +241,12 @@ class Ledger:
         return self._kv.iterate(kind, layout.after_prefix(kind))
 
     def tile(self, level: int, index: int) -> bytes:
-        """A tile of the evidence log as far as it had grown at the last height; empty when it had not."""
+        """A tile of the evidence log as far as it had grown at the last height; empty when it had not. Those of level 0 are made anew."""
         nodes = (self._log_size >> level * evidencelog.TILE_LEVELS) - index * evidencelog.TILE_HASHES
         length = max(0, min(nodes, evidencelog.TILE_HASHES)) * merkle.HASH_BYTES
+        if level == 0:
+            first = index * evidencelog.TILE_HASHES
+            return self._records.tile(first, first + length // merkle.HASH_BYTES)
         edge = self._edges.get(level)
         content = edge[1] if edge is not None and edge[0] == index else self._kv.get(layout.tile_key(level, index)) or b""
         if len(content) < length:
@@ -253,13 +262,7 @@ class Ledger:
         """The height that appended evidence record `index`, and the record; None beyond the end."""
         if not 0 <= index < self._log.size:
             return None
-        found = self._kv.iterate(height_key(layout.RECORDS, 0), height_key(layout.RECORDS, index + 1), reverse=True)
-        for key, value in found:
-            groups = self._records.get(value[8:])
-            if groups is None:
-                break
-            return layout.decode_height(value[:8]), layout.leaf_of_groups(groups, index - layout.height_of_key(key))
-        raise Corrupt(CORRUPT_STORE, f"evidence record {index} is missing")
+        return self._records.record(index)
 
     def height_of_log_index(self, index: int) -> int | None:
         """The height that appended evidence record `index`; None beyond the end."""
@@ -305,16 +308,9 @@ class Ledger:
         if not record.results:
             yield results_key, b""
         joined = (layout.join_parts(record.results),) if record.results else ()
-        kept = self._bodies.put(record.height, (*record.batches, *joined))
+        kept = self._bodies.put(record.height, (*punch(record.batches, record.log_groups), *joined))
         keys = [layout.batch_key(record.height, position) for position in range(len(record.batches))]
         yield from zip((*keys, results_key), kept, strict=False)
-
-    def _record_changes(self, record: HeightRecord) -> Iterator[Change]:
-        chunks = list(_chunks(record.log_groups))
-        height, first = layout.encode_height(record.height), self._log.size
-        for chunk, kept in zip(chunks, self._records.put(record.height, [layout.join_groups(chunk) for chunk in chunks]), strict=True):
-            yield height_key(layout.RECORDS, first), height + kept
-            first += sum(len(group.middles) for group in chunk)
 
     def _body(self, height: int, kept: bytes) -> bytes | None:
         """A part of a body; None when it was pruned meanwhile."""
@@ -326,10 +322,25 @@ class Ledger:
             raise Corrupt(CORRUPT_STORE, f"a segment with the body of height {height} is missing")
         return data
 
+    def _middles_of(self, height: int) -> Callable[[int, int], Sequence[bytes]]:
+        """Leaves by their number in the height, read when the first is asked for."""
+        known: list[bytes] = []
+
+        def read(first: int, count: int) -> Sequence[bytes]:
+            summary = self.summary(height)
+            if not known and summary is not None:
+                groups = self._records.groups(summary.first_record, summary.log_size)
+                known.extend([middle for group in groups for middle in group.middles])
+            return known[first : first + count]
+
+        return read
+
     def _grown(self, growths: Sequence[TileGrowth]) -> dict[tuple[int, int], bytes]:
-        """The tiles that grow, whole. In order of index, so that the last of a level is its edge."""
+        """The tiles that are kept and grow, whole. In order of index, so that the last of a level is its edge."""
         tiles: dict[tuple[int, int], bytes] = {}
         for growth in growths:
+            if growth.level == 0:
+                continue
             old = self.tile(growth.level, growth.index)
             assert len(old) == growth.offset * merkle.HASH_BYTES
             tiles[growth.level, growth.index] = old + growth.hashes
@@ -361,21 +372,6 @@ def _index_changes(record: HeightRecord) -> Iterator[Change]:
         prefix = layout.name_prefix(layout.INDEX, space)
         for key in sorted(entries):
             yield prefix + key, entries[key]
-
-
-def _chunks(groups: Sequence[LeafGroup]) -> Iterator[list[LeafGroup]]:
-    """Groups, cut where they are long, in lists of at most RECORDS_CHUNK leaves."""
-    chunk: list[LeafGroup] = []
-    room = RECORDS_CHUNK
-    for group in groups:
-        while len(group.middles) > room:
-            yield [*chunk, LeafGroup(group.prefix, group.middles[:room], group.suffix)]
-            group = LeafGroup(group.prefix, group.middles[room:], group.suffix)
-            chunk, room = [], RECORDS_CHUNK
-        chunk.append(group)
-        room -= len(group.middles)
-    if chunk:
-        yield chunk
 
 
 def _encode_roots(roots: Mapping[str, bytes]) -> bytes:

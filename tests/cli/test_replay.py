@@ -1,5 +1,6 @@
 """`chainnode replay`: a sound node passes; one changed byte, wherever it is, is told with a code and, in a block, the height."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from chainnode.storage.kv import MemoryKV
 from chainnode.storage.layout import height_key
 from chainnode.storage.leveldb import LevelKV
 from chainnode.types.codes import CORRUPT_STORE, STATE_PRUNED
-from tests.chain_maker import key_of
-from tests.node.small_chain import NODE_ID, SmallChain, batch, genesis_of, new_validator, proposal, transaction
+from chainnode.types.transaction import Invocation
+from tests.chain_maker import key_of, make_transaction
+from tests.node.small_chain import CLIENT, NODE_ID, SmallChain, batch, genesis_of, new_validator, proposal, transaction
 
 HEIGHTS = 6
 
@@ -116,12 +118,18 @@ def test_a_state_value_too_many_is_told(kv) -> None:
 def test_a_changed_evidence_record_is_told(kv) -> None:
     key, value = next(iter(kv.iterate(height_key(layout.RECORDS, 0), height_key(layout.RECORDS, 2**60))))
     kv.write([(key, flipped(value, len(value) - 3))], sync=True)
-    refused(kv, "evidence record")
+    refused(kv, "height 2 does not hold")  # the record is a part of its transaction, and is kept once
+    kv.write([(key, flipped(value, 8 + 1 + 4 + 20))], sync=True)  # in the sender
+    refused(kv, "evidence")
 
 
 @pytest.mark.parametrize("kind, what", [(layout.INDEX, "the index"), (layout.TILE, "a tile of the evidence log")])
 def test_a_changed_a_missing_and_an_extra_entry_of_what_no_root_covers_is_told(kind, what: str, kv) -> None:
     """A node that forgot a digest or a transaction would take it again, and fork."""
+    if kind == layout.TILE:  # those of hashes of hashes alone are kept
+        rows = tuple(("sha-256", sha256(b"row %d" % number).digest(), b"") for number in range(256))
+        many = make_transaction(genesis_of(), [CLIENT], [Invocation("evidence", "record", (rows,))], nonce=77)
+        SmallChain.open(kv).decide(batch(many))
     entries = list(kv.iterate(kind, layout.after_prefix(kind)))
     assert entries
     for key, value in entries:

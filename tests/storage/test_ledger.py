@@ -10,8 +10,9 @@ from chainnode.evidencelog import LeafGroup
 from chainnode.storage import layout, segments
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.kv import MemoryKV
-from chainnode.storage.ledger import RECORDS_CHUNK, Pruned
+from chainnode.storage.ledger import Pruned
 from chainnode.storage.leveldb import LevelKV
+from chainnode.storage.recordshelf import RECORDS_CHUNK
 from chainnode.types.codes import CORRUPT_STORE, DISK_FULL, WRONG_DATA_VERSION, WRONG_GENESIS_DATA, WRONG_KEY_DATA
 from chainnode.types.limits import PRUNE_KEYS_STEP, STATE_UNDO_HEIGHTS
 from tests.storage.heights import GENESIS, apply_writes, block_id, digest, height_record, opened
@@ -191,7 +192,7 @@ def test_the_way_back_is_kept_for_the_newest_heights_only(kv):
 def test_a_damaged_ledger_is_told():
     kv = MemoryKV()
     filled(kv, 3)
-    for key in (layout.height_key(layout.SUMMARY, 3), layout.tile_key(0, 0)):
+    for key in (layout.height_key(layout.SUMMARY, 3), layout.height_key(layout.RECORDS, 0), layout.height_key(layout.RECORDS, 3)):
         spoiled = kv.copy()
         spoiled.write([(key, None)], sync=True)
         with pytest.raises(Corrupt):
@@ -206,9 +207,36 @@ def test_a_damaged_ledger_is_told():
     ledger = opened(kv.copy())
     assert len(ledger.tile(0, 0)) == 9 * 32
     assert ledger.tile(0, 1) == ledger.tile(1, 0) == ledger.tile(5, 7) == b""
-    ledger._kv.write([(layout.tile_key(0, 0), b"short")], sync=True)
+
+
+def test_a_short_tile_is_told():
+    kv = MemoryKV()
+    ledger = filled(kv, 1)
+    ledger.commit_height(height_record(2, leaves=300))
+    assert len(ledger.tile(1, 0)) == 32 and len(ledger.tile(0, 0)) == 256 * 32 and len(ledger.tile(0, 1)) == 47 * 32
+    assert not list(ledger.entries(layout.tile_key(0, 0)[:2]))  # made anew from the records
+    kv.write([(layout.tile_key(1, 0), b"short")], sync=True)
     with pytest.raises(Corrupt):
-        ledger.commit_height(height_record(4))
+        opened(kv)
+
+
+def test_records_are_stored_once(kv, monkeypatch):
+    """A batch that holds what the log holds is kept without it, and read as it was, pruned or not at another height."""
+    monkeypatch.setattr(segments, "INLINE_BYTES_MAX", 10**9)
+    ledger = filled(kv, 2)
+    records = [b"\xa5scan " + digest("record", number) for number in range(600)]
+    batch = b"head" + b"\x93".join([b"", *records]) + b"tail"
+    groups = (LeafGroup(b"<", tuple(records[:300]), b">"), LeafGroup(b"(", tuple(records[300:]), b")"))
+    before = sum(len(value) for _, value in ledger.entries(layout.BATCH))
+    ledger.commit_height(replace(height_record(3), batches=(b"other", batch, b"", batch), log_groups=groups))
+    assert ledger.batches(3) == (b"other", batch, b"", batch)
+    assert ledger.log_record(6 + 599) == (3, b"(" + records[599] + b")")
+    again = opened(kv)
+    assert again.batches(3) == (b"other", batch, b"", batch) and again.batches(2) == height_record(2).batches
+    again.commit_height(height_record(4))
+    assert again.batches(4) == height_record(4).batches
+    kept = sum(len(value) for _, value in ledger.entries(layout.BATCH)) - before
+    assert len(batch) < kept < len(batch) + 200  # the second time nothing is left that could be found
 
 
 class PrunedMeanwhile(MemoryKV):
