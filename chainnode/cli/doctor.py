@@ -15,7 +15,8 @@ from chainnode.crypto import sm2
 from chainnode.crypto.acceptance import first_deviation
 from chainnode.crypto.verify import NATIVE, PATH
 from chainnode.errors import ChainError
-from chainnode.node.node import VERSION, check_machine
+from chainnode.node.node import check_machine
+from chainnode.types.release import VERSION
 
 _NO_NATIVE = "not built here, or switched off by CHAINNODE_NATIVE=0; libsodium serves, at about a tenth of the rate"
 

@@ -5,12 +5,31 @@ import io
 import logging
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from chainnode.cli.usage import CommandLine, UsageError
 from chainnode.errors import ChainError
+from chainnode.types.release import VERSION
 
 REFUSED, WRONG_USE, INTERRUPTED = 1, 2, 130
+# Commands by the module that has them, in the order of `--help`. To import all of them takes most of a second.
+_MODULES = {
+    "devnet": ("devnet",),
+    "init": ("init",),
+    "run": ("run",),
+    "keys": ("keys",),
+    "did": ("did",),
+    "vc": ("vc",),
+    "chain": ("chain",),
+    "lightclients": ("client",),
+    "relay": ("relay",),
+    "fabric": ("fabric",),
+    "ask": ("status", "submit", "anchor", "query"),
+    "verify": ("verify",),
+    "replay": ("replay",),
+    "doctor": ("doctor",),
+}
 _EXIT_CODES = """\
 exit codes:
   0    done, and everything held
@@ -19,12 +38,8 @@ exit codes:
   130  interrupted"""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    # Imported here, so that Ctrl-C while the libraries load is met by `main` too.
-    from chainnode.cli import ask, chain, devnet, did, doctor, fabric, init, keys, lightclients, relay, replay, run, vc, verify
-    from chainnode.node.node import VERSION
-
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or as much of it as one command needs."""
     top: argparse.ArgumentParser = CommandLine(
         prog="chainnode",
         description="A permissioned ledger node whose every answer carries a proof.",
@@ -33,8 +48,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"chainnode {VERSION}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (devnet, init, run, keys, did, vc, chain, lightclients, relay, fabric, ask, verify, replay, doctor):
-        command.add_parser(subparsers)
+    wanted = [module for module, commands in _MODULES.items() if command in commands] or list(_MODULES)
+    for module in wanted:  # imported here, so that Ctrl-C while the libraries load is met by `main` too
+        import_module(f"chainnode.cli.{module}").add_parser(subparsers)
     return top
 
 
@@ -69,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     """The arguments; UsageError that names the help of the command they were given to."""
-    args, unknown = parser().parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    args, unknown = parser(given[0] if given else None).parse_known_args(given)
     if unknown:
         command = " ".join(filter(None, ("chainnode", args.command, getattr(args, "action", None))))
         raise UsageError(f"unrecognized arguments: {' '.join(unknown)}; see `{command} --help`")

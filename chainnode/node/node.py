@@ -45,13 +45,13 @@ from chainnode.types.block import Vote
 from chainnode.types.codes import BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import HTTP_IDLE_S, OPEN_FILES_MIN, REFERRAL_FETCHES_MAX
+from chainnode.types.release import VERSION
 from contracts import validators
 from contracts.registry import SystemContracts, node_ids
 
 log = logging.getLogger(__name__)
 GUARD_FILE = "signguard"
 PRUNE_EVERY = 100  # heights
-VERSION = "0.1.0"  # as in pyproject.toml
 
 
 def load_genesis(path: Path) -> Genesis:

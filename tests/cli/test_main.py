@@ -1,5 +1,6 @@
 """The command line as a whole: what each kind of failure prints, and its exit code."""
 
+import argparse
 import errno
 import io
 import json
@@ -7,12 +8,13 @@ import logging
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from chainnode.cli import keys
-from chainnode.cli.main import main
+from chainnode.cli.main import _MODULES, main, parser
 from chainnode.errors import Rejected
 from chainnode.types.codes import NOT_FOUND
 
@@ -120,3 +122,17 @@ def test_a_reader_that_leaves_early_gets_no_complaint(tmp_path: Path) -> None:
     finally:
         os.close(write)
     assert (told.returncode, told.stderr) == (1, "")
+
+
+def test_the_table_of_commands_is_what_the_modules_have():
+    for module, commands in _MODULES.items():
+        top = argparse.ArgumentParser()
+        subparsers = top.add_subparsers()
+        import_module(f"chainnode.cli.{module}").add_parser(subparsers)
+        assert tuple(subparsers.choices) == commands, module
+    assert not parser("no command").parse_args(["doctor"]).command.startswith("no")
+
+
+def test_a_command_loads_what_it_needs_and_no_more():
+    asked = "import sys; from chainnode.cli.main import parser; parser('verify'); print('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60).stdout == "False\n"
