@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     issuer_key = None if config.issuer_key_path is None else load_key(config.issuer_key_path, passphrase)
     gateway = None if config.gateway_path is None else open_gateway(config.gateway_path, passphrase)
-    gc.set_threshold(50_000, 20, 50)  # batches make many objects that live a moment; walking them often costs much
+    gc.set_threshold(200_000, 20, 50)  # batches make many objects that live a moment; walking them often costs much
 
     async def main() -> None:
         node = Node(config, node_key=node_key, validator_key=validator_key, issuer_key=issuer_key, gateway=gateway)

@@ -93,10 +93,11 @@ class Mempool:
 
     def add(self, batch: Batch, maker: str | None, *, now_ms: int, time_ms: int) -> Refusal | None:
         """Take a verified batch of a peer, or of ours (None); None when it was taken, else why not."""
-        refusal = self._refusal(batch, maker, time_ms)
+        expires_ms = max([tx.body.valid_until_ms for tx in batch.txs])
+        refusal = self._refusal(batch, maker, expires_ms, time_ms)
         match refusal:
             case None:
-                self._insert(batch, maker, now_ms)
+                self._insert(batch, maker, expires_ms, now_ms)
                 self.counts.added += 1
             case Refusal.DUPLICATE:
                 self.counts.refused_duplicate += 1
@@ -140,7 +141,7 @@ class Mempool:
                 self._remove(digest)
             self._remembered[digest] = time_ms + lifetime_ms
             self.counts.committed += 1
-        for tx_id in tx_ids:
+        for tx_id in [tx_id for tx_id in tx_ids if tx_id in self._batch_of]:  # copies in other batches
             holder = self._batch_of.pop(tx_id, None)
             if holder is not None:
                 self._pending[holder].fresh -= 1
@@ -172,34 +173,36 @@ class Mempool:
         self.counts.shared_again += len(due)
         return tuple(due)
 
-    def _refusal(self, batch: Batch, maker: str | None, time_ms: int) -> Refusal | None:
+    def _refusal(self, batch: Batch, maker: str | None, expires_ms: int, time_ms: int) -> Refusal | None:
         if batch.digest in self._pending:
             return Refusal.DUPLICATE
         if batch.digest in self._remembered:
             return Refusal.COMMITTED
-        if _expires_ms(batch) < time_ms:
+        if expires_ms < time_ms:
             return Refusal.EXPIRED
         if all(tx.tx_id in self._batch_of for tx in batch.txs):
             return Refusal.DUPLICATE
         return self.has_room(len(batch.batch_bytes), len(batch.txs), maker)
 
-    def _insert(self, batch: Batch, maker: str | None, now_ms: int) -> None:
-        fresh = 0
+    def _insert(self, batch: Batch, maker: str | None, expires_ms: int, now_ms: int) -> None:
+        known, digest = self._batch_of, batch.digest
+        before = len(known)
         for tx in batch.txs:
-            if tx.tx_id not in self._batch_of:
-                self._batch_of[tx.tx_id] = batch.digest
-                fresh += 1
+            known.setdefault(tx.tx_id, digest)
+        fresh = len(known) - before
         share_at_ms = now_ms + MEMPOOL_SHARE_AGAIN_MS
-        self._pending[batch.digest] = _Pending(batch, maker, _expires_ms(batch), fresh, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
+        self._pending[batch.digest] = _Pending(batch, maker, expires_ms, fresh, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
         self.bytes += len(batch.batch_bytes)
         self.txs += len(batch.txs)
         self._maker_bytes[maker] = self._maker_bytes.get(maker, 0) + len(batch.batch_bytes)
 
     def _remove(self, digest: bytes) -> None:
         pending = self._pending.pop(digest)
-        for tx in pending.batch.txs:
-            if self._batch_of.get(tx.tx_id) == digest:
-                del self._batch_of[tx.tx_id]
+        if pending.fresh:
+            known = self._batch_of
+            for tx in pending.batch.txs:
+                if known.get(tx.tx_id) == digest:
+                    del known[tx.tx_id]
         self.bytes -= len(pending.batch.batch_bytes)
         self.txs -= len(pending.batch.txs)
         left = self._maker_bytes[pending.maker] - len(pending.batch.batch_bytes)
@@ -215,7 +218,3 @@ class Mempool:
             if self._remembered[oldest] >= time_ms and len(self._remembered) <= MEMPOOL_DIGESTS_REMEMBERED_MAX:
                 return
             del self._remembered[oldest]
-
-
-def _expires_ms(batch: Batch) -> int:
-    return max([tx.body.valid_until_ms for tx in batch.txs])

@@ -58,7 +58,7 @@ class Applied:
     @property
     def settled_ids(self) -> tuple[bytes, ...]:
         """The transactions that need not wait any more. Of the others, a copy that another key had signed was refused (INV-25)."""
-        return tuple([tx_id for tx_id, result in zip(self.tx_ids, self.results, strict=True) if is_settled(result)])
+        return tuple([tx_id for tx_id, result in zip(self.tx_ids, self.results, strict=True) if not result.code or is_settled(result)])
 
 
 class Chain:
@@ -145,7 +145,7 @@ class Chain:
 
     # Batches
 
-    def read_batch(self, batch_bytes: bytes) -> Batch:
+    def read_batch(self, batch_bytes: bytes, digest: bytes | None = None) -> Batch:
         """A batch whose transactions are of this chain and whose signatures verify; Malformed otherwise. 5 to 50 us a transaction."""
         txs = transactions.decode_batch(batch_bytes)
         for tx in txs:
@@ -153,7 +153,7 @@ class Chain:
                 raise Malformed(WRONG_CHAIN, f"a transaction is for chain {tx.body.chain_id}")
         if not all(transactions.verify_each(txs, self.genesis_hash)):
             raise Malformed(BAD_SIGNATURE, "a signature in the batch does not verify")
-        return Batch(digests.batch_digest(batch_bytes), batch_bytes, txs)
+        return Batch(digest or digests.batch_digest(batch_bytes), batch_bytes, txs)
 
     # Heights
 

@@ -55,7 +55,7 @@ class FrontDesk:
         self._node_id = node_id
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "verify")
-        self._batches: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(BATCHES_UNVERIFIED_MAX)
+        self._batches: asyncio.Queue[tuple[str, bytes, bytes]] = asyncio.Queue(BATCHES_UNVERIFIED_MAX)
 
     async def run(self) -> None:
         """Check the batches of peers, as many at once as there are threads."""
@@ -104,8 +104,9 @@ class FrontDesk:
             case ProposalMessage():
                 item = self._proposal(peer_id, message, received_ns)
             case BatchMessage():
-                if not self._host.replica.dissemination.mempool.get(digests.batch_digest(message.batch_bytes)):
-                    await self._batches.put((peer_id, message.batch_bytes))
+                digest = digests.batch_digest(message.batch_bytes)
+                if not self._host.replica.dissemination.mempool.get(digest):
+                    await self._batches.put((peer_id, digest, message.batch_bytes))
                 return
             case BatchRequest():
                 item = BatchesRequested(peer_id, message.digests)
@@ -157,9 +158,9 @@ class FrontDesk:
     async def _check_batches(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            peer_id, batch_bytes = await self._batches.get()
+            peer_id, digest, batch_bytes = await self._batches.get()
             try:
-                batch = await loop.run_in_executor(self._pool, self._chain.read_batch, batch_bytes)
+                batch = await loop.run_in_executor(self._pool, self._chain.read_batch, batch_bytes, digest)
             except Malformed as error:
                 assert self.network is not None
                 self.network.penalise(peer_id, str(error))

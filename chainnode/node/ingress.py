@@ -12,6 +12,7 @@ from chainnode.execution.engine import TX_INDEX
 from chainnode.execution.state import State
 from chainnode.mempool.pool import Refusal
 from chainnode.node.chain import NS_PER_MS, Applied, Chain
+from chainnode.node.gathering import Gatherer
 from chainnode.node.host import Host
 from chainnode.node.replicainputs import TransactionsRefused, TransactionsSubmitted
 from chainnode.types.codes import (
@@ -76,6 +77,8 @@ class Ingress:
         self._chain = chain
         self._pool = pool
         self._checking = asyncio.Semaphore(INGRESS_CHECKS_MAX)
+        self._singles = Gatherer(lambda raws: self._check(raws), pool)
+        self._handed: list[Transaction] = []  # checked in this turn of the loop
         self._followed: dict[bytes, list[_Waiter]] = {}
         self._waiting = 0  # transactions whose clients wait, those that several wait for counted each time
         self.taken = 0
@@ -87,23 +90,21 @@ class Ingress:
             raise Unavailable(OVERLOADED)
         if self._host.clock.is_wrong:
             raise Unavailable(CLOCK_WRONG, self._host.clock.reason)  # "expired" would blame the client
-        loop = asyncio.get_running_loop()
-        async with self._checking:
-            if len(raws) == 1 and len(raws[0]) <= INGRESS_LOOP_BYTES_MAX:
-                checked = self._check(raws)  # the hop to a thread would cost more
-            else:
-                checked = await loop.run_in_executor(self._pool, self._check, raws)
+        self._check_room(raws, wait_ms)  # before they cost anything
+        if len(raws) == 1 and len(raws[0]) <= INGRESS_LOOP_BYTES_MAX:
+            checked = [await self._singles.checked(raws[0])]
+        else:
+            async with self._checking:
+                checked = await asyncio.get_running_loop().run_in_executor(self._pool, self._check, raws)
         txs = [tx for tx in checked if isinstance(tx, Transaction)]
-        mempool = self._host.replica.dissemination.mempool
-        if txs and mempool.has_room(sum(len(tx.raw) for tx in txs), len(txs)) is not None:
-            raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
-        if wait_ms is not None and self._waiting + len(txs) > INGRESS_WAITERS_MAX:
-            raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
         if not txs:
             return [self._outcome(one, None) for one in checked]
+        self._check_room([tx.raw for tx in txs], wait_ms)  # again: others came meanwhile
         waiter = None if wait_ms is None else self._follow(txs)
-        self._host.put_now(TransactionsSubmitted(tuple(txs)))
-        if waiter is not None and wait_ms is not None:
+        self._hand_over(txs)
+        if waiter is None or wait_ms is None:
+            await asyncio.sleep(0)  # then the host has it
+        else:
             self._waiting += len(txs)
             try:
                 async with asyncio.timeout(wait_ms / 1000):
@@ -114,6 +115,23 @@ class Ingress:
                 self._waiting -= len(txs)
                 self._unfollow(waiter)
         return [self._outcome(one, waiter) for one in checked]
+
+    def _check_room(self, raws: Sequence[bytes], wait_ms: int | None) -> None:
+        """Unavailable(OVERLOADED) when there is no room for so many more."""
+        if self._host.replica.dissemination.mempool.has_room(sum(map(len, raws)), len(raws)) is not None:
+            raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
+        if wait_ms is not None and self._waiting + len(raws) > INGRESS_WAITERS_MAX:
+            raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
+
+    def _hand_over(self, txs: list[Transaction]) -> None:
+        """Give the host what was checked, in one input for all that end their check in this turn of the loop."""
+        if not self._handed:
+            asyncio.get_running_loop().call_soon(self._put)
+        self._handed += txs
+
+    def _put(self) -> None:
+        handed, self._handed = self._handed, []
+        self._host.put_now(TransactionsSubmitted(tuple(handed)))
 
     def _check(self, raws: Sequence[bytes]) -> list[Transaction | Outcome]:
         """Decode and verify; in a thread when there is much of it."""
@@ -129,8 +147,8 @@ class Ingress:
                 found.append(tx)
             except (Rejected, Unavailable) as error:
                 found.append(self._refuse(tx.tx_id, error))
-        state = State(self._chain.state)
-        return [self._checked_sender(state, one, tip.time_ns // NS_PER_MS) for one in self._check_signatures(found)]
+        verified = self._check_signatures(self._check_replays(found))
+        return self._check_senders(verified, tip.time_ns // NS_PER_MS)
 
     def _check_admissible(self, tx: Transaction, bytes_max: int, now_ms: int, lifetime_ms: int) -> None:
         chain_id = self._chain.genesis.chain_id
@@ -142,20 +160,42 @@ class Ingress:
             raise Rejected(EXPIRED)
         if tx.body.valid_until_ms > now_ms + lifetime_ms:
             raise Rejected(TOO_FAR_AHEAD, f"valid_until_ms may be at most {lifetime_ms} ms ahead")
-        if self._chain.state.index_get(TX_INDEX, tx.tx_id) is not None:
-            raise Rejected(REPLAYED)
 
-    def _checked_sender(self, state: State, one: Transaction | Outcome, time_ms: int) -> Transaction | Outcome:
-        """Refuse what would fail in a block and stay there for ever: a stranger could fill the chain with it (INV-32)."""
-        if isinstance(one, Outcome):
-            return one
+    def _check_replays(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
+        ids = [one.tx_id for one in found if isinstance(one, Transaction)]
+        known = iter(self._chain.state.index_get_many(TX_INDEX, ids))
+        return [
+            self._refuse(one.tx_id, Rejected(REPLAYED)) if isinstance(one, Transaction) and next(known) is not None else one
+            for one in found
+        ]
+
+    def _check_senders(self, found: list[Transaction | Outcome], time_ms: int) -> list[Transaction | Outcome]:
+        """Refuse what would fail in a block and stay there for ever: a stranger could fill the chain with it (INV-32).
+
+        The verdict hangs on the signers and their keys alone, which mostly are the same few: each is judged once.
+        """
+        state = State(self._chain.state)
+        judged: dict[tuple[tuple[str, ...], tuple[tuple[str, bytes], ...]], Rejected | None] = {}
+        checked: list[Transaction | Outcome] = []
+        for one in found:
+            if isinstance(one, Transaction):
+                key = one.body.signers, tuple([(made.suite, made.public_key) for made in one.signatures])
+                if key not in judged:
+                    judged[key] = self._judge(state, one, time_ms)
+                refusal = judged[key]
+                checked.append(one if refusal is None else self._refuse(one.tx_id, refusal))
+            else:
+                checked.append(one)
+        return checked
+
+    def _judge(self, state: State, one: Transaction, time_ms: int) -> Rejected | None:
         contracts, body = self._chain.contracts, one.body
         for did, made in zip(body.signers, one.signatures, strict=True):
             if not contracts.may_sign(state, did, made.suite, made.public_key):
-                return self._refuse(one.tx_id, Rejected(KEY_NOT_AUTHORISED, f"this key does not speak for {did}"))
+                return Rejected(KEY_NOT_AUTHORISED, f"this key does not speak for {did}")
         if not contracts.may_submit(state, body.signers[0], time_ms):
-            return self._refuse(one.tx_id, Rejected(NOT_MEMBER, f"{body.signers[0]} holds no role on this chain"))
-        return one
+            return Rejected(NOT_MEMBER, f"{body.signers[0]} holds no role on this chain")
+        return None
 
     def _check_signatures(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
         txs = [tx for tx in found if isinstance(tx, Transaction)]
@@ -207,8 +247,10 @@ class Ingress:
         """Answer those who wait for a transaction of this height."""
         if not self._followed:
             return
-        for index, (tx_id, result) in enumerate(zip(applied.tx_ids, applied.results, strict=True)):
-            if tx_id in self._followed and result.code != REPLAYED.number and not self._is_of_a_copy(tx_id, result):
+        followed = self._followed
+        for index in [index for index, tx_id in enumerate(applied.tx_ids) if tx_id in followed]:
+            tx_id, result = applied.tx_ids[index], applied.results[index]
+            if tx_id in followed and result.code != REPLAYED.number and not self._is_of_a_copy(tx_id, result):
                 self._end(tx_id, (applied.tip.height, index, result))
 
     def _is_of_a_copy(self, tx_id: bytes, result: TxResult) -> bool:

@@ -247,7 +247,8 @@ HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are hel
 BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
 VERIFY_TABLES_BYTES_MAX = 64 * 1024 * 1024  # of tables of Ed25519 keys in the native verifier: 1,363 keys
 INGRESS_CHECKS_MAX = 64  # submissions that are checked at once
-INGRESS_LOOP_BYTES_MAX = 8 * 1024  # a transaction up to this length is checked at once, which costs less than the hop to a thread
+INGRESS_LOOP_BYTES_MAX = 8 * 1024  # transactions up to this length together are checked at once, which costs less than the hop to a thread
+INGRESS_GATHERED_MAX = 4096  # small single transactions that wait to be checked together
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
 PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
 

@@ -33,9 +33,11 @@ class FakeHost:
         self.replica = Replica()
         self.clock = ClockCheck()
         self.address = address
+        self.was_given = asyncio.Event()
 
     def put_now(self, item: object) -> None:
         """Nothing is decided here by itself."""
+        self.was_given.set()
 
 
 class FakeNetwork:
@@ -178,8 +180,8 @@ async def test_an_answer_about_a_height_waits_for_nothing(behind: Behind) -> Non
 async def test_a_submitted_transaction_is_found_with_its_result(behind: Behind) -> None:
     raw = behind.tx(1)
     task = asyncio.create_task(behind.backend.submit([raw], wait_ms=5_000))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    async with asyncio.timeout(DEADLINE_S):
+        await behind.host.was_given.wait()
     behind.decide(raw)
     (done,) = await task
     assert (done.code, done.height, done.index) == (OK, 1, 0)

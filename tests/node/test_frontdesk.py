@@ -237,7 +237,7 @@ async def test_a_forged_batch_costs_its_sender_and_the_next_one_is_taken(checkin
 async def test_a_suite_that_is_missing_here_costs_nobody_and_stops_nothing(checking: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     real = checking.small.chain.read_batch
 
-    def missing(_batch_bytes: bytes) -> object:
+    def missing(_batch_bytes: bytes, _digest: bytes) -> object:
         raise Unavailable(SUITE_MISSING)
 
     said: list[tuple[str, str]] = []

@@ -364,15 +364,21 @@ async def test_only_so_many_are_checked_at_once(door: Door) -> None:
     assert (await door.ingress.submit([door.tx(1)], wait_ms=None))[0].error is None
 
 
-async def test_a_full_mempool_takes_no_more(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rooms", [0, 1])
+async def test_a_full_mempool_takes_no_more(door: Door, monkeypatch: pytest.MonkeyPatch, rooms: int) -> None:
+    """It is asked before a check, so that what a flooded node refuses costs little, and after, since others came meanwhile."""
     asked: list[tuple[int, int]] = []
+    checked: list[int] = []
+    check = door.ingress._check
 
-    def has_room(size: int, count: int) -> Refusal:
+    def has_room(size: int, count: int) -> Refusal | None:
         asked.append((size, count))
-        return Refusal.FULL
+        return Refusal.FULL if len(asked) > rooms else None
 
     monkeypatch.setattr(door.host.replica.dissemination.mempool, "has_room", has_room)
+    monkeypatch.setattr(door.ingress, "_check", lambda raws: (checked.append(len(raws)), check(raws))[1])
     raw = door.tx(1)
     with pytest.raises(Unavailable) as caught:
         await door.ingress.submit([raw, b"rubbish"], wait_ms=None)
-    assert caught.value.code is OVERLOADED and asked == [(len(raw), 1)] and not door.host.given
+    assert caught.value.code is OVERLOADED and not door.host.given
+    assert asked == [(len(raw) + 7, 2), (len(raw), 1)][: rooms + 1] and checked == [2] * rooms
