@@ -7,7 +7,7 @@
 | `C` height | commit of that height: the next block's when there is one, else the one seen |
 | `B` height | block bytes |
 | `T` height, position | batch, without the records that are in `D` (`storage/punched.py`), here or in segment files |
-| `R` height | results, each with its length in front, here or in segment files (`storage/segments.py`); empty when there are none |
+| `R` height | results, joined, here or in segment files (`storage/segments.py`); empty when there are none |
 | `A` height | `HeightSummary` |
 | `V` height | validator set in force from this height on; only where it changes |
 | `S` store, key | state value |
@@ -17,9 +17,12 @@
 | `D` first index | evidence records that one height appended: its height, then groups, here or in segment files |
 """
 
+import sys
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from struct import Struct
 
 from chainnode.errors import Corrupt
@@ -58,6 +61,8 @@ _HEIGHT = Struct(">Q")
 _POSITION = Struct(">QI")
 _TILE = Struct(">BQ")
 _LENGTH = Struct(">I")
+_LENGTHS = next(code for code in "IL" if array(code).itemsize == _LENGTH.size)
+_ONE = _LENGTH.pack(1)
 _SUMMARY = Struct(">QqI32s32s32s32sQQ")
 _NO_HASH = bytes(32)
 
@@ -155,9 +160,13 @@ def decode_height(data: bytes) -> int:
 
 
 def join_parts(parts: Sequence[bytes]) -> bytes:
-    """Parts in one value, each with its length in front."""
-    pack = _LENGTH.pack
-    return b"".join([piece for part in parts for piece in (pack(len(part)), part)])
+    """Parts in one value: how many, the length of each, all of them joined; nothing for none. 0.05 us a part."""
+    if not parts:
+        return b""
+    lengths = array(_LENGTHS, map(len, parts))
+    if sys.byteorder == "little":
+        lengths.byteswap()
+    return b"".join((_LENGTH.pack(len(parts)), lengths.tobytes(), *parts))
 
 
 def join_groups(groups: Sequence[LeafGroup]) -> bytes:
@@ -166,14 +175,10 @@ def join_groups(groups: Sequence[LeafGroup]) -> bytes:
     Hot for groups of one leaf, of which each transaction under load makes one: 0.8 us.
     """
     pack = _LENGTH.pack
-    pieces: list[bytes] = []
+    parts: list[bytes] = []
     for prefix, middles, suffix in groups:
-        if len(middles) == 1:
-            joined = pack(len(middles[0])) + middles[0]
-        else:
-            joined = join_parts(middles)
-        pieces += (pack(len(prefix)), prefix, pack(len(suffix)), suffix, pack(len(joined)), joined)
-    return b"".join(pieces)
+        parts += (prefix, suffix, _ONE + pack(len(middles[0])) + middles[0] if len(middles) == 1 else join_parts(middles))
+    return join_parts(parts)
 
 
 def split_groups(data: bytes) -> tuple[LeafGroup, ...]:
@@ -187,18 +192,20 @@ def split_groups(data: bytes) -> tuple[LeafGroup, ...]:
 
 def split_parts(data: bytes) -> tuple[bytes, ...]:
     """The parts that `join_parts` joined."""
-    parts: list[bytes] = []
-    offset, size = 0, len(data)
-    while offset < size:
-        if size - offset < _LENGTH.size:
-            raise Corrupt(CORRUPT_STORE, "a list of parts is cut off")
-        length = _LENGTH.unpack_from(data, offset)[0]
-        offset += _LENGTH.size
-        if length > size - offset:
-            raise Corrupt(CORRUPT_STORE, "a list of parts is cut off")
-        parts.append(data[offset : offset + length])
-        offset += length
-    return tuple(parts)
+    if not data:
+        return ()
+    begin = _LENGTH.size
+    count = _LENGTH.unpack_from(data)[0] if len(data) >= begin else 0
+    begin += count * _LENGTH.size
+    if not count or begin > len(data):
+        raise Corrupt(CORRUPT_STORE, "a list of parts is cut off")
+    lengths = array(_LENGTHS, data[_LENGTH.size : begin])
+    if sys.byteorder == "little":
+        lengths.byteswap()
+    ends = list(accumulate(lengths, initial=begin))
+    if ends[-1] != len(data):
+        raise Corrupt(CORRUPT_STORE, "a list of parts is cut off")
+    return tuple([data[begin:end] for begin, end in pairwise(ends)])
 
 
 def _hash_or_empty(data: bytes) -> bytes:

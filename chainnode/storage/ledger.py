@@ -366,12 +366,13 @@ def _state_changes(record: HeightRecord) -> Iterator[Change]:
             yield prefix + key, value
 
 
-def _index_changes(record: HeightRecord) -> Iterator[Change]:
+def _index_changes(record: HeightRecord) -> list[Change]:
     """In order of keys, which LevelDB takes in faster."""
+    changes: list[Change] = []
     for space, entries in (record.index_writes or {}).items():
         prefix = layout.name_prefix(layout.INDEX, space)
-        for key in sorted(entries):
-            yield prefix + key, entries[key]
+        changes += [(prefix + key, entries[key]) for key in sorted(entries)]
+    return changes
 
 
 def _encode_roots(roots: Mapping[str, bytes]) -> bytes:

@@ -119,7 +119,7 @@ def test_a_changed_evidence_record_is_told(kv) -> None:
     key, value = next(iter(kv.iterate(height_key(layout.RECORDS, 0), height_key(layout.RECORDS, 2**60))))
     kv.write([(key, flipped(value, len(value) - 3))], sync=True)
     refused(kv, "height 2 does not hold")  # the record is a part of its transaction, and is kept once
-    kv.write([(key, flipped(value, 8 + 1 + 4 + 20))], sync=True)  # in the sender
+    kv.write([(key, flipped(value, value.index(b"did:bid:") + 20))], sync=True)
     refused(kv, "evidence")
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainnode.errors import Corrupt
+from chainnode.evidencelog import LeafGroup
 from chainnode.storage import layout
 from chainnode.types.block import NIL_BLOCK_ID, BlockId, PartSetHeader
 
@@ -43,17 +44,29 @@ def test_the_end_of_a_prefix(prefix, suffix):
     assert not layout.after_prefix(start).startswith(start)
 
 
-@given(st.lists(st.binary(max_size=20)))
+PARTS = st.lists(st.binary(max_size=20))
+
+
+@given(PARTS)
 def test_parts_round_trip(parts):
     joined = layout.join_parts(parts)
     assert layout.split_parts(joined) == tuple(parts)
-    boundaries = {len(layout.join_parts(parts[:count])): count for count in range(len(parts) + 1)}
-    for end in range(len(joined)):
-        if end in boundaries:
-            assert layout.split_parts(joined[:end]) == tuple(parts[: boundaries[end]])
-        else:
-            with pytest.raises(Corrupt):
-                layout.split_parts(joined[:end])
+    plain = b"".join(len(part).to_bytes(4, "big") for part in parts) + b"".join(parts)
+    assert joined == (len(parts).to_bytes(4, "big") + plain if parts else b"")
+    for end in range(1, len(joined)):
+        with pytest.raises(Corrupt):
+            layout.split_parts(joined[:end])
+    with pytest.raises(Corrupt):
+        layout.split_parts(joined + b"x")
+
+
+@given(st.lists(st.builds(LeafGroup, st.binary(max_size=9), PARTS.map(tuple), st.binary(max_size=9))))
+def test_groups_round_trip(groups):
+    joined = layout.join_groups(groups)
+    assert layout.split_groups(joined) == tuple(groups)
+    assert joined == layout.join_parts([part for one in groups for part in (one.prefix, one.suffix, layout.join_parts(one.middles))])
+    with pytest.raises(Corrupt):
+        layout.split_groups(layout.join_parts([b"prefix", b"suffix"]))
 
 
 @given(
@@ -79,5 +92,7 @@ def test_a_cut_value_is_corrupt():
         layout.decode_summary(bytes(10))
     with pytest.raises(Corrupt):
         layout.split_parts(b"\x00\x00\x00\x02a")
+    with pytest.raises(Corrupt):
+        layout.split_parts(bytes(4))
     with pytest.raises(Corrupt):
         layout.split_parts(b"\x00\x00")
