@@ -29,7 +29,7 @@ from chainnode.node.replicainputs import (
 from chainnode.p2p.network import PeerNetwork
 from chainnode.types.block import ValidatorSet, Vote
 from chainnode.types.codes import BAD_SIGNATURE, MALFORMED, WRONG_CHAIN, WRONG_GENESIS
-from chainnode.types.limits import BATCHES_UNVERIFIED_MAX
+from chainnode.types.limits import BATCHES_UNVERIFIED_MAX, INGRESS_LOOP_BYTES_MAX
 from chainnode.types.messages import (
     BatchMessage,
     BatchRequest,
@@ -160,7 +160,10 @@ class FrontDesk:
         while True:
             peer_id, digest, batch_bytes = await self._batches.get()
             try:
-                batch = await loop.run_in_executor(self._pool, self._chain.read_batch, batch_bytes, digest)
+                if len(batch_bytes) <= INGRESS_LOOP_BYTES_MAX:
+                    batch = self._chain.read_batch(batch_bytes, digest)  # the hop to a thread would cost more
+                else:
+                    batch = await loop.run_in_executor(self._pool, self._chain.read_batch, batch_bytes, digest)
             except Malformed as error:
                 assert self.network is not None
                 self.network.penalise(peer_id, str(error))

@@ -123,6 +123,7 @@ class Host:
         assert self.network is not None and self.listener is not None
         loop = asyncio.get_running_loop()
         self._failure = loop.create_future()
+        self._failure.add_done_callback(lambda _: self._wake.set())
         try:
             self._act_all(self._boot())
             loop.call_soon(self._tick)
@@ -141,9 +142,8 @@ class Host:
         assert self._failure is not None
         if not self._inputs:
             self._wake.clear()
-            woken = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait((woken, self._failure), return_when=asyncio.FIRST_COMPLETED)
-            woken.cancel()
+            if not self._failure.done():  # which wakes us, too
+                await self._wake.wait()
         if self._failure.done():
             self._failure.result()
 

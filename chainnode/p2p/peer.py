@@ -117,16 +117,21 @@ class Connection:
             frames = await self.outbox.take(PEER_WRITE_BYTES)
             joined = b"".join(frames)
             self._writer.write(joined)
-            try:
-                async with asyncio.timeout(self._timing.silent_ms_max / 1000):
-                    await self._writer.drain()
-            except TimeoutError as error:
-                raise Unavailable(PEER_SILENT, "the peer does not read") from error
-            except OSError as error:
-                raise Unavailable(PEER_CLOSED) from error
+            if self._writer.transport.get_write_buffer_size() > PEER_WRITE_BYTES:  # else there is nothing to wait for
+                await self._drain()
             for traffic in (self.traffic, self._totals):
                 traffic.bytes_out += len(joined)
                 traffic.frames_out += len(frames)
+
+    async def _drain(self) -> None:
+        """Wait until the peer has read most of what was written."""
+        try:
+            async with asyncio.timeout(self._timing.silent_ms_max / 1000):
+                await self._writer.drain()
+        except TimeoutError as error:
+            raise Unavailable(PEER_SILENT, "the peer does not read") from error
+        except OSError as error:
+            raise Unavailable(PEER_CLOSED) from error
 
     async def _watch(self) -> None:
         """Keep an idle connection alive, and end one on which nothing comes any more."""

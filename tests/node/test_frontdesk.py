@@ -1,6 +1,7 @@
 """What peers send: what is true becomes an input, what is forged costs its sender and leaves no trace."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -30,7 +31,7 @@ from chainnode.node.replicainputs import (
 from chainnode.transactions import encode_batch
 from chainnode.types.block import BlockId, PartSetHeader, Proposal, Vote, VoteType
 from chainnode.types.codes import BAD_SIGNATURE, MALFORMED, SUITE_MISSING, WRONG_CHAIN, WRONG_GENESIS
-from chainnode.types.limits import BATCHES_UNVERIFIED_MAX
+from chainnode.types.limits import BATCHES_UNVERIFIED_MAX, INGRESS_LOOP_BYTES_MAX
 from chainnode.types.messages import (
     BatchMessage,
     BatchRequest,
@@ -232,6 +233,21 @@ async def test_a_forged_batch_costs_its_sender_and_the_next_one_is_taken(checkin
     await checking.tell(BatchMessage(one.batch_bytes))
     await waited(checking.host.was_told)
     assert checking.host.inputs == [BatchVerified(PEER, one)]
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+async def test_a_long_batch_is_checked_in_a_thread(checking: Desk, monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
+    """A peer can make one whose check takes long; consensus shares the loop."""
+    threads: list[threading.Thread] = []
+
+    def refused(_batch_bytes: bytes, _digest: bytes) -> object:
+        threads.append(threading.current_thread())
+        raise Malformed(MALFORMED)
+
+    monkeypatch.setattr(checking.small.chain, "read_batch", refused)
+    await checking.tell(BatchMessage(bytes(INGRESS_LOOP_BYTES_MAX + extra)))
+    await waited(checking.network.was_told)
+    assert [one is threading.main_thread() for one in threads] == [not extra]
 
 
 async def test_a_suite_that_is_missing_here_costs_nobody_and_stops_nothing(checking: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
