@@ -28,7 +28,7 @@ from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact, Transact
 from chainnode.types.codes import BAD_ARGUMENTS
 from chainnode.types.limits import ANCHOR_RECORDS
 from chainnode.types.transaction import Invocation, Value
-from contracts import identityrecords
+from contracts import chains, identityrecords
 from contracts.packagecodes import unit_key
 from contracts.receiptrecords import receipt_key
 
@@ -127,6 +127,8 @@ def _query(args: argparse.Namespace) -> int:
     """
     if (args.via is None) != (args.ac is None):
         raise UsageError("--via and --ac go together")
+    if args.ac is not None and not chains.is_ac(args.ac):
+        raise UsageError(f"--ac: {args.ac!r} is no AC number: four small letters or digits")
     if args.height is not None and args.what not in _OF_STATE:
         raise UsageError(f"--height goes with {', '.join(_OF_STATE)}")
     answer = asyncio.run(_ask(args, _question(args.what, args.name, args.height)))

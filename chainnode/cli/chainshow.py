@@ -39,15 +39,20 @@ def add_parser(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     show.set_defaults(run=_show)
     for parser in (listing, show):
         parser.add_argument("--json", action="store_true", help="print what the node answers, as it is")
-        add_node_options(parser)
+    _add_node_option(listing)
+    add_node_options(show)
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:
     """The node that is asked, and the chain that it must be of."""
-    parser.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
+    _add_node_option(parser)
     parser.add_argument(
         "--main-genesis", type=Path, metavar="FILE", help="genesis.json of the chain that is asked; without it the node's word is taken"
     )
+
+
+def _add_node_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
 
 
 def asking_main(args: argparse.Namespace) -> argparse.Namespace:

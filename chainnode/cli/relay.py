@@ -7,6 +7,7 @@ of them, and signs what it sends with a key whose party holds a role on that cha
 
 import argparse
 import asyncio
+import http.client
 import json
 import signal
 import sys
@@ -104,7 +105,7 @@ def _check(args: argparse.Namespace) -> int:
 
     found = asyncio.run(main())
     for sentence in found:
-        print(sentence)
+        print(_plain(sentence))
     if not found:
         routes = len(relay.routes)
         print(f"{len(relay.chains)} chains and {routes} route{'' if routes == 1 else 's'} are as the settings say.")
@@ -170,14 +171,21 @@ def _status(args: argparse.Namespace) -> int:
     try:
         with urllib.request.urlopen(f"http://{settings.listen}/status", timeout=_STATUS_S) as answer:
             document = json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise Unavailable(NOT_READY, f"no relay answers at {settings.listen}: {error}") from error
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+        raise Unavailable(NOT_READY, f"no relay answers at {settings.listen}: {_plain(str(error).strip())}") from error
+    if not (isinstance(document, dict) and isinstance(document.get("chains"), dict) and isinstance(document.get("routes"), list)):
+        raise Unavailable(NOT_READY, f"what answers at {settings.listen} is no relay")
     if args.json:
         json.dump(document, sys.stdout, indent=2)
         print()
     else:
-        print("\n".join(status_lines(document)))
+        print("\n".join(map(_plain, status_lines(document))))
     return 0
+
+
+def _plain(line: str) -> str:
+    """A line without what steers a terminal: endpoints have a say in why they failed."""
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def status_lines(document: dict[str, Any]) -> list[str]:

@@ -340,7 +340,8 @@ class CometChain:
                 async with self._lock:
                     await self._climb_to_tip(endpoint)
             except ChainError as error:
-                found.append(f"{self.name}: {endpoint.url}: {error.detail}")
+                is_named = error.detail.startswith(endpoint.url)
+                found.append(f"{self.name}: {error.detail}" if is_named else f"{self.name}: {endpoint.url}: {error.detail}")
         if self.sender is not None and len(found) < len(self.endpoints.all):
             found += await self.sender.check(self)
         return found

@@ -50,7 +50,10 @@ def _ours(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
         raise table.bad(f"genesis {path}: {error.detail}") from error
     key, did = open_key(table.path("key")), table.text("did", "")
     if did:
-        parse_did(did)
+        try:
+            parse_did(did)
+        except Malformed as error:
+            raise table.bad(f"did: {error.detail}") from error
     first = validator_set(validator(one.public_key, one.power) for one in genesis.validators)
     return CometChain(
         name=table.name,

@@ -29,6 +29,12 @@ class Progress:
     scanned: dict[str, Heights] = field(default_factory=dict)
     trust: dict[str, dict[str, object]] = field(default_factory=dict)
 
+    def check(self) -> list[str]:
+        """Why the file could not be written, as far as can be seen; a sentence."""
+        if self.path is None or os.access(self.path.parent, os.W_OK | os.X_OK):
+            return []
+        return [f"progress: {self.path.parent} is no folder that the relay may write to"]
+
     def content(self) -> bytes:
         """What the file holds as things stand."""
         return json.dumps({"version": VERSION, "scanned": self.scanned, "trust": self.trust}, indent=1).encode()

@@ -75,7 +75,7 @@ class Relay:
 
     async def check(self) -> list[str]:
         """What is wrong with the settings, found by asking the chains and sending nothing; a sentence each."""
-        found: list[str] = []
+        found = self.progress.check()
         for chain in self.chains.values():
             try:
                 found += await chain.check()

@@ -3,10 +3,11 @@
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
-from chainnode.errors import Malformed, Unavailable
+from chainnode.errors import Unavailable
 from chainnode.relay.meters import RelayCollector
 from chainnode.relay.relay import Relay
-from chainnode.types.codes import BAD_CONFIG, PORT_IN_USE
+from chainnode.relay.settings import split_listen
+from chainnode.types.codes import PORT_IN_USE
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -48,13 +49,11 @@ async def serve(relay: Relay, listen: str) -> web.AppRunner:
 
 async def serve_app(app: web.Application, listen: str) -> web.AppRunner:
     """Serve any of the relay's interfaces, as `serve`."""
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65_535:
-        raise Malformed(BAD_CONFIG, f"listen: {listen!r} is not host:port")
+    host, port = split_listen(listen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
         raise Unavailable(PORT_IN_USE, f"listen: {listen} cannot be listened on: {error.strerror or error}") from error

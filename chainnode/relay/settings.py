@@ -201,6 +201,9 @@ def read_settings(document: Mapping[str, object], folder: Path) -> Settings:
     own = _table("[relay]", document.get("relay", {}))
     _only("[relay]", own, ("listen", "progress", "passphrase_file", "poll_ms", "anchor_interval_s", "anchor_heights", *_WORDS))
     progress, passphrase = _get(own, "progress", str, "progress.json"), _get(own, "passphrase_file", str, "")
+    listen = _get(own, "listen", str, "")
+    if listen:
+        split_listen(listen)
     words = {name: _word(own, name) for name in _WORDS}
     poll_ms = _between(own, "poll_ms", _POLL_MS, 50, 3_600_000)
     schedule = _schedule(own, (_INTERVAL_S, RELAY_ANCHOR_HEIGHTS))
@@ -214,7 +217,7 @@ def read_settings(document: Mapping[str, object], folder: Path) -> Settings:
     if len({one.name for one in routes}) != len(routes):
         raise _bad("two routes have one name")
     return Settings(
-        listen=_get(own, "listen", str, "") or None,
+        listen=listen or None,
         progress=folder / progress if progress else None,
         passphrase_file=folder / passphrase if passphrase else None,
         poll_ms=poll_ms,
@@ -223,6 +226,14 @@ def read_settings(document: Mapping[str, object], folder: Path) -> Settings:
         chains=chains,
         routes=routes,
     )
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Host and port to listen on. Malformed(BAD_CONFIG)."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65_535:
+        raise _bad(f"listen: {listen!r} is not host:port")
+    return host.strip("[]"), int(port)
 
 
 def render_settings(own: Mapping[str, object], chains: Mapping[str, Mapping[str, object]], routes: Sequence[Mapping[str, object]]) -> str:

@@ -1,8 +1,12 @@
 """`chainnode relay` on the command line."""
 
 import json
+import socket
 import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -36,7 +40,14 @@ def test_init_writes_settings_and_a_key_and_never_over_others(folder: Path, caps
 def test_check_tells_what_is_wrong_and_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["relay", "check", "--config", str(folder / "relay.toml")]) == 1
     told = capsys.readouterr().out
-    assert "main: http://127.0.0.1:1" in told and "route main-grain" in told
+    assert "main: http://127.0.0.1:1: Cannot connect" in told and "route main-grain" in told
+
+
+def test_check_tells_of_a_folder_that_takes_no_file_of_progress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "relay.toml"
+    path.write_text(path.read_text().replace('progress = "progress.json"', 'progress = "nowhere/progress.json"'))
+    assert main(["relay", "check", "--config", str(path)]) == 1
+    assert f"progress: {folder / 'nowhere'} is no folder" in capsys.readouterr().out
 
 
 def test_once_fails_in_one_line_when_nobody_answers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,3 +72,50 @@ def test_a_wrong_passphrase_or_file_is_told_in_one_line(
     assert "bad-passphrase" in capsys.readouterr().err
     assert main(["relay", "run", "--config", str(folder / "none.toml")]) == 1
     assert "bad-config" in capsys.readouterr().err
+
+
+@pytest.fixture
+def answered() -> Iterator[tuple[int, list[bytes]]]:
+    """A port that answers each connection with the bytes in the list."""
+    content: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):  # closed at the end
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(content[0])
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], content
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "content", [_HEAD + b'{"jsonrpc": "2.0", "result": {}}', _HEAD + b"[]", b"SSH-2.0-x\r\n"], ids=["node", "list", "no HTTP"]
+)
+def test_status_of_what_is_no_relay_is_told_in_one_line(
+    content: bytes, folder: Path, answered: tuple[int, list[bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "relay.toml"
+    path.write_text(path.read_text().replace("127.0.0.1:1", f"127.0.0.1:{answered[0]}", 1))
+    answered[1].append(content)
+    assert main(["relay", "status", "--config", str(path)]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1 and told[0].startswith("chainnode: not-ready: ")
+
+
+def test_status_steers_no_terminal(folder: Path, answered: tuple[int, list[bytes]], capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "relay.toml"
+    path.write_text(path.read_text().replace("127.0.0.1:1", f"127.0.0.1:{answered[0]}", 1))
+    route = {"name": "a-b", "clients": [], "packets": [], "alarms": [], "done": {}, "failures": 1, "last_error": "\x1b[2Jgone"}
+    answered[1].append(_HEAD + json.dumps({"chains": {}, "routes": [route]}).encode())
+    assert main(["relay", "status", "--config", str(path)]) == 0
+    assert "?[2Jgone" in capsys.readouterr().out

@@ -232,6 +232,8 @@ async def test_one_option_needs_the_other(folder, chains, capsys):
     for options in ({"via": False}, {"ac": None}):
         assert await query(folder, chains, "state", ITEM, **options) == USAGE
         assert "--via and --ac go together" in capsys.readouterr().err
+    assert await query(folder, chains, "state", ITEM, ac="BYO") == USAGE
+    assert "'BYO' is no AC number" in capsys.readouterr().err
 
 
 async def test_what_nodes_do_not_prove_is_not_shown(world, folder, chains, capsys):

@@ -10,7 +10,7 @@ from chainnode.errors import Malformed
 from chainnode.genesisfile import genesis_to_json
 from chainnode.relay.families import FAMILIES, make_chain
 from chainnode.relay.relay import make_relay
-from chainnode.relay.settings import TEMPLATE, load_settings, read_settings, render_settings
+from chainnode.relay.settings import TEMPLATE, ChainTable, load_settings, read_settings, render_settings
 from chainnode.types.codes import BAD_CONFIG
 from chainnode.types.limits import BUNDLE_LINKS_MAX, RELAY_ANCHOR_HEIGHTS, RELAY_PROVABLE_HEIGHTS
 from tests.chain_maker import key_of, make_genesis
@@ -84,6 +84,8 @@ def test_the_comments_of_the_template_are_settings_too() -> None:
         ({}, "tables"),
         ({**GOOD, "more": {}}, "'more'"),
         (changed("relay", lisen="x"), "'lisen'"),
+        (changed("relay", listen="nonsense"), "listen"),
+        (changed("relay", listen="127.0.0.1:65536"), "listen"),
         (changed("relay", poll_ms=10), "poll_ms"),
         (changed("relay", poll_ms=True), "poll_ms"),
         (changed("relay", anchor_interval_s=0), "anchor_interval_s"),
@@ -182,3 +184,11 @@ def test_a_chain_of_others_needs_no_key(tmp_path: Path) -> None:
     }
     settings = read_settings({**GOOD, "chains": {**GOOD["chains"], "hub": table}}, tmp_path)
     assert make_chain(settings.chains[-1], open_key).revision == 4 and "cometbft" in FAMILIES
+
+
+def test_a_did_that_is_none_is_named_with_its_chain(tmp_path: Path) -> None:
+    (tmp_path / "genesis.json").write_text(genesis_to_json(make_genesis({"one": 1})))
+    table = {"family": "chainnode", "genesis": "genesis.json", "key": "k", "did": "x", "endpoints": ["http://x"]}
+    with pytest.raises(Malformed) as caught:
+        make_chain(ChainTable("odd", tmp_path, table), lambda path: key_of("relay"))
+    assert caught.value.code == BAD_CONFIG and caught.value.detail.startswith("[chains.odd] did: ")
