@@ -1,12 +1,81 @@
-"""One connection: what is written waits for a peer that reads slowly, and only so much of it."""
+"""A connection by itself: how it ends, and what it writes when the other side reads slowly."""
 
 import asyncio
 
-from chainnode.p2p.peer import Connection, Timing, Traffic
-from chainnode.types.codes import PEER_SILENT
-from chainnode.types.limits import PEER_WRITE_BYTES
+import pytest
 
-DEADLINE_S = 10.0
+from chainnode.errors import Rejected, Unavailable
+from chainnode.p2p.frames import frame
+from chainnode.p2p.peer import Connection, Timing, Traffic
+from chainnode.types.codes import NOT_ADMITTED, PEER_BANNED, PEER_CLOSED, PEER_SILENT
+from chainnode.types.limits import PEER_WRITE_BYTES
+from tests.p2p.loopback import HOST
+
+
+async def connection_with_peer() -> tuple[Connection, asyncio.StreamWriter, asyncio.Server]:
+    """A connection over plain TCP, and the writer of its other end."""
+    accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+    server = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), HOST, 0)
+    reader, writer = await asyncio.open_connection(HOST, server.sockets[0].getsockname()[1])
+    connection = Connection(reader, writer, peer_id="b", dialler="a", hello=b"", totals=Traffic(), timing=Timing())
+    return connection, await accepted, server
+
+
+async def ignore(_: bytes) -> None:
+    pass
+
+
+async def test_the_first_reason_counts() -> None:
+    connection, _, server = await connection_with_peer()
+    async with server, asyncio.timeout(10):
+        connection.close(Rejected(PEER_BANNED))
+        connection.close(Rejected(NOT_ADMITTED))
+        assert (await connection.run(ignore)).code == PEER_BANNED
+
+
+async def test_the_other_side_s_end_is_the_reason() -> None:
+    connection, other, server = await connection_with_peer()
+    async with server, asyncio.timeout(10):
+        other.write(frame(b"last words"))
+        other.close()
+        heard: list[bytes] = []
+
+        async def hear(payload: bytes) -> None:
+            heard.append(payload)
+
+        assert (await connection.run(hear)).code == PEER_CLOSED
+        assert heard == [b"last words"]
+        assert (connection.traffic.frames_in, connection.traffic.bytes_in) == (1, 14)
+
+
+async def test_cancellation_is_not_forgotten_when_the_peer_ends_it_at_the_same_moment() -> None:
+    connection, _, server = await connection_with_peer()
+    async with server, asyncio.timeout(10):
+        running = asyncio.create_task(connection.run(ignore))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        connection.close(Unavailable(PEER_CLOSED))
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+async def test_a_fault_of_the_receiver_is_not_taken_for_the_peer_s() -> None:
+    connection, other, server = await connection_with_peer()
+
+    async def fail(_: bytes) -> None:
+        raise AssertionError
+
+    async with server, asyncio.timeout(10):
+        other.write(frame(b"x"))
+        with pytest.raises(ExceptionGroup) as caught:
+            await connection.run(fail)
+        assert caught.value.split(AssertionError)[1] is None
+        other.transport.abort()
+
+
+# Writing
 
 
 class FakeTransport:
@@ -40,17 +109,13 @@ def opened(writer: FakeWriter) -> Connection:
     return Connection(asyncio.StreamReader(), writer, peer_id="a", dialler="b", hello=b"", totals=Traffic(), timing=timing)
 
 
-async def nothing(_payload: bytes) -> None:
-    """No message comes."""
-
-
 async def test_a_peer_that_does_not_read_ends_the_connection_with_little_buffered() -> None:
     writer = FakeWriter()
     connection = opened(writer)
     for _ in range(8):
         assert connection.outbox.put(bytes(PEER_WRITE_BYTES), urgent=False)
-    async with asyncio.timeout(DEADLINE_S):
-        error = await connection.run(nothing)
+    async with asyncio.timeout(10):
+        error = await connection.run(ignore)
     assert error.code is PEER_SILENT and error.detail == "the peer does not read"
     assert PEER_WRITE_BYTES < writer.transport.waiting <= 2 * PEER_WRITE_BYTES
     assert len(connection.outbox) == 6
@@ -59,7 +124,7 @@ async def test_a_peer_that_does_not_read_ends_the_connection_with_little_buffere
 async def test_nothing_waits_while_little_is_buffered() -> None:
     writer = FakeWriter()
     connection = opened(writer)
-    task = asyncio.create_task(connection.run(nothing))
+    task = asyncio.create_task(connection.run(ignore))
     for _ in range(3):
         assert connection.outbox.put(b"frame", urgent=True)
         for _ in range(5):
