@@ -5,8 +5,10 @@ is passed over is asked all the same once no other is left.
 """
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,9 +136,7 @@ class Endpoints:
         Long answers are read in a thread, beside the event loop.
         """
         content = await self.request(endpoint, "GET", path, query)
-        if len(content) > RELAY_LOOP_BYTES_MAX:
-            return await asyncio.to_thread(lambda: read(read_json(endpoint.url, content)))
-        return read(read_json(endpoint.url, content))
+        return await beside_loop(content, lambda: read(read_json(endpoint.url, content)))
 
     async def request(
         self, endpoint: Endpoint, method: str, path: str, query: Mapping[str, str], body: bytes = b"", media: str = "", wait_ms: int = 0
@@ -171,6 +171,11 @@ class Endpoints:
             await self._session.close()
 
 
+async def beside_loop(content: bytes, read: Callable[[], Answer]) -> Answer:
+    """What `read` makes of an answer: in a thread, when it is so long that the event loop would stand still meanwhile."""
+    return await asyncio.to_thread(read) if len(content) > RELAY_LOOP_BYTES_MAX else read()
+
+
 async def _try(endpoint: Endpoint, attempt: Callable[[Endpoint], Awaitable[Answer]]) -> Answer:
     """An attempt of many calls, each in time, may still drag on: Unavailable(CHAIN_SILENT) when all take too long together."""
     try:
@@ -184,6 +189,8 @@ def _words(error: Exception) -> str:
     """What went wrong with a connection, without the address, which some errors repeat."""
     if isinstance(error, aiohttp.InvalidURL):
         return "this is no URL"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno in errno.errorcode and not isinstance(error, aiohttp.ClientSSLError):
+        return f"Cannot connect: {os.strerror(error.errno)}"
     return (error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)) or type(error).__name__
 
 

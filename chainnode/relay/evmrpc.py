@@ -7,7 +7,7 @@ from typing import TypeVar
 from chainnode.errors import Malformed, Rejected, Unavailable
 from chainnode.foreign.evmerrors import refusal
 from chainnode.relay import evmjson
-from chainnode.relay.endpoints import Endpoint, Endpoints, read_json
+from chainnode.relay.endpoints import Endpoint, Endpoints, beside_loop, read_json
 from chainnode.types.codes import CHAIN_SILENT, EVM_REVERTED
 
 Read = TypeVar("Read")
@@ -26,7 +26,11 @@ async def ask(endpoints: Endpoints, endpoint: Endpoint, read: Callable[[object],
     form that is known.
     """
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    answer = read_json(endpoint.url, await endpoints.request(endpoint, "POST", "", {}, body, _MEDIA))
+    content = await endpoints.request(endpoint, "POST", "", {}, body, _MEDIA)
+    return await beside_loop(content, lambda: _result(endpoint, read, method, read_json(endpoint.url, content)))
+
+
+def _result(endpoint: Endpoint, read: Callable[[object], Read], method: str, answer: object) -> Read:
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
         reverted = error.get("data")

@@ -12,7 +12,7 @@ from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.foreign.packetbytes import encode_packet
 from chainnode.relay.adapter import Acknowledge, Message, Misbehaviour, Receive, Submitted, TimeOut, UpdateClient
 from chainnode.relay.comet import CometChain
-from chainnode.relay.endpoints import Endpoint, Endpoints, Lie
+from chainnode.relay.endpoints import Endpoint, Endpoints, Lie, beside_loop
 from chainnode.types.codes import CHAIN_SILENT, CODES, OK, OUTCOME_UNKNOWN, REPLAYED, Code
 from chainnode.types.limits import RELAY_ANSWER_BYTES_MAX, RELAY_MESSAGE_BYTES, RELAY_SUBMIT_MS, TX_CALLS_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody, Value
@@ -97,8 +97,7 @@ class OurSender:
         query = {"wait_ms": str(wait_ms)}
         content = await endpoints.request(endpoint, "POST", "/v1/transactions", query, codec.encode((raw,)), MEDIA, wait_ms)
         try:
-            (one,) = codec.as_array(codec.decode(content, bytes_max=RELAY_ANSWER_BYTES_MAX), 1)
-            return _outcome(tx_id, one)
+            return await beside_loop(content, lambda: _outcome_in(tx_id, content))
         except Malformed as error:
             raise Unavailable(CHAIN_SILENT, f"{endpoint.url} does not answer a submission as a node does: {error.detail}") from error
 
@@ -131,6 +130,12 @@ async def _told(chain: CometChain, store: str, key: bytes) -> bytes | None:
 
     path = f"/v1/state/{store}/{key.hex()}"
     return await chain.endpoints.first_good(lambda endpoint: chain.endpoints.get(endpoint, path, {"proof": "none"}, value_of))
+
+
+def _outcome_in(tx_id: bytes, content: bytes) -> Submitted:
+    """The one outcome of an answer."""
+    (one,) = codec.as_array(codec.decode(content, bytes_max=RELAY_ANSWER_BYTES_MAX), 1)
+    return _outcome(tx_id, one)
 
 
 def _outcome(tx_id: bytes, value: Value) -> Submitted:

@@ -2,15 +2,19 @@
 
 import asyncio
 import gzip
+import threading
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from chainnode.errors import Malformed, Unavailable
 from chainnode.foreign.packetbytes import encode_packet
 from chainnode.relay import comet, endpoints
 from chainnode.relay.endpoints import Endpoint, Endpoints, check_urls
+from chainnode.relay.evmrpc import ask
 from chainnode.types.codes import CHAIN_SILENT
+from chainnode.types.limits import RELAY_LOOP_BYTES_MAX
 from tests.relay.rpc import Json, MemoryChain, Rpc, Twist, memory_chain
 from tests.relay.test_comet import PACKET, followed, view_at
 
@@ -124,3 +128,22 @@ async def test_no_more_is_read_at_a_time_than_from_the_block_that_is_too_much(mo
         assert (scan.height, len(scan.events)) == (4, 2)
         scan = await adapter.packets(scan.height)
         assert (scan.height, len(scan.events)) == (5, 1)
+
+
+@pytest.mark.parametrize("size, is_beside", [(10, False), (RELAY_LOOP_BYTES_MAX, True)])
+async def test_a_long_answer_is_read_beside_the_event_loop(size: int, is_beside: bool) -> None:
+    async def give(request: web.Request) -> web.Response:
+        return web.Response(text=f'{{"result": "{"0" * size}"}}')
+
+    def read(document: object) -> bool:
+        return threading.current_thread() is not threading.main_thread()
+
+    app = web.Application()
+    app.router.add_route("*", "/", give)
+    async with TestServer(app) as server:
+        asked = Endpoints("grain", [str(server.make_url("/"))])
+        try:
+            assert await ask(asked, asked.all[0], read, "eth_getLogs") == is_beside
+            assert await asked.get(asked.all[0], "/", {}, read) == is_beside
+        finally:
+            await asked.close()
