@@ -172,6 +172,9 @@ class ChainAdapter(Protocol):
     def doubt(self, detail: str) -> None:
         """Events that were told turned out to be invented: ask another endpoint from now on."""
 
+    def turn(self) -> None:
+        """Ask another endpoint first from now on: a refusal that lasts may be this endpoint's, and not the chain's."""
+
     async def prove(self, key: bytes, height: int, root: bytes | None = None) -> Proved:
         """The value of an ICS-24 key in the state that header `height` fixes; `root` is that of the header where it is known already."""
 

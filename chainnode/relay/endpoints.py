@@ -112,6 +112,10 @@ class Endpoints:
                 self.blame(endpoint, failure)
         return None
 
+    def turn(self) -> None:
+        """Ask the first endpoint last from now on, without a word against it."""
+        self.all.append(self.all.pop(0))
+
     def blame(self, endpoint: Endpoint, failure: ChainError) -> ChainError:
         """Pass the endpoint over for a while."""
         if isinstance(failure, Lie):

@@ -224,6 +224,10 @@ class EvmChain:
         """Pass over the endpoint that answered last."""
         self.endpoints.blame(self.endpoints.all[0], Lie(detail))
 
+    def turn(self) -> None:
+        """Ask another endpoint first."""
+        self.endpoints.turn()
+
     # Transactions
 
     async def submit(self, messages: Sequence[Message]) -> Submitted:

@@ -24,6 +24,7 @@ from chainnode.types.limits import CLIENT_REQUESTS_MAX, RELAY_PACKETS, RELAY_PRO
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+_TURN_TRIES = 3  # refusals in a row, after which another endpoint is asked: nobody proves a refusal
 
 
 async def together(work: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
@@ -52,6 +53,7 @@ class End:
     client_id: str
     scanned: int = 0
     side: Side | None = None  # as last seen
+    promise: tuple[int, int] | None = None  # an endpoint said that block n brought the client to height m, which the chain will prove
 
 
 @dataclass(slots=True)
@@ -114,6 +116,9 @@ class Route:
         self.failures += 1
         self.last_error = f"{error.code.name}: {error.detail}"
         log.warning("route_failed", extra={"route": self.name, "code": error.code.name, "reason": error.detail, "failures": self.failures})
+        if isinstance(error, Rejected) and self.failures % _TURN_TRIES == 0:
+            for end in self.ends:
+                end.chain.turn()
 
     def low_water(self) -> Heights:
         """From where on the events of both chains must be read again after a restart."""
@@ -135,6 +140,10 @@ class Route:
     async def _side(self, end: End) -> Side:
         tip = await end.chain.tip()
         client = await end.chain.client(end.client_id) if end.client_id else None
+        if client is not None and end.promise is not None and tip.height > end.promise[0]:
+            if client.latest < end.promise[1] and not client.is_frozen:
+                end.chain.doubt(f"{end.client_id} was not brought to height {end.promise[1]} by block {end.promise[0]}, as was said")
+            end.promise = None
         hub = None
         if client is not None and client.hub is not None and self.hub is not None:
             hub = await self.hub.client(client.hub.subject)
@@ -212,7 +221,7 @@ class Route:
         else:
             height = there.side.tip.height if here.side.hub is None else here.side.hub.latest
             messages = await delivery.updates(here.side.client, there.chain, self.hub, here.chain, height)
-            await self._send(here.chain, messages)
+            here.promise = await self._send(here.chain, messages), height
         log.info("client_updated", extra={"route": self.name, "chain": step.on, "reason": step.reason, "at_hub": step.is_at_hub})
 
     async def _deliver(self, step: Deliver, here: End, there: End) -> None:
@@ -236,7 +245,8 @@ class Route:
                 messages.append(message)
                 sources.append((table, sequence))
         if any(sources):  # else nothing is left that the update would be for
-            await self._send(here.chain, messages, sources, there)
+            at = await self._send(here.chain, messages, sources, there)
+            here.promise = (at, step.height) if step.has_update and at else here.promise
             extra = {"received": len(step.receive), "acknowledged": len(step.acknowledge), "timed_out": len(step.time_out)}
             log.info("packets_brought", extra={"route": self.name, "chain": step.on, "height": step.height} | extra)
 
@@ -246,8 +256,11 @@ class Route:
         messages: Sequence[Message],
         sources: Sequence[tuple[PacketTable, int] | None] | None = None,
         there: End | None = None,
-    ) -> None:
-        """Submit in as few transactions as hold them; a packet that the chain refuses is left out and the others sent again."""
+    ) -> int:
+        """Submit in as few transactions as hold them; a packet that the chain refuses is left out and the others sent again.
+
+        Returns the block in which the last of them is, 0 if none is.
+        """
         left = list(zip(messages, sources or [None] * len(messages), strict=True))
         height = 0
         while left:
@@ -264,10 +277,14 @@ class Route:
             self.counts.refused += 1
             if refused[1] is None or there is None:
                 raise outcome.error
-            self._refuse(*refused[1], outcome.error, there)
+            table, sequence = refused[1]
+            self._refuse(table, sequence, outcome.error, there)
+            if table.packets[sequence].tries % _TURN_TRIES == 0:
+                chain.turn()
             left.remove(refused)
         if height:
             await chain.tip(at_least=height + 1)  # what was applied can be proved from there on; after a refusal no block need follow
+        return height
 
     def _done(self, message: Message, source: tuple[PacketTable, int] | None, height: int) -> None:
         delivery.count(self.counts, message)

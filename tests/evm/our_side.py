@@ -82,6 +82,9 @@ class OurChain:
     def doubt(self, detail: str) -> None:
         self.doubts.append(detail)
 
+    def turn(self) -> None:
+        pass
+
     async def prove(self, key: bytes, height: int, root: bytes | None = None) -> Proved:
         proof, _ = self.side.prove(key, height)
         return Proved(self.side.values[height - 1].get(("ibc", key)), proof)

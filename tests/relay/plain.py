@@ -75,6 +75,7 @@ class PlainChain:
     refused: dict[int, Rejected] = field(default_factory=dict)  # packets by number, and why
     sent: list[list[Message]] = field(default_factory=list)
     fork: bool = False
+    turns: int = 0
     scans: list[int] = field(default_factory=list)
     invented: list[PacketEvent] = field(default_factory=list)
 
@@ -131,6 +132,9 @@ class PlainChain:
 
     def doubt(self, detail: str) -> None:
         self.events = [one for one in self.events if one not in self.invented]
+
+    def turn(self) -> None:
+        self.turns += 1
 
     async def prove(self, key: bytes, height: int, root: bytes | None = None) -> Proved:
         assert 1 < height <= self.height

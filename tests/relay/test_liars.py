@@ -147,3 +147,10 @@ async def test_a_long_answer_is_read_beside_the_event_loop(size: int, is_beside:
             assert await asked.get(asked.all[0], "/", {}, read) == is_beside
         finally:
             await asked.close()
+
+
+async def test_another_endpoint_can_be_asked_first_without_a_word_against_any() -> None:
+    async with followed(memory_chain(1), None, None) as (adapter, rpcs):
+        adapter.turn()
+        await adapter.tip()
+        assert rpcs[0].asked == [] and [one.lies + one.silences for one in adapter.endpoints.all] == [0, 0]

@@ -5,13 +5,13 @@ import logging
 
 import pytest
 
-from chainnode.errors import Rejected
+from chainnode.errors import Rejected, Unavailable
 from chainnode.foreign.packetbytes import Acknowledgement, commitment_key, encode_acknowledgement, receipt_key
 from chainnode.relay import tracking
-from chainnode.relay.adapter import Answered, Misbehaviour, Receive, Sent, TimeOut, TwoHeaders, UpdateClient
+from chainnode.relay.adapter import Answered, Misbehaviour, Receive, Sent, Submitted, TimeOut, TwoHeaders, UpdateClient
 from chainnode.relay.facts import NS_PER_S, ClientView
 from chainnode.relay.route import End, Route, together
-from chainnode.types.codes import CLIENT_EXPIRED, PACKET_TIMED_OUT
+from chainnode.types.codes import CHAIN_SILENT, CLIENT_EXPIRED, PACKET_TIMED_OUT
 from chainnode.types.limits import RELAY_RETRY_MS_MIN, RELAY_TRIES_MAX
 from tests.relay.plain import CLIENT, REFUSAL, World, packet
 
@@ -313,3 +313,44 @@ async def test_what_one_chain_refuses_at_once_does_not_hold_up_the_other(fault: 
     with pytest.raises(type(fault)):
         await route.cycle()
     assert route.counts.updates == 1 and len(world.b.sent) == 1
+
+
+async def test_an_endpoint_that_swallows_updates_and_says_they_are_applied_is_doubted() -> None:
+    world = World()
+    route = route_of(world, anchor_interval_ns=1, carries_packets=False)
+    world.a.decide()
+    submit, doubts = world.b.submit, []
+
+    async def swallow(messages: object) -> Submitted:
+        world.b.decide()
+        world.b.decide()
+        return Submitted(world.b.height - 1)
+
+    def doubt(detail: str) -> None:
+        doubts.append(detail)
+        world.b.submit = submit
+
+    world.b.submit, world.b.doubt = swallow, doubt
+    await route.cycle()
+    assert doubts == []  # the next look proves it
+    for _ in range(3):
+        await route.cycle()
+    assert len(doubts) == 1 and "was not brought to height 3" in doubts[0] and world.b.clients[CLIENT].latest > 2
+
+
+async def test_what_is_refused_again_and_again_is_tried_by_another_endpoint() -> None:
+    world = World()
+    world.a.send(packet(1, timeout_s=1_900_000_000))
+    route = route_of(world, anchor_interval_ns=10**18)
+    world.b.refused[1] = REFUSAL
+    for tries in range(1, 7):
+        await route.cycle()
+        assert route.a_to_b.packets[1].tries == tries and world.b.turns == tries // 3 and world.a.turns == 0
+        world.now_ns = route.a_to_b.packets[1].not_before_ns
+    for failures in range(1, 7):
+        route.failed(Rejected(CLIENT_EXPIRED, "so it says"))
+        assert world.a.turns == failures // 3
+    route.failures = 0
+    for _ in range(4):
+        route.failed(Unavailable(CHAIN_SILENT, "who is silent is passed over anyway"))
+    assert world.a.turns == 2
