@@ -193,7 +193,12 @@ def _words(error: Exception) -> str:
     """What went wrong with a connection, without the address, which some errors repeat."""
     if isinstance(error, aiohttp.InvalidURL):
         return "this is no URL"
-    if isinstance(error, aiohttp.ClientConnectorError) and error.errno in errno.errorcode and not isinstance(error, aiohttp.ClientSSLError):
+    if (
+        isinstance(error, aiohttp.ClientConnectorError)
+        and error.errno is not None
+        and error.errno in errno.errorcode
+        and not isinstance(error, aiohttp.ClientSSLError)
+    ):
         return f"Cannot connect: {os.strerror(error.errno)}"
     return (error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)) or type(error).__name__
 

@@ -26,8 +26,8 @@ from chainnode.relay.endpoints import Endpoint, Endpoints
 from chainnode.relay.evmrpc import ask, hexed
 from chainnode.relay.facts import Tip
 from chainnode.types.block import ValidatorSet
-from chainnode.types.codes import EVM_REVERTED, OUTCOME_UNKNOWN
-from chainnode.types.limits import EVM_GAS_PERCENT, EVM_POLL_MS, RELAY_SUBMIT_MS
+from chainnode.types.codes import EVM_REVERTED, GAS_TOO_DEAR, OUTCOME_UNKNOWN
+from chainnode.types.limits import EVM_GAS_PERCENT, EVM_GAS_PRICE_WEI, EVM_POLL_MS, RELAY_SUBMIT_MS
 
 Call = tuple[bytes, bytes]  # of a contract, with data
 
@@ -55,6 +55,7 @@ class EvmSender:
     chain_id: int
     outbox: bytes
     key: PrivateKey
+    gas_price_max: int = EVM_GAS_PRICE_WEI  # wei: an endpoint names the price, and may share what is paid
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one transaction after the other: they are numbered
 
     @property
@@ -126,6 +127,8 @@ class EvmSender:
         fields = {"from": hexed(self.address), "to": hexed(to), "data": hexed(data)}
         gas = await ask(endpoints, endpoint, evmjson.quantity, "eth_estimateGas", fields)
         price = await ask(endpoints, endpoint, evmjson.quantity, "eth_gasPrice")
+        if price > self.gas_price_max:
+            raise Unavailable(GAS_TOO_DEAR, f"{endpoint.url} names a gas price of {price} wei; gas_price_max is {self.gas_price_max}")
         nonce = await ask(endpoints, endpoint, evmjson.quantity, "eth_getTransactionCount", hexed(self.address), "pending")
         made = EvmTransaction(self.chain_id, nonce, price, gas * EVM_GAS_PERCENT // 100, to, data)
         raw = sign_transaction(self.key.secret, made)

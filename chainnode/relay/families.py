@@ -23,7 +23,7 @@ from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.evmsender import EvmSender
 from chainnode.relay.ours import OurSender
 from chainnode.relay.settings import ChainTable
-from chainnode.types.limits import RELAY_ENDPOINTS_MAX
+from chainnode.types.limits import EVM_GAS_PRICE_WEI, RELAY_ENDPOINTS_MAX
 
 OpenKey = Callable[[Path], PrivateKey]  # of a sealed key file
 Family = Callable[[ChainTable, OpenKey], ChainAdapter]
@@ -89,7 +89,7 @@ def _endpoints(table: ChainTable) -> Endpoints:
 
 def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
     """An EVM chain of QBFT with our outbox, from a header on that the operator trusts; read alone when no key is named."""
-    table.only("endpoints", "chain_id", "outbox", "trusted_height", "trusted_hash", "trusting_period_s", "key")
+    table.only("endpoints", "chain_id", "outbox", "trusted_height", "trusted_hash", "trusting_period_s", "key", "gas_price_max")
     number, outbox, endpoints, sender = _evm_parts(table, open_key)
     root = table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)
     ground = QbftGround(table.name, number, endpoints, outbox, root, QbftRules(table.whole("trusting_period_s") * 1_000))
@@ -98,7 +98,7 @@ def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
 
 def _attested_evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
     """Any EVM chain with our outbox, by the word of so many of its attestors."""
-    table.only("endpoints", "chain_id", "outbox", "attestors", "attestor_addresses", "needed", "key")
+    table.only("endpoints", "chain_id", "outbox", "attestors", "attestor_addresses", "needed", "key", "gas_price_max")
     number, outbox, endpoints, sender = _evm_parts(table, open_key)
     addresses = tuple(_bytes(table, "attestor_addresses", one, ADDRESS_BYTES) for one in table.texts("attestor_addresses"))
     needed, urls = table.whole("needed"), table.texts("attestors")
@@ -121,7 +121,7 @@ def _evm_parts(table: ChainTable, open_key: OpenKey) -> tuple[int, bytes, Endpoi
         key = open_key(table.path("key"))
         if key.suite != "s":
             raise table.bad("key is of suite s, secp256k1: accounts of EVM chains have no others")
-        sender = EvmSender(number, outbox, key)
+        sender = EvmSender(number, outbox, key, table.whole("gas_price_max", EVM_GAS_PRICE_WEI))
     return number, outbox, _endpoints(table), sender
 
 

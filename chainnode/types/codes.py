@@ -252,6 +252,7 @@ TIME_NOT_RISING = Code(
 CHAIN_TURNED = Code(1360, "chain-turned", "The chain shows another block at a height that the attestor has signed; it signs nothing new.")
 GUARD_UNFIT = Code(1361, "guard-unfit", "The guard of an attestor's key is missing or damaged, or of another key, chain or outbox.")
 ATTESTORS_DISAGREE = Code(1362, "attestors-disagree", "Fewer attestors than are needed say one and the same, in time.")
+GAS_TOO_DEAR = Code(1363, "gas-too-dear", "Gas is dearer than the settings of the relay allow, or so says an endpoint.")
 
 # 1110-1149: light clients of other chains
 CLIENT_UNKNOWN = Code(1110, "client-unknown", "There is no light client with this id.")

@@ -70,6 +70,7 @@ ATTESTATION_BYTES_MAX = 16 * 1024
 EVM_LOG_BLOCKS = 2_000  # in one question for logs, which nodes limit
 EVM_LOG_BACK = 1_000_000  # blocks that are looked through for a state that the client there knows
 EVM_GAS_PERCENT = 120  # of the gas that a node estimates
+EVM_GAS_PRICE_WEI = 100_000_000_000  # the highest that the relay pays unless a setting says otherwise: 100 gwei
 EVM_POLL_MS = 200  # between looks for the block of a transaction
 ATTEST_RECORDS_MAX = 8192  # heights that an attestor's guard knows; the lower half goes when there are more
 ATTEST_CALLS_MAX = 32  # that an attestor answers at a time

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from chainnode.errors import ChainError, Malformed
+from chainnode.errors import ChainError, Malformed, Unavailable
 from chainnode.foreign.evmclient import KeptState
 from chainnode.foreign.qbft import decode_header, trusted_of
 from chainnode.foreign.qbftclient import encode_consensus_state
@@ -17,7 +19,8 @@ from chainnode.relay.evmqbft import QbftGround
 from chainnode.relay.evmtrust import EvmHop
 from chainnode.relay.families import make_chain
 from chainnode.relay.settings import ChainTable
-from chainnode.types.limits import RELAY_HEADERS_KEPT
+from chainnode.types.codes import GAS_TOO_DEAR
+from chainnode.types.limits import EVM_GAS_PRICE_WEI, RELAY_HEADERS_KEPT
 from tests.chain_maker import key_of
 from tests.foreign import test_attestations as attested
 from tests.foreign import test_qbftclient as qbft
@@ -152,3 +155,24 @@ def test_each_mistake_about_attestors_is_named(changes: dict[str, object], said:
     with pytest.raises(Malformed) as caught:
         attested_chain(**changes)
     assert said in caught.value.detail
+
+
+async def test_no_endpoint_makes_the_account_pay_more_for_gas_than_is_set() -> None:
+    sent: list[str] = []
+
+    async def give(request: web.Request) -> web.Response:
+        asked = await request.json()
+        sent.append(asked["method"])
+        return web.json_response({"result": hex(10**18)})
+
+    app = web.Application()
+    app.router.add_post("/", give)
+    async with TestServer(app) as server:
+        chain = made(key="account.json", endpoints=[str(server.make_url("/"))], gas_price_max=10**18 - 1)
+        assert chain.sender is not None
+        with pytest.raises(Unavailable) as caught:
+            await chain.sender._send_by_any(chain.endpoints, b"\x11" * 20, b"")
+        await chain.close()
+    assert caught.value.code == GAS_TOO_DEAR and "eth_sendRawTransaction" not in sent
+    default = made(key="account.json").sender
+    assert default is not None and default.gas_price_max == EVM_GAS_PRICE_WEI
