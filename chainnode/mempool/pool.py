@@ -13,6 +13,8 @@ from chainnode.types.limits import (
     BLOCK_BATCHES_MAX,
     MEMPOOL_BYTES_MAX,
     MEMPOOL_DIGESTS_REMEMBERED_MAX,
+    MEMPOOL_OWN_BYTES_MAX,
+    MEMPOOL_OWN_TXS_MAX,
     MEMPOOL_PEER_BYTES_MAX,
     MEMPOOL_SHARE_AGAIN_MS,
     MEMPOOL_SHARE_AGAIN_MS_MAX,
@@ -68,6 +70,7 @@ class Mempool:
         self._pending: dict[bytes, _Pending] = {}
         self._batch_of: dict[bytes, bytes] = {}  # tx id -> digest of the first batch that holds it
         self._maker_bytes: dict[str | None, int] = {}
+        self._own_txs = 0
         self._remembered: dict[bytes, int] = {}  # committed digest -> time_ms from which it may be forgotten
 
     def __len__(self) -> int:
@@ -89,6 +92,10 @@ class Mempool:
             return Refusal.FULL
         if self._maker_bytes.get(maker, 0) + bytes_more > MEMPOOL_PEER_BYTES_MAX:
             return Refusal.MAKER_FULL
+        if maker is None and (
+            self._maker_bytes.get(None, 0) + bytes_more > MEMPOOL_OWN_BYTES_MAX or self._own_txs + txs_more > MEMPOOL_OWN_TXS_MAX
+        ):
+            return Refusal.MAKER_FULL  # what the validators take in together must fit into the mempool of each
         return None
 
     def add(self, batch: Batch, maker: str | None, *, now_ms: int, time_ms: int) -> Refusal | None:
@@ -194,6 +201,7 @@ class Mempool:
         self._pending[batch.digest] = _Pending(batch, maker, expires_ms, fresh, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
         self.bytes += len(batch.batch_bytes)
         self.txs += len(batch.txs)
+        self._own_txs += 0 if maker is not None else len(batch.txs)
         self._maker_bytes[maker] = self._maker_bytes.get(maker, 0) + len(batch.batch_bytes)
 
     def _remove(self, digest: bytes) -> None:
@@ -205,6 +213,7 @@ class Mempool:
                     del known[tx.tx_id]
         self.bytes -= len(pending.batch.batch_bytes)
         self.txs -= len(pending.batch.txs)
+        self._own_txs -= 0 if pending.maker is not None else len(pending.batch.txs)
         left = self._maker_bytes[pending.maker] - len(pending.batch.batch_bytes)
         if left:
             self._maker_bytes[pending.maker] = left

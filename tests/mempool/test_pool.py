@@ -161,6 +161,19 @@ def test_a_full_mempool_refuses_and_grows_no_more(monkeypatch):
     assert mempool.counts.refused_full == 2
 
 
+@pytest.mark.parametrize("limit", ["MEMPOOL_OWN_TXS_MAX", "MEMPOOL_OWN_BYTES_MAX"])
+def test_what_this_node_takes_in_leaves_room_for_the_batches_of_others(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """Four validators that take in all they can hold would drop each other's batches, and could vote for no block."""
+    mempool = Mempool()
+    one, other, peers = batch(0), batch(1), batch(2)
+    monkeypatch.setattr(pool, limit, 1 if limit.endswith("TXS_MAX") else len(one.batch_bytes))
+    assert add(mempool, one, maker=None) is None
+    assert add(mempool, other, maker=None) is Refusal.MAKER_FULL
+    assert add(mempool, peers) is None
+    mempool.committed([one.digest], [], time_ms=TIME_MS, lifetime_ms=1)
+    assert add(mempool, other, maker=None) is None
+
+
 def test_one_maker_does_not_use_up_the_room_of_all(monkeypatch):
     size = len(batch(1).batch_bytes)
     monkeypatch.setattr(pool, "MEMPOOL_PEER_BYTES_MAX", 2 * size)
