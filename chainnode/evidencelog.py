@@ -106,12 +106,14 @@ def _append(state: LogState, nodes: bytes) -> Growth:
 
 def inclusion(read_tile: ReadTile, index: int, size: int) -> tuple[bytes, ...]:
     """Path that proves leaf `index` in the log as it was at `size`; for `merkle.verify_inclusion`."""
-    return tuple(_range_root(read_tile, begin, end) for begin, end in merkle.inclusion_ranges(index, size))
+    read_once = _once(read_tile)
+    return tuple(_range_root(read_once, begin, end) for begin, end in merkle.inclusion_ranges(index, size))
 
 
 def consistency(read_tile: ReadTile, first: int, second: int) -> tuple[bytes, ...]:
     """Proof that the log at `second` extends the log at `first`, at least 1; for `merkle.verify_consistency`."""
-    return tuple(_range_root(read_tile, begin, end) for begin, end in merkle.consistency_ranges(first, second))
+    read_once = _once(read_tile)
+    return tuple(_range_root(read_once, begin, end) for begin, end in merkle.consistency_ranges(first, second))
 
 
 def root_at(read_tile: ReadTile, size: int) -> bytes:
@@ -143,6 +145,19 @@ def _growths(tile_level: int, start: int, nodes: bytes) -> Iterator[TileGrowth]:
         more = min(TILE_HASHES - offset, count - taken)
         yield TileGrowth(tile_level, index, offset, nodes[taken * merkle.HASH_BYTES : (taken + more) * merkle.HASH_BYTES])
         taken += more
+
+
+def _once(read_tile: ReadTile) -> ReadTile:
+    """Asks for each tile once, though a path has up to eight nodes in one: to make a tile of records takes a while."""
+    known: dict[tuple[int, int], bytes] = {}
+
+    def read(level: int, index: int) -> bytes:
+        found = known.get((level, index))
+        if found is None:
+            found = known[level, index] = read_tile(level, index)
+        return found
+
+    return read
 
 
 def _range_root(read_tile: ReadTile, begin: int, end: int) -> bytes:

@@ -111,6 +111,19 @@ def test_all_proofs_of_a_small_log():
             assert evidencelog.consistency(WHOLE_TILES.read, index + 1, size) == merkle.consistency_proof(HASHES[:size], index + 1)
 
 
+def test_a_proof_asks_for_each_tile_once():
+    asked = []
+
+    def read(level, index):
+        asked.append((level, index))
+        return WHOLE_TILES.read(level, index)
+
+    evidencelog.inclusion(read, 17, 255)
+    assert asked == [(0, 0)]
+    evidencelog.consistency(read, 100, 255)
+    assert asked == [(0, 0)] * 2
+
+
 def test_three_levels_of_tiles():
     """65 536 leaves fill a tile of tiles; leaf hashes need not be leaf hashes for this."""
     leaves = [number.to_bytes(32, "big") for number in range(65_536 + 300)]

@@ -246,7 +246,8 @@ class Ledger:
         length = max(0, min(nodes, evidencelog.TILE_HASHES)) * merkle.HASH_BYTES
         if level == 0:
             first = index * evidencelog.TILE_HASHES
-            return self._records.tile(first, first + length // merkle.HASH_BYTES)
+            is_full = length == evidencelog.TILE_HASHES * merkle.HASH_BYTES
+            return self._records.full_tile(index) if is_full else self._records.tile(first, first + length // merkle.HASH_BYTES)
         edge = self._edges.get(level)
         content = edge[1] if edge is not None and edge[0] == index else self._kv.get(layout.tile_key(level, index)) or b""
         if len(content) < length:

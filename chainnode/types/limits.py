@@ -122,6 +122,7 @@ SYNC_RESUME_MS = 1_000  # after a synced block, being behind at all is enough to
 STATE_ROOTS_KEPT = 100  # heights at which state proofs can be made
 STATE_OVERLAY_BYTES_MAX = 64 * 1024 * 1024  # replaced values kept for those proofs; fewer heights when they grow beyond it
 STATE_UNDO_HEIGHTS = 4  # of those heights, how many are provable again right after a restart
+RECORD_TILES_KEPT = 256  # tiles of 8 KiB that proofs of evidence have lately asked for
 WARM_BYTES_MAX = 32 * 1024 * 1024  # of memory for values that were lately read or written
 PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 steps of about 70 bytes, and two values
 

@@ -43,6 +43,16 @@ def test_any_range_comes_back(seed: int, inline_bytes_max: int, monkeypatch: pyt
         shelf.record(len(leaves))
 
 
+def test_a_full_tile_is_made_once() -> None:
+    kv, shelf, leaves = filled(1)
+    made = shelf.full_tile(0)
+    assert made == b"".join([merkle.leaf_hash(leaf) for _, leaf in leaves[:256]])
+    kv.write([(key, None) for key, _ in list(kv.iterate(layout.RECORDS, layout.after_prefix(layout.RECORDS)))], sync=True)
+    assert shelf.full_tile(0) == made
+    with pytest.raises(Corrupt):
+        shelf.full_tile(1)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_value_that_is_gone_is_told_by_all_that_need_it(seed: int) -> None:
     kv, shelf, leaves = filled(seed)
