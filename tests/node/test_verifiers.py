@@ -9,7 +9,6 @@ from chainnode.bid import did_of
 from chainnode.crypto import verify
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed
-from chainnode.node import chain as chain_module
 from chainnode.transactions import encode_batch
 from chainnode.types.codes import BAD_SIGNATURE
 from chainnode.types.genesis import Genesis, GenesisGrant
@@ -21,6 +20,7 @@ from tests.node.small_chain import SmallChain, genesis_of, record, transaction
 
 SECRET, NONCE = 0x1F3C5B7D9, 0x2468ACE13579
 MIXED = encode(add(multiply(SECRET, BASE), TORSION[4]))  # a key with a part of order two: every other message verifies
+NATIVE = transactions.NATIVE
 VERIFIERS = {"native": verify.verify_many, "plain": verify.verify_many_plainly}
 
 pytestmark = pytest.mark.skipif(verify.NATIVE is None, reason="the C code was not built here, or CHAINNODE_NATIVE=0")
@@ -53,7 +53,8 @@ def crafted() -> list[tuple[bytes, bool]]:
 
 def opened(monkeypatch: pytest.MonkeyPatch, verifier: str) -> SmallChain:
     monkeypatch.setattr(small_chain, "genesis_of", lambda params=None, powers=None: genesis())
-    monkeypatch.setattr(chain_module, "verify_many", VERIFIERS[verifier])
+    monkeypatch.setattr(transactions, "NATIVE", NATIVE if verifier == "native" else None)
+    monkeypatch.setattr(transactions, "verify_many", VERIFIERS[verifier])
     return SmallChain.open()
 
 
