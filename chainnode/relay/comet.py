@@ -383,7 +383,9 @@ class CometChain:
 
     def _root_text(self) -> str:
         root = self.root
-        return f"{root.height}-{(root.hash if isinstance(root, TrustedHash) else root.next_validators_hash).hex()}"
+        if isinstance(root, TrustedHash):
+            return f"{root.height}-{root.hash.hex()}"
+        return f"{root.height}-{root.time_ns}-{root.next_validators_hash.hex()}"  # a chain begun anew may have its old validators
 
     async def close(self) -> None:
         """Let the connections go."""

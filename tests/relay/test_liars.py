@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import threading
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -15,7 +16,8 @@ from chainnode.relay.endpoints import Endpoint, Endpoints, check_urls
 from chainnode.relay.evmrpc import ask
 from chainnode.types.codes import CHAIN_SILENT
 from chainnode.types.limits import RELAY_LOOP_BYTES_MAX
-from tests.relay.rpc import Json, MemoryChain, Rpc, Twist, memory_chain
+from tests.chain_maker import ChainMaker
+from tests.relay.rpc import Json, MemoryChain, Rpc, S, Twist, memory_chain
 from tests.relay.test_comet import PACKET, followed, view_at
 
 
@@ -154,3 +156,16 @@ async def test_another_endpoint_can_be_asked_first_without_a_word_against_any() 
         adapter.turn()
         await adapter.tip()
         assert rpcs[0].asked == [] and [one.lies + one.silences for one in adapter.endpoints.all] == [0, 0]
+
+
+async def test_what_was_learned_of_a_chain_that_was_begun_anew_with_its_old_validators_is_left_aside() -> None:
+    chain = memory_chain(9)
+    async with followed(chain) as (adapter, _):
+        await adapter.tip()
+        memory = adapter.memory()
+    genesis = replace(chain.maker.genesis, time_ns=chain.maker.genesis.time_ns + 60 * S)
+    anew = MemoryChain(ChainMaker(genesis))
+    anew.decide()
+    async with followed(anew) as (adapter, _):
+        adapter.recall(memory)
+        assert (await adapter.tip()).height == 1  # with what it had learned it would wait for block 9
