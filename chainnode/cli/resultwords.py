@@ -4,7 +4,7 @@ from chainnode.bundlewords import value_to_text
 from chainnode.cli.plainwords import named
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.transaction import Invocation, Value
-from contracts import chains, credentials, evidence, goods, governance, identityrecords, receiptrecords
+from contracts import chains, clientrecords, credentials, evidence, goods, governance, identityrecords, packets, receiptrecords, supervision
 
 _NS_PER_MS = 1_000_000
 _TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
@@ -22,6 +22,17 @@ _MEANINGS = {
     (evidence.NAME, "record"): "the log index of the first record, how many there are, and which digests were recorded before",
     (chains.NAME, "apply"): "the number of the application",
     (chains.NAME, "appeal"): "the number of the appeal",
+    (clientrecords.NAME, "update"): "what the header was to the client",
+    (clientrecords.NAME, "misbehaviour"): "what the client is now",
+    (packets.NAME, "send"): "the sequence of the packet",
+    (packets.NAME, "receive"): "what its application did with it",
+    (packets.NAME, "acknowledge"): "what the other chain's application did with it",
+    (packets.NAME, "time_out"): "what became of it",
+    (supervision.NAME, "propose"): "the number of the order",
+    (supervision.NAME, "sign"): "how the order stands",
+    (supervision.NAME, "lift"): "how the order stands",
+    (supervision.NAME, "uphold"): "whether the appeal is answered by it",
+    (supervision.NAME, "appeal"): "when the order lapses without an answer, in ms",
     (chains.NAME, "report"): "the log index of its digest",
     (credentials.NAME, "register_schema"): "the version of the schema",
     (credentials.NAME, "set_status"): "how many entries had another value before",
