@@ -11,6 +11,7 @@ from chainnode.cli.usage import UsageError, whole_number
 from chainnode.cli.verify import Subparsers
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.did.chainform import Form, endpoints_of, form_from_json, gateways_of, info, new_form, operator_of, read_form, wish_of
+from chainnode.did.chainrecord import read_endpoints
 from chainnode.errors import Malformed
 from chainnode.node.node import load_genesis
 from chainnode.types.limits import CHAIN_EVIDENCE_MAX, CHAIN_FORM_BYTES_MAX, CHAIN_TTL_S_MAX, CHAIN_TTL_S_MIN
@@ -48,7 +49,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     form.add_argument("--ac", required=True, metavar="NUMBER", help="the AC number that you wish for: four small letters or digits")
     form.add_argument("--endpoint", action="append", required=True, metavar="URL", help="a node of the chain that answers; again for each")
     form.add_argument("--gateway", action="append", default=[], metavar="DID", help="a gateway (default: the operator); again for each")
-    form.add_argument("--industry", default="I", help="its letter (default I)")
+    form.add_argument("--industry", default="I", metavar="CODE", help="what it is in: the platform's code, up to 4 letters (default I)")
     form.add_argument("--description", default="", metavar="TEXT", help="what the chain is for (default: its name)")
     form.set_defaults(run=_form)
     apply = actions.add_parser("apply", help="apply for an AC number", description=_apply.__doc__)
@@ -113,7 +114,9 @@ def _form(args: argparse.Namespace) -> int:
         industry=args.industry,
         description=args.description,
     )
-    print(json.dumps(read_form(form), indent=2, ensure_ascii=False))
+    printed = json.dumps(read_form(form), indent=2, ensure_ascii=False)
+    read_endpoints(endpoints_of(form))
+    print(printed)
     return 0
 
 

@@ -94,6 +94,8 @@ async def _run(args: argparse.Namespace, signer: Signer) -> None:
     kind, chain_id, state, first = await (_directly(args) if args.through is None else _through(args))
     terms = ("create_client", (kind, state, first, args.creator or signer.did, ()), args.reason)
     async with ask.client_of(args) as client:
+        if chain_id == client.genesis.chain_id:
+            raise UsageError(f"{named(chain_id)} is the chain of --node: none follows itself")
         done = await client.submit(Invocation(governance.NAME, "propose", terms), signer)
         number = done.values[0]
         assert isinstance(number, int)

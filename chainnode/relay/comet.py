@@ -128,7 +128,9 @@ class CometChain:
 
     async def _climb_to_tip(self, endpoint: Endpoint) -> TrustedState:
         believed = await self._trust(endpoint)
-        height = await self._ask(endpoint, cometjson.latest_height, "status")
+        height, network = await self._ask(endpoint, cometjson.standing, "status")
+        if network not in ("", self.chain_id):
+            raise Lie(f"{endpoint.url} is a node of {network!r}, not of {self.chain_id!r}")
         start = believed.highest(self.now_ns())
         if height < start.height:
             raise Unavailable(CHAIN_SILENT, f"{endpoint.url} stands at height {height}, behind {start.height}, which is known")

@@ -108,9 +108,12 @@ def hexadecimal(document: Json) -> bytes:
         _bad("hexadecimal is expected")
 
 
-def latest_height(document: Json) -> int:
-    """The last height of /status."""
-    return whole(member(member(document, "sync_info"), "latest_block_height"))
+def standing(document: Json) -> tuple[int, str]:
+    """The last height of /status, and the chain id that the node says is its own; empty where it says none."""
+    height = whole(member(member(document, "sync_info"), "latest_block_height"))
+    info = document.get("node_info") if isinstance(document, dict) else None
+    network = info.get("network") if isinstance(info, dict) else None
+    return height, network if isinstance(network, str) else ""
 
 
 def light_parts(document: Json) -> tuple[Header, Commit]:

@@ -40,11 +40,16 @@ async def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 @pytest.fixture
 async def hub() -> AsyncIterator[Rpc]:
     """The chain that is followed, as young as the clock says."""
-    other = MemoryChain(ChainMaker(replace(make_genesis({"north": 2, "east": 1}, chain_id="hub-4"), time_ns=time.time_ns() - 100 * NS)))
-    for _ in range(4):
-        other.decide()
-    async with Rpc(other) as rpc:
+    async with Rpc(young("hub-4")) as rpc:
         yield rpc
+
+
+def young(chain_id: str) -> MemoryChain:
+    """A chain of 4 blocks that has just begun."""
+    made = MemoryChain(ChainMaker(replace(make_genesis({"north": 2, "east": 1}, chain_id=chain_id), time_ns=time.time_ns() - 100 * NS)))
+    for _ in range(4):
+        made.decide()
+    return made
 
 
 async def run(chain: ChainDesk, *words: object, key: str | None = None, code: int = 0) -> str:
@@ -107,6 +112,13 @@ async def test_a_node_of_another_chain_is_not_believed(chain: ChainDesk, hub: Rp
     assert "endpoint-lies" in chain.err and await run(chain, "list") == "this chain follows no other\n"
 
 
+async def test_a_chain_follows_no_chain_of_its_own_name(chain: ChainDesk) -> None:
+    async with Rpc(young("test-1")) as own:
+        before = chain.node.last_height()
+        await follow(chain, own, code=2)
+    assert "test-1 is the chain of --node: none follows itself" in chain.err and chain.node.last_height() == before
+
+
 async def test_only_super_nodes_propose_and_options_fit_together(chain: ChainDesk, hub: Rpc) -> None:
     await follow(chain, hub, key="bob", code=1)
     assert "role-missing" in chain.err
@@ -147,6 +159,8 @@ async def test_a_form_is_printed_that_can_be_applied_with(chain: ChainDesk) -> N
     assert "application 1" in await chain.run("apply", "--form", chain.write("form.json", form), "--genesis", genesis, "--key-file", "%bob")
     await chain.command(["chain", "form", *words[:-2], "--endpoint", "x" * 300], 1)
     assert "bad-chain-form" in chain.err
+    await chain.command(["chain", "form", *words[:-2], "--endpoint", "localhost"], 1)
+    assert "a resolver is named by http:// or https://" in chain.err and not chain.out
     await chain.command(["chain", "form", *words[:4], "--ac", "City", *words[6:]], 2)
 
 

@@ -126,7 +126,10 @@ class Rpc:
         chain, height = self.chain, int(query.get("height", "0"))
         match method:
             case "status":
-                return {"sync_info": {"latest_block_height": str(chain.height)}}
+                return {
+                    "node_info": {"network": chain.maker.genesis.chain_id},
+                    "sync_info": {"latest_block_height": str(chain.height)},
+                }
             case "commit":
                 if not 0 < height <= chain.height:
                     return {"error": {"message": "no such height"}}

@@ -317,9 +317,16 @@ async def test_a_chain_of_others_is_only_read() -> None:
         assert caught.value.code == READ_ONLY
 
 
-async def test_a_check_tells_of_each_endpoint_that_is_not_of_the_chain() -> None:
+@pytest.mark.parametrize(
+    ("methods", "told"),
+    [
+        (("commit", "validators"), ": header 3 does not follow"),
+        (("commit", "validators", "status"), " is a node of 'metal-1', not of 'grain-1'"),
+    ],
+)
+async def test_a_check_tells_of_each_endpoint_that_is_not_of_the_chain(methods: tuple[str, ...], told: str) -> None:
     chain, stranger = memory_chain(3), memory_chain(3, chain_id="metal-1")
-    async with followed(chain, None, showing(stranger, "commit", "validators", "status")) as (adapter, rpcs):
+    async with followed(chain, None, showing(stranger, *methods)) as (adapter, rpcs):
         adapter.endpoints.all.sort(key=lambda one: one.url == rpcs[0].url)
         (sentence,) = await adapter.check()
-        assert sentence.startswith(f"grain: {rpcs[1].url}:") and "metal-1" in sentence
+        assert sentence.startswith(f"grain: {rpcs[1].url}{told}") and "metal-1" in sentence
