@@ -19,7 +19,7 @@ _LATE_MINUTES = CHAIN_LATE_MS // 60_000
 OK, LATE, OWN = "ok", "late", "own"
 HEALTH = {
     OK: f"a header of the last {_LATE_MINUTES} minutes is verified here",
-    LATE: f"no header of the last {_LATE_MINUTES} minutes is verified here; older ones are",
+    LATE: f"no header of the last {_LATE_MINUTES} minutes is verified here",
     clients.EXPIRED: "no header came in time to go on from: nothing newer is verified until the council recovers the light client",
     clients.FROZEN: "the light client was frozen and verifies nothing more: its chain contradicted itself, or was revoked",
     OWN: "no light client follows this chain here: it is the one that you ask",

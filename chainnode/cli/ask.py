@@ -188,7 +188,8 @@ def client_of(args: argparse.Namespace, age_ms_max: int | None = _ANY_AGE_MS, *,
     url = url or args.url
     desk = Desk(url)
     if args.genesis is None:
-        print("chainnode: no --genesis given, so the node itself says which chain this is", file=sys.stderr)
+        option = "--main-genesis" if hasattr(args, "main_genesis") else "--genesis"
+        print(f"chainnode: no {option} given, so the node itself says which chain this is", file=sys.stderr)
         genesis = genesis_from_json(json.dumps(desk.get("/v1/genesis")))
     else:
         genesis = load_genesis(args.genesis)

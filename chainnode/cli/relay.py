@@ -33,6 +33,15 @@ from chainnode.types.codes import HOME_EXISTS, NOT_READY
 SETTINGS_FILE = "relay.toml"
 FAILED = 1
 _STATUS_S = 5.0
+_EPILOG = """\
+All keys of the settings are opened by one passphrase: the first line of `passphrase_file`, which the settings name, else
+CHAINNODE_KEYS_PASSPHRASE, else a prompt.
+
+examples, each step of which is in docs/relay.md:
+  chainnode relay init --dir relay
+  chainnode relay check --config relay/relay.toml
+  chainnode relay run --config relay/relay.toml
+  chainnode relay status --config relay/relay.toml"""
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -41,6 +50,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         "relay",
         help="carry headers and packets between chains",
         description=__doc__,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = top.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -50,7 +60,9 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         description="Write DIR/relay.toml and a sealed key.",
     )
     init.add_argument("--dir", type=Path, required=True, metavar="DIR", help="where relay.toml and keys/relay.json are made")
-    init.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line seals the key; else CHAINNODE_KEYS_PASSPHRASE")
+    init.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="its first line seals the key; else CHAINNODE_KEYS_PASSPHRASE or a prompt"
+    )
     init.set_defaults(run=_init)
     check = actions.add_parser(
         "check",
@@ -172,7 +184,9 @@ def _status(args: argparse.Namespace) -> int:
         with urllib.request.urlopen(f"http://{settings.listen}/status", timeout=_STATUS_S) as answer:
             document = json.load(answer)
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
-        raise Unavailable(NOT_READY, f"no relay answers at {settings.listen}: {_plain(str(error).strip())}") from error
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        words = getattr(reason, "strerror", None) or str(reason).strip()
+        raise Unavailable(NOT_READY, f"no relay answers at {settings.listen}: {_plain(words)}") from error
     if not (isinstance(document, dict) and isinstance(document.get("chains"), dict) and isinstance(document.get("routes"), list)):
         raise Unavailable(NOT_READY, f"what answers at {settings.listen} is no relay")
     if args.json:

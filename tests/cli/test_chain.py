@@ -86,7 +86,7 @@ async def test_an_operator_applies_and_a_super_node_admits(chain: ChainDesk) -> 
     out = await chain.run("show", "byo1")
     assert 'Chain city-1, "City", is active as did:bid:byo1' in out and "All this is proved, as of height" in out
     assert "Light client 07-tendermint-0 (proof) is active." in out and "None of its headers is verified here yet." in out
-    assert "Health: late:" in out and "no light client" not in out
+    assert "Health: late: no header of the last 15 minutes is verified here.\n" in out and "no light client" not in out
     (row,) = (await chain.run("list", genesis=False)).splitlines()
     assert row.startswith("byo1  active") and row.endswith("city-1  City") and "late, " in row and " behind" in row
     assert json.loads(await chain.run("list", "--json", genesis=False))[0]["ac"] == "byo1"
@@ -151,6 +151,12 @@ async def test_a_no_with_a_reason_rejects(chain: ChainDesk) -> None:
     assert "Decided in block" in await chain.run("show", "--application", 1)
     row = await chain.run("list", "--applications", genesis=False)
     assert "rejected" in row and 'because "no permit"' in row
+
+
+async def test_who_names_no_genesis_of_the_main_chain_is_told_by_its_option(chain: ChainDesk) -> None:
+    await chain.applied()
+    await chain.run("vote", 1, "yes", "--genesis", "./city.json", "--key-file", "%sponsor", genesis=False)
+    assert "no --main-genesis given" in chain.err
 
 
 async def test_who_votes_compares_the_genesis_file(chain: ChainDesk) -> None:

@@ -40,7 +40,7 @@ def test_init_writes_settings_and_a_key_and_never_over_others(folder: Path, caps
 def test_check_tells_what_is_wrong_and_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["relay", "check", "--config", str(folder / "relay.toml")]) == 1
     told = capsys.readouterr().out
-    assert "main: http://127.0.0.1:1: Cannot connect" in told and "route main-grain" in told
+    assert "main: http://127.0.0.1:1: Cannot connect: Connection refused\n" in told and "route main-grain" in told
 
 
 def test_check_tells_of_a_folder_that_takes_no_file_of_progress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +58,8 @@ def test_once_fails_in_one_line_when_nobody_answers(folder: Path, capsys: pytest
 def test_status_needs_a_running_relay_that_listens(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "relay.toml"
     assert main(["relay", "status", "--config", str(path)]) == 1
-    assert "no relay answers at 127.0.0.1:1" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "no relay answers at 127.0.0.1:1: " in err and err.endswith("Connection refused\n")
     path.write_text(path.read_text().replace('listen = "127.0.0.1:1"', 'listen = ""'))
     assert main(["relay", "status", "--config", str(path)]) == 1
     assert "listens nowhere" in capsys.readouterr().err

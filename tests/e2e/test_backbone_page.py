@@ -22,6 +22,7 @@ MORE = (
     (r"it keeps \d+", "it keeps N"),
     (r"[\d,]+ updates?", "N updates"),
     (r"[\d,]+ days", "N days"),
+    (r"\b1576\d{5}\b", "FIVE YEARS"),
     (r"\d{13}", "MS"),
     (r"key +[0-9a-f]{64}", "key KEY"),
     (r"(main|grain|metal) +\d+  \d", r"\1 N  1"),
