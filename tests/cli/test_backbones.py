@@ -90,13 +90,13 @@ def test_a_part_of_a_backbone_chain_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_ports")
 def test_what_was_found_and_made_is_told(tmp_path: Path) -> None:
     net = tmp_path / "net"
-    assert devnet._found(make(net, 0)) == f"Made a network of 1 validators in {net}"
+    assert devnet._found(make(net, 0)) == f"Made a network of 1 validator in {net}"
     assert (
         devnet._found(make(net, 2, None, None))
-        == f"Found a network of 1 validators and 2 backbone chains in {net}, by01 and by02 of them new"
+        == f"Found a network of 1 validator and 2 backbone chains in {net}, by01 and by02 of them new"
     )
-    assert devnet._found(make(net, None, None, None)) == f"Found a network of 1 validators and 2 backbone chains in {net}"
-    assert devnet._found(make(tmp_path / "other", 1)) == f"Made a network of 1 validators and 1 backbone chain in {tmp_path / 'other'}"
+    assert devnet._found(make(net, None, None, None)) == f"Found a network of 1 validator and 2 backbone chains in {net}"
+    assert devnet._found(make(tmp_path / "other", 1)) == f"Made a network of 1 validator and 1 backbone chain in {tmp_path / 'other'}"
 
 
 @pytest.mark.usefixtures("no_ports")
