@@ -4,7 +4,18 @@ from chainnode.bundlewords import value_to_text
 from chainnode.cli.plainwords import named
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.transaction import Invocation, Value
-from contracts import chains, clientrecords, credentials, evidence, goods, governance, identityrecords, packets, receiptrecords, supervision
+from contracts import (
+    chains,
+    clientrecords,
+    credentials,
+    evidence,
+    goods,
+    governance,
+    identityrecords,
+    packets,
+    receiptrecords,
+    supervisionrecords,
+)
 
 _NS_PER_MS = 1_000_000
 _TEXT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
@@ -28,11 +39,11 @@ _MEANINGS = {
     (packets.NAME, "receive"): "what its application did with it",
     (packets.NAME, "acknowledge"): "what the other chain's application did with it",
     (packets.NAME, "time_out"): "what became of it",
-    (supervision.NAME, "propose"): "the number of the order",
-    (supervision.NAME, "sign"): "how the order stands",
-    (supervision.NAME, "lift"): "how the order stands",
-    (supervision.NAME, "uphold"): "whether the appeal is answered by it",
-    (supervision.NAME, "appeal"): "when the order lapses without an answer, in ms",
+    (supervisionrecords.NAME, "propose"): "the number of the order",
+    (supervisionrecords.NAME, "sign"): "how the order stands",
+    (supervisionrecords.NAME, "lift"): "how the order stands",
+    (supervisionrecords.NAME, "uphold"): "whether the appeal is answered by it",
+    (supervisionrecords.NAME, "appeal"): "when the order lapses without an answer, in ms",
     (chains.NAME, "report"): "the log index of its digest",
     (credentials.NAME, "register_schema"): "the version of the schema",
     (credentials.NAME, "set_status"): "how many entries had another value before",
