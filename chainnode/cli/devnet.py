@@ -112,8 +112,8 @@ def _found(chains: Chains) -> str:
     """Which chains there are, in words."""
     count = len(chains.backbones)
     is_new = chains.folder in chains.made
-    count = len(chains.main.members)
-    text = f"{'Made' if is_new else 'Found'} a network of {count} validator{'' if count == 1 else 's'}"
+    members = len(chains.main.members)
+    text = f"{'Made' if is_new else 'Found'} a network of {members} validator{'' if members == 1 else 's'}"
     if count == 0:
         return f"{text} in {chains.folder}"
     text += f" and {count} backbone chain{'' if count == 1 else 's'} in {chains.folder}"
