@@ -159,6 +159,8 @@ GOODS_QUANTITY_MAX = 10**15  # of one package; sums over a receipt stay below 2*
 RECEIPT_CHILDREN_MAX = 256  # of one split
 RECEIPT_SOURCES_MAX = 64  # of one merge
 RECEIPT_HOLDS_MAX = 16  # on one receipt at one time
+RECEIPT_HOPS_MAX = 8  # chains that a receipt has behind it
+RECEIPT_MOVE_BYTES_MAX = 8 * 1024  # what a packet says of a receipt
 PLEDGE_AMOUNT_MAX = 10**18  # in the smallest unit of the currency
 PLEDGE_PROPOSAL_MS_MAX = 30 * 24 * 3_600_000  # how long a proposal may reserve a receipt
 
@@ -168,8 +170,6 @@ IDENTITY_KEYS_MAX = 20
 DOCUMENT_LIST_MAX = 32  # services, names, attributes, controllers, … of a DID document, each
 DOCUMENT_TEXT_BYTES_MAX = 1024  # of one text in a document
 DID_TEXT_LENGTH_MAX = 512  # of a DID of whatever method
-RECEIPT_HOPS_MAX = 8  # chains that a receipt has behind it
-RECEIPT_MOVE_BYTES_MAX = 8 * 1024  # what a packet says of a receipt
 DID_URL_PARAMETERS_MAX = 16
 RECOVERY_DELAY_MS_MIN = 3_600_000  # an hour for the controllers to object
 RECOVERY_DELAY_MS_MAX = 90 * 86_400_000
