@@ -25,7 +25,6 @@ from chainnode.execution.table import Call, require
 from chainnode.types.codes import AC_TAKEN, BAD_DID, CHAIN_CLOSED, EXPIRY_PAST, NOT_FOUND, TOO_MANY, WRONG_CHAIN_STATUS
 from chainnode.types.limits import CHAINS_OF_OPERATOR_MAX, NAME_BYTES_MAX
 from chainnode.types.transaction import Event, Value
-
 from contracts import clients, roles
 from contracts.arguments import check_text
 from contracts.roles import Grant
