@@ -98,7 +98,7 @@ class Pair(NamedTuple):
 ODD = [1.0, "\ud800", Letter("a"), Colour.RED, Pair(1, 2), bytearray(b"a"), memoryview(b"a"), {1}, OrderedDict(a=1), object(), int, 2**64]
 
 
-@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
 def test_what_is_no_plain_value_is_left_to_python(odd):
     for value in (odd, (1, odd), [odd], {"a": odd}, {"a": 1, "b": (odd,)}):
         assert written(value) is None
