@@ -16,7 +16,7 @@ MASKS = (
     (r"b06566[0-9a-f]{64}", "KEY"),
     (r"[0-9a-f]{64}", "HASH"),
     (r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
-    (r"block \d+", "block N"),
+    (r"[Bb]lock \d+", "block N"),
     (r'"height": ?\d+', '"height": N'),
     (r"\d+ of \d+ voting power", "N of N voting power"),
     (r"not before \d+", "not before N"),

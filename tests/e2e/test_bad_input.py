@@ -339,7 +339,7 @@ def test_a_full_disk_stops_a_node_in_one_line_and_it_goes_on_when_there_is_room(
         client = Client(network)
         wait_until(lambda: ask(member, "/readyz")[0] == 200 or member.process.poll() is not None, "the node begins")
         while member.process.poll() is None:
-            ask(member, "/v1/transactions", {"transactions": [client.sign(client.call()).hex()], "wait_ms": 2_000})
+            ask(member, "/v1/transactions", {"transactions": [client.sign(client.call()).hex()], "wait_ms": 500})
         lines = member.log_path.read_text().splitlines()
         assert member.process.returncode == 1 and lines[-1].startswith("chainnode: disk-full: no room left for"), lines[-1]
         assert not any("Traceback" in line for line in lines)
