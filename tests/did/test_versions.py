@@ -138,3 +138,11 @@ def test_metadata_have_whole_seconds_and_what_came_next():
 def test_a_deactivated_did_says_so():
     ended = Version(replace(version(3, FIRST_MS + 1), is_active=False))
     assert metadata_of(ended)["deactivated"] is True
+
+
+def test_the_first_of_several_versions_is_found_by_its_time():
+    records = [version(number, FIRST_MS + 5_000 * number) for number in range(1, 6)]
+    old = [Superseded(a, b.height, b.time_ms) for a, b in itertools.pairwise(records)]
+    for sequence, one in enumerate(old, start=1):
+        wanted = Wanted(time_s=(FIRST_MS + 5_000 * sequence) // 1000)
+        assert find_older(wanted, records[-1], lambda number: old[number - 1]) == one
