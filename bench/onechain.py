@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainnode import cometbytes, digests, transactions
+from chainnode import cometbytes, digests, sheets, transactions
 from chainnode.bid import did_of
 from chainnode.crypto import suites
 from chainnode.crypto.keys import public_key_of
@@ -44,7 +44,7 @@ class OneChain:
     def batch(self, raws: Sequence[bytes]) -> Batch:
         """A batch of these, taken as verified."""
         batch_bytes = transactions.encode_batch(raws)
-        return Batch(digests.batch_digest(batch_bytes), batch_bytes, transactions.decode_batch(batch_bytes))
+        return Batch(digests.batch_digest(batch_bytes), batch_bytes, sheets.read_sheet(batch_bytes))
 
     def signed(self, member: int, *calls: Invocation, cosigners: Sequence[int] = ()) -> bytes:
         """A transaction of members, by their numbers."""

@@ -5,6 +5,7 @@ An idle node sends a transaction at once; a busy one gathers for PACK_MS, or unt
 
 from chainnode.digests import batch_digest
 from chainnode.mempool.batch import Batch
+from chainnode.sheets import PlainSheet
 from chainnode.transactions import encode_batch
 from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, PACK_MS
 from chainnode.types.transaction import Transaction
@@ -51,4 +52,4 @@ class Packer:
         self._waiting = {}
         self.bytes = _ARRAY_BYTES
         self._free_at_ms = now_ms + PACK_MS
-        return Batch(batch_digest(batch_bytes), batch_bytes, txs)
+        return Batch(batch_digest(batch_bytes), batch_bytes, PlainSheet(txs))

@@ -100,7 +100,7 @@ class Mempool:
 
     def add(self, batch: Batch, maker: str | None, *, now_ms: int, time_ms: int) -> Refusal | None:
         """Take a verified batch of a peer, or of ours (None); None when it was taken, else why not."""
-        expires_ms = max([tx.body.valid_until_ms for tx in batch.txs])
+        _, expires_ms = batch.sheet.valid_until_ms
         refusal = self._refusal(batch, maker, expires_ms, time_ms)
         match refusal:
             case None:
@@ -124,7 +124,7 @@ class Mempool:
         bytes_left, txs_left = bytes_max, txs_max
         for pending in self._pending.values():
             batch = pending.batch
-            size, count = len(batch.batch_bytes), len(batch.txs)
+            size, count = len(batch.batch_bytes), len(batch.ids)
             if pending.expires_ms < time_ms or size > bytes_max or count > txs_max:
                 continue
             if size > bytes_left or count > txs_left or len(taken) == BLOCK_BATCHES_MAX:
@@ -137,7 +137,7 @@ class Mempool:
     def has_work(self, *, bytes_max: int, txs_max: int, time_ms: int) -> bool:
         """Whether `reap` would find anything."""
         return any(
-            pending.expires_ms >= time_ms and len(pending.batch.batch_bytes) <= bytes_max and len(pending.batch.txs) <= txs_max
+            pending.expires_ms >= time_ms and len(pending.batch.batch_bytes) <= bytes_max and len(pending.batch.ids) <= txs_max
             for pending in self._pending.values()
         )
 
@@ -187,33 +187,33 @@ class Mempool:
             return Refusal.COMMITTED
         if expires_ms < time_ms:
             return Refusal.EXPIRED
-        if all(tx.tx_id in self._batch_of for tx in batch.txs):
+        if self._batch_of.keys() >= set(batch.ids):
             return Refusal.DUPLICATE
-        return self.has_room(len(batch.batch_bytes), len(batch.txs), maker)
+        return self.has_room(len(batch.batch_bytes), len(batch.ids), maker)
 
     def _insert(self, batch: Batch, maker: str | None, expires_ms: int, now_ms: int) -> None:
         known, digest = self._batch_of, batch.digest
         before = len(known)
-        for tx in batch.txs:
-            known.setdefault(tx.tx_id, digest)
+        for tx_id in batch.ids:
+            known.setdefault(tx_id, digest)
         fresh = len(known) - before
         share_at_ms = now_ms + MEMPOOL_SHARE_AGAIN_MS
         self._pending[batch.digest] = _Pending(batch, maker, expires_ms, fresh, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
         self.bytes += len(batch.batch_bytes)
-        self.txs += len(batch.txs)
-        self._own_txs += 0 if maker is not None else len(batch.txs)
+        self.txs += len(batch.ids)
+        self._own_txs += 0 if maker is not None else len(batch.ids)
         self._maker_bytes[maker] = self._maker_bytes.get(maker, 0) + len(batch.batch_bytes)
 
     def _remove(self, digest: bytes) -> None:
         pending = self._pending.pop(digest)
         if pending.fresh:
             known = self._batch_of
-            for tx in pending.batch.txs:
-                if known.get(tx.tx_id) == digest:
-                    del known[tx.tx_id]
+            for tx_id in pending.batch.ids:
+                if known.get(tx_id) == digest:
+                    del known[tx_id]
         self.bytes -= len(pending.batch.batch_bytes)
-        self.txs -= len(pending.batch.txs)
-        self._own_txs -= 0 if pending.maker is not None else len(pending.batch.txs)
+        self.txs -= len(pending.batch.ids)
+        self._own_txs -= 0 if pending.maker is not None else len(pending.batch.ids)
         left = self._maker_bytes[pending.maker] - len(pending.batch.batch_bytes)
         if left:
             self._maker_bytes[pending.maker] = left

@@ -6,12 +6,13 @@ Blocking, and used by one thread at a time, except for `tip` and what only reads
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainnode import blocks, codec, digests, light, transactions
+from chainnode import blocks, codec, digests, light
 from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis, is_settled
 from chainnode.execution.resultbytes import results_in_bytes
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
+from chainnode.sheets import read_sheet
 from chainnode.storage.layout import HeightSummary
 from chainnode.storage.ledger import HeightRecord
 from chainnode.storage.state import CommittersReader, StateStore
@@ -105,7 +106,7 @@ class Chain:
             raise Malformed(WRONG_CHAIN, "these are not the batches of the block")
         if sum(len(batch.batch_bytes) for batch in batches) > tip.params.block_bytes_max:
             raise Malformed(WRONG_CHAIN, "the block has too many bytes")
-        if sum(len(batch.txs) for batch in batches) > tip.params.block_txs_max:
+        if sum(len(batch.ids) for batch in batches) > tip.params.block_txs_max:
             raise Malformed(WRONG_CHAIN, "the block has too many transactions")
         if header.time_ns <= tip.time_ns or (time_ns is not None and header.time_ns != time_ns):
             raise Malformed(WRONG_CHAIN, "the block's time is not after the last one's, or not the proposal's")
@@ -140,20 +141,19 @@ class Chain:
         """The data hash of a block with these batches. One that is built or checked is mostly the one that is applied next."""
         key = tuple([batch.digest for batch in batches])
         if self._data_hashed[0] != key:
-            self._data_hashed = key, digests.data_hash(transactions.raw_digests([tx for batch in batches for tx in batch.txs]))
+            self._data_hashed = key, digests.data_hash([digest for batch in batches for digest in batch.sheet.raw_digests()])
         return self._data_hashed[1]
 
     # Batches
 
     def read_batch(self, batch_bytes: bytes, digest: bytes | None = None) -> Batch:
         """A batch whose transactions are of this chain and whose signatures verify; Malformed otherwise. 5 to 50 us a transaction."""
-        txs = transactions.decode_batch(batch_bytes)
-        for tx in txs:
-            if tx.body.chain_id != self.genesis.chain_id:
-                raise Malformed(WRONG_CHAIN, f"a transaction is for chain {tx.body.chain_id}")
-        if not all(transactions.verify_each(txs, self.genesis_hash)):
+        sheet = read_sheet(batch_bytes)
+        if sheet.chain_id != self.genesis.chain_id:
+            raise Malformed(WRONG_CHAIN, f"the transactions are for chain {sheet.chain_id or 'none, or several'}")
+        if not all(sheet.verify_each(self.genesis_hash)):
             raise Malformed(BAD_SIGNATURE, "a signature in the batch does not verify")
-        return Batch(digest or digests.batch_digest(batch_bytes), batch_bytes, txs)
+        return Batch(digest or digests.batch_digest(batch_bytes), batch_bytes, sheet)
 
     # Heights
 

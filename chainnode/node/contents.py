@@ -36,7 +36,7 @@ class ProposedBlock:
     def size(self) -> tuple[int, int]:
         """Bytes and transactions of the batches that are here."""
         batches = self.batches.values()
-        return sum([len(batch.batch_bytes) for batch in batches]), sum([len(batch.txs) for batch in batches])
+        return sum([len(batch.batch_bytes) for batch in batches]), sum([len(batch.ids) for batch in batches])
 
 
 class Contents:

@@ -27,7 +27,7 @@ from chainnode.node.replicainputs import (
     VoteSigned,
     VoteVerified,
 )
-from chainnode.transactions import decode_batch
+from chainnode.sheets import read_sheet
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import MALFORMED
 from chainnode.types.limits import (
@@ -141,4 +141,4 @@ def _block_id(value: Value) -> BlockId:
 
 def _batches(value: Value) -> tuple[Batch, ...]:
     raws = [codec.as_bytes(raw, length_max=BATCH_BYTES_MAX) for raw in codec.as_array(value)]
-    return tuple([Batch(batch_digest(raw), raw, decode_batch(raw)) for raw in raws])
+    return tuple([Batch(batch_digest(raw), raw, read_sheet(raw)) for raw in raws])

@@ -22,7 +22,7 @@ from chainnode.relay.attestsettings import TEMPLATE, load_attest_settings, read_
 from chainnode.relay.settings import TEMPLATE as RELAY_TEMPLATE
 from chainnode.relay.settings import read_settings
 from tests.chain_maker import key_of
-from tests.evm.machine import free_port
+from tests.ports import free_port
 from tests.relay.attest_world import CHAIN, OUTBOX, T0, MemoryEvm, Served, attestor_of
 
 PASSPHRASE = "open sesame"

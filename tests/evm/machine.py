@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Any
 from chainnode.foreign.abi import AbiValue, call, encode
 from chainnode.foreign.evmerrors import refusal
 from tests.chain_maker import GENESIS_TIME_NS
+from tests.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 CONTRACTS = HERE.parents[1] / "contracts" / "solidity"
@@ -220,15 +220,6 @@ def machine() -> Iterator[Machine]:
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that the machine gives to outgoing connections."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise Missing("no free port")
 
 
 def hexed(data: bytes) -> str:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chainnode.mempool import pool
 from chainnode.mempool.batch import Batch
 from chainnode.mempool.pool import Mempool, Refusal
+from chainnode.sheets import PlainSheet
 from chainnode.transactions import encode_batch
 from chainnode.types.transaction import Transaction
 from tests.sim.chain import batch_of, make_tx
@@ -206,7 +207,7 @@ def test_so_much_is_shared_again_at_a_time():
 
 def test_a_batch_has_transactions():
     with pytest.raises(AssertionError):
-        Batch(bytes(32), b"\x90", ())
+        PlainSheet(())
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "commit", "expire"]), st.lists(st.integers(0, 8), min_size=1, max_size=4, unique=True))))

@@ -9,10 +9,11 @@ from chainnode.bid import did_of
 from chainnode.crypto.keys import public_key_of, validator
 from chainnode.mempool.batch import Batch
 from chainnode.node.chain import Applied, Chain
+from chainnode.sheets import read_sheet
 from chainnode.storage.kv import KV, MemoryKV
 from chainnode.storage.ledger import Ledger
 from chainnode.storage.state import StateStore
-from chainnode.transactions import decode_batch, encode_batch
+from chainnode.transactions import encode_batch
 from chainnode.types.block import Block, BlockId, Commit
 from chainnode.types.genesis import ChainParams, Genesis, GenesisGrant
 from chainnode.types.transaction import Invocation
@@ -56,7 +57,7 @@ def new_validator(name: str, power: int) -> tuple[object, ...]:
 def batch(*raws: bytes) -> Batch:
     """A batch of these, taken as verified."""
     batch_bytes = encode_batch(raws)
-    return Batch(digests.batch_digest(batch_bytes), batch_bytes, decode_batch(batch_bytes))
+    return Batch(digests.batch_digest(batch_bytes), batch_bytes, read_sheet(batch_bytes))
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """The relay as a whole over plain chains: routes side by side, progress on file, numbers and pages for operators."""
 
 import asyncio
-import socket
 import threading
 import tomllib
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from chainnode.relay.server import serve
 from chainnode.relay.settings import TEMPLATE, read_settings
 from chainnode.types.codes import BAD_CONFIG, CHAIN_SILENT, CLIENT_UNKNOWN, DISK_FAILED, PORT_IN_USE
 from tests.chain_maker import key_of, make_genesis
+from tests.ports import free_port
 from tests.relay.plain import CLIENT, World, packet
 from tests.relay.test_route import route_of
 
@@ -181,9 +181,7 @@ async def test_the_pages_tell_where_everything_stands() -> None:
     world = World()
     world.a.send(packet(1))
     relay = relay_of(world)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     runner = await serve(relay, address)
     try:
         async with aiohttp.ClientSession() as session:

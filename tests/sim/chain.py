@@ -10,7 +10,8 @@ from chainnode.crypto.keys import validator, validator_set
 from chainnode.digests import batch_digest
 from chainnode.errors import Malformed
 from chainnode.mempool.batch import Batch
-from chainnode.transactions import decode_batch, decode_transaction, encode_body, encode_transaction
+from chainnode.sheets import read_sheet
+from chainnode.transactions import decode_transaction, encode_body, encode_transaction
 from chainnode.types.block import (
     BlockId,
     BlockIdFlag,
@@ -88,7 +89,7 @@ def make_tx(number: int, valid_until_ms: int) -> Transaction:
 @lru_cache(maxsize=4096)
 def batch_of(batch_bytes: bytes) -> Batch:
     """The batch with these bytes, as a host decodes it; Malformed otherwise."""
-    return Batch(batch_digest(batch_bytes), batch_bytes, decode_batch(batch_bytes))
+    return Batch(batch_digest(batch_bytes), batch_bytes, read_sheet(batch_bytes))
 
 
 @lru_cache(maxsize=64)
