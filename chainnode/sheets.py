@@ -88,8 +88,8 @@ class RecordSheet(Protocol):
     def keep(self, beginnings: Sequence[bytes], number: int, chunk: int) -> tuple[bytes, list[tuple[int, bytes]]]:
         """The batch and its records as they go to the disk.
 
-        First the batch with holes in place of records (`storage/punched.py`), the first of which is number `number` of the height; then values
-        of the shelf of records (`storage/recordshelf.py`), each with how many leaves it has, at most `chunk`.
+        First the batch with holes in place of records (`storage/punched.py`), the first of which is number `number` of the height;
+        then values of the shelf of records (`storage/recordshelf.py`), each with how many leaves it has, at most `chunk`.
         """
 
 
