@@ -92,7 +92,9 @@ def _chunks(groups: Sequence[LeafGroup]) -> Iterator[list[LeafGroup]]:
     room = RECORDS_CHUNK
     for group in groups:
         while len(group.middles) > room:
-            yield [*chunk, LeafGroup(group.prefix, group.middles[:room], group.suffix)]
+            if room:
+                chunk.append(LeafGroup(group.prefix, group.middles[:room], group.suffix))
+            yield chunk
             group = LeafGroup(group.prefix, group.middles[room:], group.suffix)
             chunk, room = [], RECORDS_CHUNK
         chunk.append(group)

@@ -66,3 +66,17 @@ def test_a_value_that_is_gone_is_told_by_all_that_need_it(seed: int) -> None:
         with pytest.raises(Corrupt):
             shelf.groups(first, end)
     assert len(shelf.groups(0, number)) > 0 and shelf.groups(3, 3) == []
+
+
+def test_a_full_value_has_no_group_of_nothing() -> None:
+    kv = MemoryKV()
+    groups = [LeafGroup(b"<", (b"r",) * count, b">") for count in (RECORDS_CHUNK, 1, RECORDS_CHUNK, 2 * RECORDS_CHUNK)]
+    kv.write(list(RecordShelf(kv).put(1, 0, groups)), sync=True)
+    values = [segments.Shelf(kv.blobs("records")).get(kept[8:]) for _, kept in kv.iterate(layout.RECORDS, b"E")]
+    assert [[len(group.middles) for group in layout.split_groups(value or b"")] for value in values] == [
+        [256],
+        [1, 255],
+        [1, 255],
+        [256],
+        [1],
+    ]
