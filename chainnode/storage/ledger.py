@@ -12,10 +12,11 @@ from chainnode import evidencelog, merkle
 from chainnode.errors import Corrupt
 from chainnode.evidencelog import Growth, LeafGroup, LogState, TileGrowth
 from chainnode.storage import layout
+from chainnode.storage.keeping import Kept, keep_plainly
 from chainnode.storage.keyfilter import KeyFilter
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
-from chainnode.storage.punched import fill, punch
+from chainnode.storage.punched import fill
 from chainnode.storage.recordshelf import RecordShelf
 from chainnode.storage.segments import EMPTY, Shelf, decode_ends, encode_ends
 from chainnode.types.block import BlockId
@@ -31,7 +32,8 @@ class HeightRecord:
 
     `commit_bytes` is the commit seen for this block; `last_commit_bytes` the parent's, as the block carries it.
     `app_hash`, `store_roots` and `undo` come from the state trees (`StateStore.commit` fills them in).
-    `log_growth` is what `log_groups` make of the log, when that is known.
+    `kept` is what is written of batches and evidence, where somebody has made it; else it is made of `batches` and `log_groups`. So is
+    `log_growth`, what the evidence makes of the log.
     `validator_sets` names the height from which each set is in force; only changes need be given.
     """
 
@@ -48,6 +50,7 @@ class HeightRecord:
     store_writes: Mapping[str, Writes] | None = None
     index_writes: Mapping[str, Mapping[bytes, bytes]] | None = None
     log_groups: Sequence[LeafGroup] = ()
+    kept: Kept | None = None
     log_growth: Growth | None = None
     validator_sets: Sequence[tuple[int, bytes]] = ()
     app_hash: bytes = b""
@@ -123,7 +126,8 @@ class Ledger:
         assert height == (0 if self._last is None else self._last.height + 1), "heights are committed in order"
         assert len(record.app_hash) == merkle.HASH_BYTES
         log, growths = record.log_growth or evidencelog.append_groups(self._log, record.log_groups)
-        assert log.size == self._log.size + sum(len(group.middles) for group in record.log_groups)
+        kept = record.kept or keep_plainly(record.batches, record.log_groups)
+        assert log.size == self._log.size + sum([leaves for leaves, _ in kept.records])
         tiles = self._grown(growths)
         summary = HeightSummary(height, record.time_ns, record.block_id, record.app_hash, record.results_hash, self._log.size, log.size)
         changes: list[Change] = [
@@ -135,10 +139,10 @@ class Ledger:
         if height >= STATE_UNDO_HEIGHTS:
             changes.append((height_key(layout.UNDO, height - STATE_UNDO_HEIGHTS), None))
         changes.extend(_block_changes(record))
-        changes.extend(self._body_changes(record))
+        changes.extend(self._body_changes(record, kept.batches))
         changes.extend(_state_changes(record))
         changes.extend(_index_changes(record))
-        changes.extend(self._records.put(height, self._log.size, record.log_groups))
+        changes.extend(self._records.put(height, self._log.size, kept.records))
         changes.append((layout.META_ENDS, encode_ends((self._bodies.blobs.end(), self._records.blobs.end()))))
         changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
         for entries in (record.index_writes or {}).values():
@@ -303,14 +307,14 @@ class Ledger:
         """Release the store."""
         self._kv.close()
 
-    def _body_changes(self, record: HeightRecord) -> Iterator[Change]:
+    def _body_changes(self, record: HeightRecord, batches: Sequence[bytes]) -> Iterator[Change]:
         """Batches and results, written behind each other."""
         results_key = height_key(layout.RESULTS, record.height)
         if not record.results:
             yield results_key, b""
         joined = (layout.join_parts(record.results),) if record.results else ()
-        kept = self._bodies.put(record.height, (*punch(record.batches, record.log_groups), *joined))
-        keys = [layout.batch_key(record.height, position) for position in range(len(record.batches))]
+        kept = self._bodies.put(record.height, (*batches, *joined))
+        keys = [layout.batch_key(record.height, position) for position in range(len(batches))]
         yield from zip((*keys, results_key), kept, strict=False)
 
     def _body(self, height: int, kept: bytes) -> bytes | None:

@@ -23,10 +23,10 @@ _SHORTEST_BYTES = 24  # of a group's first leaf; a hole takes 13
 Middles = Sequence[bytes]
 
 
-def punch(batches: Sequence[bytes], groups: Sequence[LeafGroup]) -> list[bytes]:
-    """What to keep of a height's batches, given the groups that it appended to the log."""
+def punch(batches: Sequence[bytes], groups: Sequence[LeafGroup], number: int = 0) -> list[bytes]:
+    """What to keep of batches, given the groups that they appended to the log, the first leaf of which is number `number` of the height."""
     kept: list[bytes] = []
-    place = number = 0
+    place = 0
     seeking = 4 * sum(map(len, batches))  # bytes that may be read through in vain, so that nobody can make this take long
     for batch in batches:
         at = 0

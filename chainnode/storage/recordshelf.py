@@ -17,8 +17,6 @@ from chainnode.storage.segments import Shelf
 from chainnode.types.codes import CORRUPT_STORE
 from chainnode.types.limits import RECORD_TILES_KEPT
 
-RECORDS_CHUNK = 256  # evidence records in one value
-
 
 class RecordShelf:
     """The records that count are those below the size of the log, which the caller knows."""
@@ -29,12 +27,14 @@ class RecordShelf:
         self.blobs = self._shelf.blobs
         self.full_tile = lru_cache(maxsize=RECORD_TILES_KEPT)(self._full_tile)
 
-    def put(self, height: int, first: int, groups: Sequence[LeafGroup]) -> Iterator[Change]:
-        """What the store is to keep of the records that a height appended, the first of which is number `first`; the large is on disk."""
-        chunks = list(_chunks(groups))
-        for chunk, kept in zip(chunks, self._shelf.put(height, [layout.join_groups(chunk) for chunk in chunks]), strict=True):
+    def put(self, height: int, first: int, records: Sequence[tuple[int, bytes]]) -> Iterator[Change]:
+        """What the store is to keep of the records that a height appended, the first of which is number `first`; the large is on disk.
+
+        `records` are joined groups, each with how many leaves it has (`storage/keeping.py`).
+        """
+        for (leaves, _), kept in zip(records, self._shelf.put(height, [joined for _, joined in records]), strict=True):
             yield height_key(layout.RECORDS, first), layout.encode_height(height) + kept
-            first += sum(len(group.middles) for group in chunk)
+            first += leaves
 
     def record(self, index: int) -> tuple[int, bytes]:
         """The height that appended a record, and the record. Corrupt(CORRUPT_STORE) when it is missing."""
@@ -84,20 +84,3 @@ class RecordShelf:
             groups = layout.split_groups(kept)
             yield layout.decode_height(value[:8]), number, groups
             expected = number + sum(len(group.middles) for group in groups)
-
-
-def _chunks(groups: Sequence[LeafGroup]) -> Iterator[list[LeafGroup]]:
-    """Groups, cut where they are long, in lists of at most RECORDS_CHUNK leaves."""
-    chunk: list[LeafGroup] = []
-    room = RECORDS_CHUNK
-    for group in groups:
-        while len(group.middles) > room:
-            if room:
-                chunk.append(LeafGroup(group.prefix, group.middles[:room], group.suffix))
-            yield chunk
-            group = LeafGroup(group.prefix, group.middles[room:], group.suffix)
-            chunk, room = [], RECORDS_CHUNK
-        chunk.append(group)
-        room -= len(group.middles)
-    if chunk:
-        yield chunk

@@ -9,10 +9,10 @@ from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.evidencelog import LeafGroup
 from chainnode.storage import layout, segments
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
+from chainnode.storage.keeping import RECORDS_CHUNK
 from chainnode.storage.kv import MemoryKV
 from chainnode.storage.ledger import Pruned
 from chainnode.storage.leveldb import LevelKV
-from chainnode.storage.recordshelf import RECORDS_CHUNK
 from chainnode.types.codes import CORRUPT_STORE, DISK_FULL, WRONG_DATA_VERSION, WRONG_GENESIS_DATA, WRONG_KEY_DATA
 from chainnode.types.limits import PRUNE_KEYS_STEP, STATE_UNDO_HEIGHTS
 from tests.storage.heights import GENESIS, apply_writes, block_id, digest, height_record, opened

@@ -8,8 +8,9 @@ from chainnode import merkle
 from chainnode.errors import Corrupt
 from chainnode.evidencelog import LeafGroup
 from chainnode.storage import layout, segments
+from chainnode.storage.keeping import RECORDS_CHUNK, keep_plainly
 from chainnode.storage.kv import MemoryKV
-from chainnode.storage.recordshelf import RECORDS_CHUNK, RecordShelf
+from chainnode.storage.recordshelf import RecordShelf
 
 
 def filled(seed: int) -> tuple[MemoryKV, RecordShelf, list[tuple[int, bytes]]]:
@@ -19,7 +20,7 @@ def filled(seed: int) -> tuple[MemoryKV, RecordShelf, list[tuple[int, bytes]]]:
     for height in range(1, 9):
         sizes = [dice.choice((0, 1, 1, 3, RECORDS_CHUNK - 1, RECORDS_CHUNK, 2 * RECORDS_CHUNK + 7)) for _ in range(dice.randrange(4))]
         groups = [LeafGroup(b"%d<" % height, tuple(dice.randbytes(dice.randrange(5)) for _ in range(size)), b">") for size in sizes]
-        kv.write(list(shelf.put(height, len(leaves), groups)), sync=True)
+        kv.write(list(shelf.put(height, len(leaves), keep_plainly((), groups).records)), sync=True)
         leaves += [(height, leaf) for group in groups for leaf in group.leaves()]
     return kv, shelf, leaves
 
@@ -71,7 +72,7 @@ def test_a_value_that_is_gone_is_told_by_all_that_need_it(seed: int) -> None:
 def test_a_full_value_has_no_group_of_nothing() -> None:
     kv = MemoryKV()
     groups = [LeafGroup(b"<", (b"r",) * count, b">") for count in (RECORDS_CHUNK, 1, RECORDS_CHUNK, 2 * RECORDS_CHUNK)]
-    kv.write(list(RecordShelf(kv).put(1, 0, groups)), sync=True)
+    kv.write(list(RecordShelf(kv).put(1, 0, keep_plainly((), groups).records)), sync=True)
     values = [segments.Shelf(kv.blobs("records")).get(kept[8:]) for _, kept in kv.iterate(layout.RECORDS, b"E")]
     assert [[len(group.middles) for group in layout.split_groups(value or b"")] for value in values] == [
         [256],
