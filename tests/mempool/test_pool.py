@@ -228,7 +228,61 @@ def test_the_books_balance_whatever_happens(steps):
         assert mempool.bytes == sum(len(held.batch_bytes) for held in waiting) == sum(mempool._maker_bytes.values())
         assert mempool.txs == sum(len(held.txs) for held in waiting)
         held_ids = {tx.tx_id for held in waiting for tx in held.txs}
-        assert set(mempool._batch_of) <= held_ids
-        fresh = [sum(mempool._batch_of.get(tx.tx_id) == held.digest for tx in held.txs) for held in waiting]
-        assert fresh == [mempool._pending[held.digest].fresh for held in waiting]
-        assert all(fresh)
+        own = [mempool._pending[held.digest].own for held in waiting]
+        own_ids = [set(held.ids) if ids is None else ids for held, ids in zip(waiting, own, strict=True)]
+        assert all(own_ids) and sum(map(len, own_ids)) == len(mempool._ids) and set().union(*own_ids) == mempool._ids <= held_ids
+        assert all(ids <= set(held.ids) for held, ids in zip(waiting, own_ids, strict=True))
+
+
+class PlainBooks:
+    """What waits, kept the plain way: each transaction under the first batch that holds it."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[bytes, Batch] = {}
+        self.holder: dict[bytes, bytes] = {}
+
+    def add(self, one: Batch) -> bool:
+        """Whether it was taken."""
+        if one.digest in self.waiting or all(tx_id in self.holder for tx_id in one.ids):
+            return False
+        self.waiting[one.digest] = one
+        for tx_id in one.ids:
+            self.holder.setdefault(tx_id, one.digest)
+        return True
+
+    def remove(self, digest: bytes) -> None:
+        """It leaves, and what is counted for it."""
+        self.waiting.pop(digest, None)
+        self.holder = {tx_id: holder for tx_id, holder in self.holder.items() if holder != digest}
+
+    def committed(self, one: Batch) -> None:
+        """It and copies of its transactions leave."""
+        self.remove(one.digest)
+        for tx_id in one.ids:
+            holder = self.holder.pop(tx_id, None)
+            if holder is not None and holder not in self.holder.values():
+                self.remove(holder)
+
+
+STEP = st.tuples(st.sampled_from(["add", "commit", "drop"]), st.lists(st.integers(0, 7), min_size=1, max_size=4))
+
+
+@given(st.lists(STEP, max_size=30))
+def test_what_waits_is_what_books_kept_transaction_by_transaction_hold(steps):
+    mempool, books = Mempool(), PlainBooks()
+    for what, numbers in steps:  # a number may stand twice: a peer's batch can hold a transaction twice
+        one = batch(*numbers)
+        if what == "add":
+            mempool._remembered.clear()
+            assert (add(mempool, one) is None) == books.add(one)
+        elif what == "commit":
+            commit(mempool, one)
+            books.committed(one)
+        elif mempool.get(one.digest) is not None:
+            mempool._remove(one.digest)
+            books.remove(one.digest)
+        assert reap(mempool) == tuple(books.waiting.values())
+        for number in range(8):
+            (tx,) = txs(number)
+            assert mempool.holds_tx(tx.tx_id) == (tx.tx_id in books.holder)
+        assert mempool.holds_none(one.ids) == books.holder.keys().isdisjoint(one.ids)
