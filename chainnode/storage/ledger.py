@@ -240,6 +240,10 @@ class Ledger:
                 values[position] = value
         return values
 
+    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of the keys that the index holds after the last height, with their values. Cheap when there are none."""
+        return {key: value for key, value in zip(keys, self.index_get_many(space, keys), strict=True) if value is not None}
+
     def entries(self, kind: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All entries of a kind of `storage/layout.py` as they are stored, ascending; to compare two ledgers."""
         return self._kv.iterate(kind, layout.after_prefix(kind))

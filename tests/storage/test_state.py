@@ -100,6 +100,8 @@ def test_reads_are_of_the_last_height(kv):
     assert store.get("acc", b"key001") is None
     assert store.iterate("acc", b"key", None, 9) == ((b"key003", b"v3"), (b"key004", b"v4"))
     assert store.index_get("tx", b"tx4") == b"4"
+    for reader in (store, CommittersReader(store)):
+        assert reader.index_find("tx", [b"tx4", b"tx5", b"tx1"]) == {b"tx4": b"4", b"tx1": b"1"} and reader.index_find("tx", []) == {}
 
 
 def test_keys_are_listed_as_of_each_kept_height(kv):
