@@ -63,15 +63,15 @@ def hash_pairs(level: bytes) -> bytes:
 
 def root(leaves: Sequence[bytes]) -> bytes:
     """Root of the tree over raw leaves."""
-    return _root(hash_leaves(leaves))
+    return root_of_joined(hash_leaves(leaves))
 
 
 def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
     """Root of the tree over leaf hashes."""
-    return _root(b"".join(hashes))
+    return root_of_joined(b"".join(hashes))
 
 
-def _root(level: bytes) -> bytes:
+def root_of_joined(level: bytes) -> bytes:
     """Root of the tree over joined leaf hashes."""
     if not level:
         return EMPTY_ROOT

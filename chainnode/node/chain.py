@@ -5,11 +5,13 @@ Blocking, and used by one thread at a time, except for `tip` and what only reads
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 from chainnode import blocks, codec, digests, light
 from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis, is_settled
-from chainnode.execution.resultbytes import results_in_bytes
+from chainnode.execution.results import Results, joined, results_of
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.sheets import read_sheet
@@ -20,7 +22,6 @@ from chainnode.types.block import NIL_BLOCK_ID, Block, BlockId, Commit, Header, 
 from chainnode.types.codes import BAD_SIGNATURE, CORRUPT_STORE, WRONG_CHAIN
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.messages import DecidedBlock
-from chainnode.types.transaction import TxResult
 
 NS_PER_MS = 1_000_000
 BLOCK_INDEX = "block"  # block hash -> height
@@ -46,20 +47,49 @@ class Tip:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedBatch:
+    """A batch of a height that is on disk: the id and the result of each transaction. `first`: the place of its first in the block."""
+
+    digest: bytes
+    ids: tuple[bytes, ...]
+    first: int
+    results: Results
+
+    def settled_ids(self) -> tuple[bytes, ...]:
+        """The transactions that need not wait any more. Of the others, a copy that another key had signed was refused (INV-25)."""
+        if self.results.are_ok:
+            return self.ids
+        return tuple([tx_id for tx_id, result in zip(self.ids, self.results, strict=True) if is_settled(result)])
+
+
+@dataclass(frozen=True)
 class Applied:
-    """A height that is on disk now. `results` stand in the order of `tx_ids`."""
+    """A height that is on disk now. What is told of all its transactions together is made at the first asking."""
 
     tip: Tip
     header: Header
-    batch_digests: tuple[bytes, ...]
-    tx_ids: tuple[bytes, ...]
-    results: tuple[TxResult, ...]
+    batches: tuple[AppliedBatch, ...]
     stores_changed: tuple[str, ...]
 
-    @property
+    @cached_property
+    def batch_digests(self) -> tuple[bytes, ...]:
+        """The batches of the block."""
+        return tuple([batch.digest for batch in self.batches])
+
+    @cached_property
+    def tx_ids(self) -> tuple[bytes, ...]:
+        """Its transactions."""
+        return tuple(chain.from_iterable([batch.ids for batch in self.batches]))
+
+    @cached_property
+    def results(self) -> Results:
+        """Theirs, in the same order."""
+        return joined([batch.results for batch in self.batches])
+
+    @cached_property
     def settled_ids(self) -> tuple[bytes, ...]:
-        """The transactions that need not wait any more. Of the others, a copy that another key had signed was refused (INV-25)."""
-        return tuple([tx_id for tx_id, result in zip(self.tx_ids, self.results, strict=True) if not result.code or is_settled(result)])
+        """Those that need not wait any more."""
+        return tuple(chain.from_iterable([batch.settled_ids() for batch in self.batches]))
 
 
 class Chain:
@@ -184,18 +214,24 @@ class Chain:
         outcome = apply_block(self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, txs)
         after = outcome.validators or tip.next_validators
         block_id = digests.block_id(header, block_bytes)
-        results_hash, results = results_in_bytes(outcome.results)
+        applied: list[AppliedBatch] = []
+        first = 0
+        for batch in batches:
+            ids = batch.ids
+            applied.append(AppliedBatch(batch.digest, ids, first, results_of(outcome.results[first : first + len(ids)])))
+            first += len(ids)
+        results = joined([batch.results for batch in applied])
         record = HeightRecord(
             height=header.height,
             time_ns=header.time_ns,
             block_id=block_id,
-            results_hash=results_hash,
+            results_hash=results.root,
             block_bytes=block_bytes,
             header_bytes=blocks.encode_header(header),
             commit_bytes=blocks.encode_commit(commit),
             last_commit_bytes=None if block.last_commit is None else blocks.encode_commit(block.last_commit),
             batches=[batch.batch_bytes for batch in batches],
-            results=results,
+            results=results.encoded,
             validator_sets=() if after == tip.next_validators else ((header.height + 2, blocks.encode_validator_set(after)),),
             store_writes=outcome.store_writes,
             index_writes={**outcome.index_writes, BLOCK_INDEX: {block_id.hash: codec.pack(header.height)}},
@@ -215,8 +251,7 @@ class Chain:
             commit=commit,
             is_due=app_hash != header.app_hash or bool(txs),
         )
-        tx_ids = tuple(tx.tx_id for tx in txs)
-        return Applied(self.tip, header, block.batch_digests, tx_ids, outcome.results, tuple(sorted(outcome.store_writes)))
+        return Applied(self.tip, header, tuple(applied), tuple(sorted(outcome.store_writes)))
 
     def height_of_block(self, block_hash: bytes) -> int | None:
         """The height of the block with this hash, pruned or not."""

@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from chainnode.crypto.suites import sign
 from chainnode.digests import genesis_hash
 from chainnode.errors import Rejected, Unavailable
+from chainnode.execution.results import results_of
 from chainnode.mempool.pool import Refusal
 from chainnode.node import ingress as module
 from chainnode.node.chain import Applied
@@ -328,7 +330,7 @@ async def test_a_replay_in_a_block_is_not_the_answer(door: Door) -> None:
     task = await door.waiting(raw)
     real = door.small.decide(batch(raw))
     replay = TxResult(REPLAYED.number, b"", ())
-    again = Applied(real.tip, real.header, real.batch_digests, (tx_id(raw),), (replay,), ())
+    again = Applied(real.tip, real.header, (replace(real.batches[0], results=results_of([replay])),), ())
     door.ingress.height_applied(again)
     await asyncio.sleep(0)
     assert not task.done()
