@@ -1,4 +1,4 @@
-/* The Python module `chainnode.native._bulk`: what a block does for each of many records. The plain twins are in merkle.py and keyfilter.py. */
+/* The Python module `chainnode.native._bulk`: what a block does for each of many records. The plain twins are in merkle.py, keyfilter.py and indexvalues.py. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdlib.h>
@@ -134,11 +134,66 @@ static PyObject *py_filter_known(PyObject *self, PyObject *args) {
     return found;
 }
 
+static uint8_t *put_number(uint8_t *to, int width, uint64_t number) {
+    for (int i = width - 1; i >= 0; i--) *to++ = (uint8_t)(number >> 8 * i);
+    return to;
+}
+
+/* `count` numbers from `first` on, of `width` bytes each, and beside each the `other`, of 8: behind it when `is_first`. */
+static PyObject *numbered(uint64_t first, int width, Py_ssize_t count, uint64_t other, int is_first) {
+    if (count < 0) count = 0;
+    if (count > 0 && (uint64_t)count - 1 > (width == 8 ? UINT64_MAX : UINT32_MAX) - first) {
+        PyErr_SetString(PyExc_OverflowError, "a number is too large");
+        return NULL;
+    }
+    PyObject *made = PyList_New(count);
+    for (Py_ssize_t i = 0; made != NULL && i < count; i++) {
+        uint8_t value[16], *end = value;
+        if (!is_first) end = put_number(end, 8, other);
+        end = put_number(end, width, first + (uint64_t)i);
+        if (is_first) end = put_number(end, 8, other);
+        PyObject *one = PyBytes_FromStringAndSize((const char *)value, end - value);
+        if (one == NULL || PyList_SetItem(made, i, one) < 0) Py_CLEAR(made);
+    }
+    return made;
+}
+
+/* Two numbers, the second at most `most`, and how many. 0 with an exception set. */
+static int read_numbers(PyObject *args, const char *format, uint64_t most, uint64_t numbers[2], Py_ssize_t *count) {
+    PyObject *given[2];
+    if (!PyArg_ParseTuple(args, format, &given[0], &given[1], count)) return 0;
+    for (int i = 0; i < 2; i++) {
+        numbers[i] = PyLong_AsUnsignedLongLong(given[i]);
+        if (numbers[i] == (uint64_t)-1 && PyErr_Occurred()) return 0;
+    }
+    if (numbers[1] <= most) return 1;
+    PyErr_SetString(PyExc_OverflowError, "a number is too large");
+    return 0;
+}
+
+/* Log index, 8 bytes, and height, 8 bytes, of records one behind the other. */
+static PyObject *py_positions(PyObject *self, PyObject *args) {
+    uint64_t numbers[2];
+    Py_ssize_t count;
+    (void)self;
+    return read_numbers(args, "OOn:positions", UINT64_MAX, numbers, &count) ? numbered(numbers[0], 8, count, numbers[1], 1) : NULL;
+}
+
+/* Height, 8 bytes, and place, 4 bytes, of transactions one behind the other. */
+static PyObject *py_places(PyObject *self, PyObject *args) {
+    uint64_t numbers[2];
+    Py_ssize_t count;
+    (void)self;
+    return read_numbers(args, "OOn:places", UINT32_MAX, numbers, &count) ? numbered(numbers[1], 4, count, numbers[0], 0) : NULL;
+}
+
 static PyMethodDef METHODS[] = {
     {"hash_leaves", py_hash_leaves, METH_VARARGS, "hash_leaves(leaves, prefix, suffix) -> their leaf hashes, joined"},
     {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level) -> the hashes above a level of joined hashes"},
     {"filter_add", py_filter_add, METH_VARARGS, "filter_add(bits, keys) -> None: set their bits"},
     {"filter_known", py_filter_known, METH_VARARGS, "filter_known(bits, keys) -> positions of those whose bits are set"},
+    {"positions", py_positions, METH_VARARGS, "positions(first, height, count) -> of each record: log index (8) and height (8)"},
+    {"places", py_places, METH_VARARGS, "places(height, first, count) -> of each transaction: height (8) and place (4)"},
     {NULL, NULL, 0, NULL},
 };
 

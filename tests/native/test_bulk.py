@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainnode.execution.indexvalues import places_plainly, positions_plainly
 from chainnode.merkle import hash_leaves_plainly, hash_pairs_plainly
 from chainnode.storage.keyfilter import FILTER_BYTES, add_plainly, known_plainly
 from tests.native.compiled import compile_all, compiler, load_bent
@@ -53,6 +54,37 @@ def test_a_filter_is_the_same_to_the_bit():
     assert ours == plain
 
 
+NUMBERS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 255, 256, 2**32 - 1, 2**32, 2**63, 2**64 - 5])
+
+
+def made(function, *numbers):
+    """What a function gives, or that it does not."""
+    try:
+        return function(*numbers)
+    except OverflowError:
+        return OverflowError
+
+
+@given(NUMBERS, NUMBERS, st.integers(-1, 9))
+def test_values_of_indexes(first, other, count):
+    assert made(native.positions, first, other, count) == made(positions_plainly, first, other, count)
+    for place in (first, min(first, 2**32 - 5)):
+        if place < 2**32 or count > 0:
+            assert made(native.places, other, place, count) == made(places_plainly, other, place, count)
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0, 1), (0, -1, 1), (2**64, 0, 1), (0, 2**64, 1), (2**64 - 1, 0, 2)], ids=str)
+def test_numbers_beyond_an_index_are_refused(numbers):
+    for function in (native.positions, positions_plainly):
+        assert made(function, *numbers) is OverflowError
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0, 1), (0, -1, 1), (2**64, 0, 1), (0, 2**32, 1), (0, 2**32 - 1, 2)], ids=str)
+def test_places_beyond_an_index_are_refused(numbers):
+    for function in (native.places, places_plainly):
+        assert made(function, *numbers) is OverflowError
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -67,6 +99,9 @@ def test_a_filter_is_the_same_to_the_bit():
         (lambda: native.filter_add(bytearray(4), [b"k", 7]), TypeError),
         (lambda: native.filter_known(bytearray(4), [b"k", None]), TypeError),
         (lambda: native.filter_known(bytearray(4), None), TypeError),
+        (lambda: native.positions(1, 2), TypeError),
+        (lambda: native.positions("1", 2, 3), TypeError),
+        (lambda: native.places(1, 2.0, 3), TypeError),
     ],
 )
 def test_what_is_none_of_its_business_is_refused(call, error):
@@ -100,6 +135,15 @@ def filters_agree(module):
     return ours == plain and module.filter_known(ours, asked) == known_plainly(plain, asked)
 
 
+def values_agree(module):
+    one, other, third = 2**63 + 2**40 + 254, 2**62 + 2**33 + 77, 2**31 + 65_535
+    return (
+        module.positions(one, other, 3) == positions_plainly(one, other, 3)
+        and module.places(other, third, 3) == places_plainly(other, third, 3)
+        and made(module.places, 0, 2**32 - 1, 2) is made(module.positions, 2**64 - 1, 0, 2) is OverflowError
+    )
+
+
 BENT = {
     "leaves are told from nodes": ("text[0] = 0;", "text[0] = 1;", leaves_agree),
     "the suffix": ("memcpy(end + size, suffix, (size_t)suffix_size);", "memset(end + size, 0, (size_t)suffix_size);", leaves_agree),
@@ -108,6 +152,12 @@ BENT = {
     "a bit of eight": ("|= (uint8_t)(1 << (place >> 61));", "|= (uint8_t)(1 << (place >> 62));", filters_agree),
     "what a short key is filled with": (": ' ');", ": 0);", filters_agree),
     "which are told": ("!(bits[place & mask] >> (place >> 61) & 1)) continue;", "0) continue;", filters_agree),
+    "the highest byte first": ("(uint8_t)(number >> 8 * i)", "(uint8_t)(number >> 8 * (width - 1 - i))", values_agree),
+    "numbers follow each other": ("first + (uint64_t)i)", "first)", values_agree),
+    "the index before the height": ("count, numbers[1], 1) :", "count, numbers[1], 0) :", values_agree),
+    "the height before the place": ("count, numbers[0], 0) :", "count, numbers[0], 1) :", values_agree),
+    "places have four bytes": ("? numbered(numbers[1], 4,", "? numbered(numbers[1], 8,", values_agree),
+    "no number goes over": ("(uint64_t)count - 1 > (width", "0 > (width", values_agree),
 }
 
 
