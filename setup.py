@@ -9,11 +9,12 @@ FOLDER = "chainnode/native"
 SOURCES = [
     *("batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "scalar.c", "sha512.c", "tables.c"),  # signatures
     *("canonical.c", "decode.c", "encode.c", "gather.c", "objects.c", "sha256.c", "sha256_x86.c", "transaction.c"),  # transactions
+    *("sheet.c", "sheetobject.c"),  # batches by columns
     "module.c",
 ]
 HEADERS = [
     *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
-    *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h"),
+    *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "sheet.h", "sheetobject.h"),
 ]
 BULK_SOURCES = ["bulk.c", "sha256.c", "sha256_x86.c"]  # hashes and filters
 

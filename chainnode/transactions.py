@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from chainnode import codec
 from chainnode.crypto.suites import SIGNATURE_BYTES, check_public_key
@@ -43,6 +43,9 @@ from chainnode.types.transaction import (
     Value,
 )
 
+if TYPE_CHECKING:
+    from chainnode.native._verify import Sheet as Columns  # which is not there when the C code was not built
+
 SIGN_DOMAIN = b"chainnode/tx/1\x00"
 NONCE_BYTES = 16
 _INT64_MAX = 2**63 - 1
@@ -55,6 +58,7 @@ class Native:
 
     decode: Callable[[Sequence[bytes]], list[Transaction | bytes]]
     decode_batch: Callable[[bytes, int], list[Transaction | bytes] | None]
+    read_sheet: Callable[[bytes, int], "Columns | None"]
     verify: Callable[[Sequence[Transaction], bytes, int], bytes]
     sha256_each: Callable[[Sequence[bytes]], list[bytes]]
 
@@ -72,6 +76,7 @@ def _native() -> Native | None:
     return Native(
         decode=partial(_verify.decode, layout),
         decode_batch=partial(_verify.decode_batch, layout),
+        read_sheet=partial(_verify.read_sheet, layout),
         verify=partial(_verify.verify_transactions, layout),
         sha256_each=_verify.sha256_each,
     )
@@ -237,6 +242,14 @@ def encode_result(result: TxResult) -> bytes:
             write = codec.encode
         events.append((event.contract, event.name, dict(sorted(attributes.items()))))
     return write((result.code, result.data, tuple(events)))
+
+
+def result_head(encoded: bytes) -> tuple[int, bytes]:
+    """Code and data of a result that `encode_result` wrote, 0.2 us where both are short, 3 us otherwise."""
+    if encoded[1] < 0x80 and encoded[2] == 0xC4:
+        return encoded[1], encoded[4 : 4 + encoded[3]]
+    result = decode_result(encoded)
+    return result.code, result.data
 
 
 def decode_result(data: bytes) -> TxResult:

@@ -124,7 +124,7 @@ static void sum_jobs(job **jobs, point *sums, size_t count, int has_tables, int 
 static void challenges(workspace *work, size_t count, int use_ifma) {
     for (size_t i = 0; i < count; i++) {
         const item *one = work->jobs[i].item;
-        work->texts[i] = (challenge_text){one->signature, one->key, one->message, one->length};
+        work->texts[i] = (challenge_text){one->signature, one->key, one->prefix, one->prefix_length, one->message, one->length};
     }
     size_t i = 0;
     for (; use_ifma && i + LANES <= count; i += LANES) ifma_challenges(work->digests + i, work->texts + i);

@@ -8,9 +8,11 @@
 typedef struct {
     const uint8_t *key;       /* 32 bytes */
     const uint8_t *signature; /* 64 bytes */
-    const uint8_t *message;
+    const uint8_t *prefix;    /* of the message: what many messages begin with */
+    size_t prefix_length;     /* may be 0 */
+    const uint8_t *message;   /* the rest */
     size_t length;
-    uint8_t *verdict; /* becomes 1 where the signature counts, else 0 */
+    uint8_t *verdict;         /* becomes 1 where the signature counts, else 0 */
 } item;
 
 /* Decide each of the items. Tables of keys may take `bytes_max`. `use_ifma` only where `has_ifma`. 0 when memory is short. */

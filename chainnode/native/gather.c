@@ -64,7 +64,8 @@ static int gather_one(gathered *all, const layout *known, PyObject *signature, u
     int is_long = copy_field(key, known, signature, SIGNATURE_PUBLIC_KEY, 32);
     if (is_long == 1) is_long = copy_field(rest, known, signature, SIGNATURE_SIGNATURE, 64);
     if (is_long != 1) return is_long;
-    all->items[all->item_count] = (item){key, rest, message.at, message.size, &all->verdicts[all->item_count]};
+    all->items[all->item_count] = (item){
+        .key = key, .signature = rest, .message = message.at, .length = message.size, .verdict = &all->verdicts[all->item_count]};
     all->owners[all->item_count++] = owner;
     *to += 96;
     return 1;

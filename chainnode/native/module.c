@@ -10,6 +10,7 @@
 #include "scalar.h"
 #include "sha256.h"
 #include "sha512.h"
+#include "sheetobject.h"
 #include "tables.h"
 
 /* One (suite, public key, signature, message): its verdict, and whether it is left to `verify_items`; -1 with an exception set. */
@@ -29,7 +30,8 @@ static int read_item(PyObject *row, item *out, uint8_t *verdict) {
     }
     *verdict = 0;
     if (sizes[0] != 32 || sizes[1] != 64) return 0;
-    *out = (item){(const uint8_t *)bytes[0], (const uint8_t *)bytes[1], (const uint8_t *)bytes[2], (size_t)sizes[2], verdict};
+    *out = (item){.key = (const uint8_t *)bytes[0], .signature = (const uint8_t *)bytes[1], .message = (const uint8_t *)bytes[2],
+                  .length = (size_t)sizes[2], .verdict = verdict};
     return 1;
 }
 
@@ -111,6 +113,7 @@ static PyMethodDef METHODS[] = {
     {"layout", py_layout, METH_VARARGS, "layout(transaction, body, invocation, signature, limits): what C knows of the classes"},
     {"decode", py_decode, METH_VARARGS, "decode(layout, raws) -> list of transactions, or of bytes that Python has to look at"},
     {"decode_batch", py_decode_batch, METH_VARARGS, "decode_batch(layout, batch, count_max) -> the same for a batch, or None"},
+    {"read_sheet", py_read_sheet, METH_VARARGS, "read_sheet(layout, batch, count_max) -> Sheet, or None where Python has to look at it"},
     {"decode_value", py_decode_value, METH_VARARGS, "decode_value(data, levels) -> (value,), or None where it is not canonical"},
     {"encode_value", py_encode_value, METH_VARARGS, "encode_value(value, levels) -> bytes, or None where Python has to look at it"},
     {"verify_transactions", py_verify_transactions, METH_VARARGS,
@@ -141,8 +144,25 @@ static int execute(PyObject *module) {
     }
     sha256_start();
     is_started = 1;
+    if (add_sheet_type(module) < 0) return -1;
     if (add_flag(module, "HAS_IFMA", has_ifma()) < 0 || add_flag(module, "HAS_SHA_X86", has_sha_x86()) < 0) return -1;
     return PyModule_AddIntConstant(module, "OTHER_SUITE", OTHER_SUITE);
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg) {
+    module_state *ours = PyModule_GetState(module);
+    Py_VISIT(ours->sheet_type);
+    return 0;
+}
+
+static int clear(PyObject *module) {
+    module_state *ours = PyModule_GetState(module);
+    Py_CLEAR(ours->sheet_type);
+    return 0;
+}
+
+static void release(void *module) {
+    (void)clear(module);
 }
 
 static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
@@ -150,9 +170,13 @@ static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
 static struct PyModuleDef MODULE = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_verify",
-    .m_doc = "Verification of many Ed25519 signatures, and decoding of transactions, in C (ADR-0002, ADR-0005, ADR-0013).",
+    .m_doc = "Verification of many Ed25519 signatures, decoding of transactions, and sheets, in C (ADR-0002, ADR-0005, ADR-0013, ADR-0014).",
+    .m_size = sizeof(module_state),
     .m_methods = METHODS,
     .m_slots = SLOTS,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = release,
 };
 
 PyMODINIT_FUNC PyInit__verify(void) {

@@ -33,22 +33,23 @@ const uint64_t SHA512_START[8] = {
 };
 
 size_t sha512_blocks(const challenge_text *text) {
-    return (64 + text->length + 1 + 16 + SHA512_BLOCK - 1) / SHA512_BLOCK;
+    return (64 + text->prefix_length + text->length + 1 + 16 + SHA512_BLOCK - 1) / SHA512_BLOCK;
 }
 
 void sha512_block(uint8_t block[SHA512_BLOCK], const challenge_text *text, size_t index) {
-    size_t filled = 0, total = 64 + text->length;
-    size_t start = index * SHA512_BLOCK; /* of this block in the text */
-    if (index == 0) {
-        memcpy(block, text->r, 32);
-        memcpy(block + 32, text->a, 32);
-        filled = 64;
-    }
-    if (start + filled < total) {
-        size_t left = total - start - filled, room = SHA512_BLOCK - filled;
+    const uint8_t *pieces[] = {text->r, text->a, text->prefix, text->message};
+    size_t sizes[] = {32, 32, text->prefix_length, text->length}, total = 64 + text->prefix_length + text->length, filled = 0;
+    size_t start = index * SHA512_BLOCK, skipped = start; /* of this block in the text, in the piece */
+    for (int i = 0; i < 4; i++) {
+        if (skipped >= sizes[i]) {
+            skipped -= sizes[i];
+            continue;
+        }
+        size_t left = sizes[i] - skipped, room = SHA512_BLOCK - filled;
         size_t take = left < room ? left : room;
-        memcpy(block + filled, text->message + (start + filled - 64), take);
+        memcpy(block + filled, pieces[i] + skipped, take);
         filled += take;
+        skipped = 0;
     }
     if (filled == SHA512_BLOCK) return;
     memset(block + filled, 0, SHA512_BLOCK - filled);

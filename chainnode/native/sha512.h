@@ -1,4 +1,4 @@
-/* SHA-512 (FIPS 180-4) of a text in three pieces: R, A and the message of a signature. */
+/* SHA-512 (FIPS 180-4) of a text in pieces: R, A, and the message of a signature, which has a prefix that others share. */
 #ifndef CHAINNODE_SHA512_H
 #define CHAINNODE_SHA512_H
 
@@ -7,8 +7,10 @@
 
 typedef struct {
     const uint8_t *r, *a; /* 32 bytes each */
+    const uint8_t *prefix;
+    size_t prefix_length; /* may be 0 */
     const uint8_t *message;
-    size_t length; /* of the message */
+    size_t length; /* of the message behind the prefix */
 } challenge_text;
 
 #define SHA512_BLOCK 128
