@@ -7,33 +7,36 @@ from aiohttp import web
 
 from chainnode import codec
 from chainnode.api.asking import body_of, path_hash, query_choice, query_wait_ms, query_whole, wait_for_height
-from chainnode.api.backend import Backend, Submitted
+from chainnode.api.backend import Backend, Submitted, SubmittedBatch
 from chainnode.api.forms import Json, code_name, result_json, transaction_json
 from chainnode.api.jsonbody import read_json
 from chainnode.api.problems import NothingHere
 from chainnode.api.proofs import bundle_response
 from chainnode.errors import Malformed
-from chainnode.transactions import decode_transaction
+from chainnode.transactions import decode_transaction, result_head
 from chainnode.types.codes import MALFORMED, OK, TOO_LARGE, TX_UNKNOWN, UNSUPPORTED_MEDIA, WAIT_TIMEOUT
-from chainnode.types.limits import SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
+from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, SUBMIT_BATCH_TXS_MIN, SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
 from chainnode.types.transaction import Value
 
 MSGPACK_MEDIA = "application/msgpack"
 JSON_MEDIA = "application/json"
-_MSGPACK_MEDIA_TYPES = (MSGPACK_MEDIA, "application/vnd.msgpack", "application/x-msgpack")
+MSGPACK_MEDIA_TYPES = (MSGPACK_MEDIA, "application/vnd.msgpack", "application/x-msgpack")
+_ARRAY_16 = b"\xdc"  # how an array of 16 to 65,535 begins in msgpack
 
 
 async def submit(backend: Backend, request: web.Request) -> web.Response:
     """Take 1 to SUBMIT_TXS_MAX transactions; each has an outcome of its own, in order.
 
-    Hot in msgpack: 500 transactions cost about 0.2 ms here; nothing in them is looked at.
+    Hot in msgpack: the bytes of many transactions are those of a batch, and are taken as one where nothing is wrong with it.
     """
     body = await body_of(request)
     wait_ms = query_wait_ms(request)
-    if request.content_type in _MSGPACK_MEDIA_TYPES:
-        raws = _raws_of_msgpack(body)
-        outcomes = await backend.submit(raws, wait_ms=wait_ms)
-        content = codec.pack(tuple([_outcome_value(one) for one in outcomes]))
+    if request.content_type in MSGPACK_MEDIA_TYPES:
+        count = _batch_length(body)
+        outcomes = None if count is None else await backend.submit_batch(body, count, wait_ms=wait_ms)
+        if outcomes is None:
+            outcomes = await backend.submit(_raws_of_msgpack(body), wait_ms=wait_ms)
+        content = codec.pack(_batch_values(outcomes) if isinstance(outcomes, SubmittedBatch) else tuple(map(_outcome_value, outcomes)))
         return web.Response(body=content, content_type=MSGPACK_MEDIA)
     if request.content_type == JSON_MEDIA:
         raws, asked_wait_ms = _raws_of_json(body)
@@ -67,6 +70,14 @@ async def transaction(backend: Backend, request: web.Request) -> web.Response:
 def _check_count(count: int) -> None:
     if not 0 < count <= SUBMIT_TXS_MAX:
         raise Malformed(TOO_LARGE if count else MALFORMED, f"1 to {SUBMIT_TXS_MAX} transactions are taken at once, not {count}")
+
+
+def _batch_length(body: bytes) -> int | None:
+    """How many transactions there seem to be when they are worth a batch of their own: SUBMIT_BATCH_TXS_MIN to BATCH_TXS_MAX; else None."""
+    if body[:1] != _ARRAY_16 or len(body) > BATCH_BYTES_MAX:
+        return None
+    count = int.from_bytes(body[1:3])
+    return count if SUBMIT_BATCH_TXS_MIN <= count <= BATCH_TXS_MAX else None
 
 
 def _raws_of_msgpack(body: bytes) -> tuple[bytes, ...]:
@@ -109,6 +120,14 @@ def _outcome_value(one: Submitted) -> Value:
         return (one.tx_id, one.code.number, one.code.name, one.detail, one.height, one.index, None)
     code = one.result.code
     return (one.tx_id, code, code_name(code), one.detail, one.height, one.index, one.result.data)
+
+
+def _batch_values(batch: SubmittedBatch) -> Value:
+    """The same for each transaction of a batch, 0.4 us each."""
+    if batch.results is None:
+        return tuple([(tx_id, OK.number, OK.name, "", None, None, None) for tx_id in batch.ids])
+    rows = enumerate(zip(batch.ids, map(result_head, batch.results.encoded), strict=True), batch.first)
+    return tuple([(tx_id, code, code_name(code), "", batch.height, index, data) for index, (tx_id, (code, data)) in rows])
 
 
 def _outcome_json(one: Submitted) -> Json:

@@ -3,6 +3,8 @@
 An idle node sends a transaction at once; a busy one gathers for PACK_MS, or until a batch is full.
 """
 
+from collections.abc import Iterable
+
 from chainnode.digests import batch_digest
 from chainnode.mempool.batch import Batch
 from chainnode.sheets import PlainSheet
@@ -28,6 +30,10 @@ class Packer:
     def holds_tx(self, tx_id: bytes) -> bool:
         """Whether the transaction waits here."""
         return tx_id in self._waiting
+
+    def holds_none(self, tx_ids: Iterable[bytes]) -> bool:
+        """Whether none of these transactions waits here."""
+        return self._waiting.keys().isdisjoint(tx_ids)
 
     def has_room(self, tx: Transaction) -> bool:
         """Whether the batch can still take this transaction; if not, `flush` first."""

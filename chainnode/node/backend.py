@@ -6,7 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from chainnode import blocks, transactions
-from chainnode.api.backend import Committed, Looked, NodeInfo, PeerStatus, ProvedValue, Reach, Resolved, Status, StoredBlock, Submitted
+from chainnode.api.backend import (
+    Committed,
+    Looked,
+    NodeInfo,
+    PeerStatus,
+    ProvedValue,
+    Reach,
+    Resolved,
+    Status,
+    StoredBlock,
+    Submitted,
+    SubmittedBatch,
+)
 from chainnode.did.versions import NEWEST, Wanted
 from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
@@ -14,7 +26,7 @@ from chainnode.execution.state import State
 from chainnode.node.chain import Chain
 from chainnode.node.credentials import CredentialDesk, Issuing
 from chainnode.node.host import Host
-from chainnode.node.ingress import Ingress, Outcome, position_of
+from chainnode.node.ingress import BatchOutcome, Ingress, Outcome, position_of
 from chainnode.node.logins import LoginDesk
 from chainnode.node.pastreader import PastReader
 from chainnode.node.prover import Prover
@@ -130,9 +142,25 @@ class NodeBackend:
 
     # Transactions
 
+    def check_room(self, size: int, count: int) -> None:
+        """In the mempool, beside what is being checked."""
+        self._ingress.check_room(size, count)
+
     async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> Sequence[Submitted]:
         """Through the node's door."""
         return [_submitted(one) for one in await self._ingress.submit(raws, wait_ms=wait_ms)]
+
+    async def submit_batch(self, body: bytes, count: int, *, wait_ms: int | None) -> SubmittedBatch | Sequence[Submitted] | None:
+        """Through the same door, as it is."""
+        outcome = await self._ingress.submit_batch(body, count, wait_ms=wait_ms)
+        if outcome is None:
+            return None
+        if not isinstance(outcome, BatchOutcome):
+            return [_submitted(one) for one in outcome]
+        if outcome.committed is None:
+            return SubmittedBatch(outcome.ids)
+        height, batch = outcome.committed
+        return SubmittedBatch(outcome.ids, height, batch.first, batch.results)
 
     async def transaction(self, tx_id: bytes) -> Committed | None:
         """By id; Unavailable(STATE_PRUNED) when its block is no longer here."""

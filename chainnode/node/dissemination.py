@@ -39,6 +39,17 @@ class Dissemination:
             effects.append(ScheduleTick(wait_ms))
         return effects
 
+    def submit_batch(self, batch: Batch, now_ms: int) -> list[Effect]:
+        """Take transactions of one client, packed by it, as they are: all or none. Where one waits here already, one by one."""
+        ids = batch.ids
+        if not self.mempool.holds_none(ids) or not self.packer.holds_none(ids):
+            return self.submit(batch.txs, now_ms)
+        refusal = self.mempool.has_room(self.packer.bytes + len(batch.batch_bytes), len(self.packer) + len(ids))
+        refusal = refusal or self.mempool.add(batch, None, now_ms=now_ms, time_ms=self.time_ms)
+        if refusal is not None:
+            return [TransactionsRefused(tuple([(tx_id, refusal) for tx_id in ids]))]
+        return [Broadcast(BatchMessage(batch.batch_bytes))]
+
     def flush(self, now_ms: int) -> list[Effect]:
         """Send what the packer holds as a batch, if it holds anything."""
         if not len(self.packer):

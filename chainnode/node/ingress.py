@@ -6,15 +6,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from chainnode import codec, transactions
+from chainnode import transactions
+from chainnode.digests import batch_digest
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.execution.engine import TX_INDEX
 from chainnode.execution.state import State
+from chainnode.mempool.batch import Batch
 from chainnode.mempool.pool import Refusal
-from chainnode.node.chain import NS_PER_MS, Applied, Chain
+from chainnode.node.chain import NS_PER_MS, Applied, AppliedBatch, Chain
+from chainnode.node.following import Following, Waiter
 from chainnode.node.gathering import Gatherer
 from chainnode.node.host import Host
-from chainnode.node.replicainputs import TransactionsRefused, TransactionsSubmitted
+from chainnode.node.replicainputs import BatchSubmitted, TransactionsRefused, TransactionsSubmitted
+from chainnode.sheets import Speaker, read_sheet, speaker_of
 from chainnode.types.codes import (
     BAD_SIGNATURE,
     CLOCK_WRONG,
@@ -47,26 +51,12 @@ class Outcome:
     result: TxResult | None = None
 
 
-_End = tuple[int, int, TxResult] | ChainError  # height, place and result, or why it was not taken
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of a submitted batch: all of it was taken, and when asked to wait, committed: then `committed` has height and results."""
 
-
-class _Waiter:
-    """One submission whose client waits: which transactions are still open, and how the others ended."""
-
-    __slots__ = ("done", "ends", "open", "txs")
-
-    def __init__(self, txs: Sequence[Transaction], done: asyncio.Future[None]) -> None:
-        self.txs = {tx.tx_id: tx for tx in txs}
-        self.open = set(self.txs)
-        self.ends: dict[bytes, _End] = {}
-        self.done = done
-
-    def end(self, tx_id: bytes, how: _End) -> None:
-        """Take down how one ended; the last one lets the client go."""
-        self.open.discard(tx_id)
-        self.ends[tx_id] = how
-        if not self.open and not self.done.done():
-            self.done.set_result(None)
+    ids: tuple[bytes, ...]
+    committed: tuple[int, AppliedBatch] | None = None
 
 
 class Ingress:
@@ -79,48 +69,95 @@ class Ingress:
         self._checking = asyncio.Semaphore(INGRESS_CHECKS_MAX)
         self._singles = Gatherer(lambda raws: self._check(raws), pool)
         self._handed: list[Transaction] = []  # checked in this turn of the loop
-        self._followed: dict[bytes, list[_Waiter]] = {}
+        self._following = Following(chain)
         self._waiting = 0  # transactions whose clients wait, those that several wait for counted each time
+        self._checked_bytes = self._checked_txs = 0  # of those that are being checked: they have been promised room
         self.taken = 0
         self.refused: dict[str, int] = {}  # by code name
 
     async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> list[Outcome]:
         """Check transactions and bring them into a block; `wait_ms`: how long to wait until they are there, None not at all."""
-        if self._checking.locked():
-            raise Unavailable(OVERLOADED)
-        if self._host.clock.is_wrong:
-            raise Unavailable(CLOCK_WRONG, self._host.clock.reason)  # "expired" would blame the client
+        self._check_open()
         self._check_room(raws, wait_ms)  # before they cost anything
-        if len(raws) == 1 and len(raws[0]) <= INGRESS_LOOP_BYTES_MAX:
-            checked = [await self._singles.checked(raws[0])]
-        else:
-            async with self._checking:
-                checked = await asyncio.get_running_loop().run_in_executor(self._pool, self._check, raws)
+        size = sum(map(len, raws))
+        self._checked_bytes, self._checked_txs = self._checked_bytes + size, self._checked_txs + len(raws)
+        try:
+            if len(raws) == 1 and size <= INGRESS_LOOP_BYTES_MAX:
+                checked = [await self._singles.checked(raws[0])]
+            else:
+                async with self._checking:
+                    checked = await asyncio.get_running_loop().run_in_executor(self._pool, self._check, raws)
+        finally:
+            self._checked_bytes, self._checked_txs = self._checked_bytes - size, self._checked_txs - len(raws)
         txs = [tx for tx in checked if isinstance(tx, Transaction)]
         if not txs:
             return [self._outcome(one, None) for one in checked]
         self._check_room([tx.raw for tx in txs], wait_ms)  # again: others came meanwhile
-        waiter = None if wait_ms is None else self._follow(txs)
+        waiter = None if wait_ms is None else self._following.follow(txs)
         self._hand_over(txs)
-        if waiter is None or wait_ms is None:
-            await asyncio.sleep(0)  # then the host has it
-        else:
-            self._waiting += len(txs)
-            try:
-                async with asyncio.timeout(wait_ms / 1000):
-                    await waiter.done
-            except TimeoutError:
-                pass  # the outcomes say which are still open
-            finally:
-                self._waiting -= len(txs)
-                self._unfollow(waiter)
+        await self._wait(waiter, wait_ms)
         return [self._outcome(one, waiter) for one in checked]
 
-    def _check_room(self, raws: Sequence[bytes], wait_ms: int | None) -> None:
-        """Unavailable(OVERLOADED) when there is no room for so many more."""
-        if self._host.replica.dissemination.mempool.has_room(sum(map(len, raws)), len(raws)) is not None:
+    async def submit_batch(self, body: bytes, count: int, *, wait_ms: int | None) -> BatchOutcome | list[Outcome] | None:
+        """The same for transactions that a client has packed into a batch of so many, which goes on as it came: 1 us a transaction.
+
+        None unless all is well with each of them: then `submit` tells what is not. What it would say, this says, too.
+        """
+        self._check_open()
+        self.check_room(len(body), count)
+        self._check_waiters(count, wait_ms)
+        self._checked_bytes, self._checked_txs = self._checked_bytes + len(body), self._checked_txs + count
+        try:
+            async with self._checking:
+                batch = await asyncio.get_running_loop().run_in_executor(self._pool, self._check_batch, body)
+        finally:
+            self._checked_bytes, self._checked_txs = self._checked_bytes - len(body), self._checked_txs - count
+        if batch is None:
+            return None
+        self.check_room(len(body), count)  # again: others came meanwhile
+        self._check_waiters(count, wait_ms)
+        waiter = None if wait_ms is None else self._following.follow_batch(batch)
+        self._host.put_now(BatchSubmitted(batch))
+        await self._wait(waiter, wait_ms)
+        if waiter is None or waiter.whole is not None:
+            self.taken += count
+            return BatchOutcome(batch.ids, None if waiter is None else waiter.whole)
+        return [self._ended(tx_id, waiter) for tx_id in batch.ids]
+
+    async def _wait(self, waiter: Waiter | None, wait_ms: int | None) -> None:
+        """Until all have ended or the time is over; without a waiter, until the host has them."""
+        if waiter is None or wait_ms is None:
+            await asyncio.sleep(0)
+            return
+        self._waiting += len(waiter.ids)
+        try:
+            async with asyncio.timeout(wait_ms / 1000):
+                await waiter.done
+        except TimeoutError:
+            pass  # the outcomes say which are still open
+        finally:
+            self._waiting -= len(waiter.ids)
+            self._following.unfollow(waiter)
+
+    def _check_open(self) -> None:
+        """Unavailable when nothing can be checked now."""
+        if self._checking.locked():
+            raise Unavailable(OVERLOADED)
+        if self._host.clock.is_wrong:
+            raise Unavailable(CLOCK_WRONG, self._host.clock.reason)  # "expired" would blame the client
+
+    def check_room(self, size: int, count: int) -> None:
+        """Unavailable(OVERLOADED) when there is no room for so many more bytes and transactions. Cheap: asked before they are read."""
+        mempool = self._host.replica.dissemination.mempool
+        if mempool.has_room(self._checked_bytes + size, self._checked_txs + count) is not None:
             raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
-        if wait_ms is not None and self._waiting + len(raws) > INGRESS_WAITERS_MAX:
+
+    def _check_room(self, raws: Sequence[bytes], wait_ms: int | None) -> None:
+        self.check_room(sum(map(len, raws)), len(raws))
+        self._check_waiters(len(raws), wait_ms)
+
+    def _check_waiters(self, count: int, wait_ms: int | None) -> None:
+        if wait_ms is not None and self._waiting + count > INGRESS_WAITERS_MAX:
             raise Unavailable(OVERLOADED, "too many clients wait for their transactions")
 
     def _hand_over(self, txs: list[Transaction]) -> None:
@@ -150,6 +187,36 @@ class Ingress:
         verified = self._check_signatures(self._check_replays(found))
         return self._check_senders(verified, tip.time_ns // NS_PER_MS)
 
+    def _check_batch(self, body: bytes) -> Batch | None:
+        """Read and verify a batch by its columns, in a thread; None when something is wrong with it, or may be.
+
+        The rules are those of `_check`, and nothing is counted: what is refused here is looked at again there.
+        """
+        try:
+            sheet = read_sheet(body)
+        except Malformed:
+            return None
+        tip, ids = self._chain.tip, sheet.ids
+        now_ms = time.time_ns() // NS_PER_MS
+        earliest_ms, latest_ms = sheet.valid_until_ms
+        is_admissible = (
+            sheet.chain_id == self._chain.genesis.chain_id
+            and sheet.longest <= tip.params.tx_bytes_max
+            and now_ms < earliest_ms
+            and latest_ms <= now_ms + tip.params.tx_lifetime_ms_max
+            and len(set(ids)) == len(ids)
+        )
+        if not is_admissible or self._chain.state.index_find(TX_INDEX, ids):
+            return None
+        try:
+            verdicts = sheet.verify_each(self._chain.genesis_hash)
+        except Unavailable:  # a suite that is not installed here
+            return None
+        state, time_ms = State(self._chain.state), tip.time_ns // NS_PER_MS
+        if not all(verdicts) or any(self._judge(state, speaker, time_ms) is not None for speaker in sheet.speakers):
+            return None
+        return Batch(batch_digest(body), body, sheet)
+
     def _check_admissible(self, tx: Transaction, bytes_max: int, now_ms: int, lifetime_ms: int) -> None:
         chain_id = self._chain.genesis.chain_id
         if tx.body.chain_id != chain_id:
@@ -175,26 +242,26 @@ class Ingress:
         The verdict hangs on the signers and their keys alone, which mostly are the same few: each is judged once.
         """
         state = State(self._chain.state)
-        judged: dict[tuple[tuple[str, ...], tuple[tuple[str, bytes], ...]], Rejected | None] = {}
+        judged: dict[Speaker, Rejected | None] = {}
         checked: list[Transaction | Outcome] = []
         for one in found:
             if isinstance(one, Transaction):
-                key = one.body.signers, tuple([(made.suite, made.public_key) for made in one.signatures])
-                if key not in judged:
-                    judged[key] = self._judge(state, one, time_ms)
-                refusal = judged[key]
+                speaker = speaker_of(one)
+                if speaker not in judged:
+                    judged[speaker] = self._judge(state, speaker, time_ms)
+                refusal = judged[speaker]
                 checked.append(one if refusal is None else self._refuse(one.tx_id, refusal))
             else:
                 checked.append(one)
         return checked
 
-    def _judge(self, state: State, one: Transaction, time_ms: int) -> Rejected | None:
-        contracts, body = self._chain.contracts, one.body
-        for did, made in zip(body.signers, one.signatures, strict=True):
-            if not contracts.may_sign(state, did, made.suite, made.public_key):
+    def _judge(self, state: State, speaker: Speaker, time_ms: int) -> Rejected | None:
+        contracts, (signers, keys) = self._chain.contracts, speaker
+        for did, (suite, public_key) in zip(signers, keys, strict=True):
+            if not contracts.may_sign(state, did, suite, public_key):
                 return Rejected(KEY_NOT_AUTHORISED, f"this key does not speak for {did}")
-        if not contracts.may_submit(state, body.signers[0], time_ms):
-            return Rejected(NOT_MEMBER, f"{body.signers[0]} holds no role on this chain")
+        if not contracts.may_submit(state, signers[0], time_ms):
+            return Rejected(NOT_MEMBER, f"{signers[0]} holds no role on this chain")
         return None
 
     def _check_signatures(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
@@ -211,67 +278,32 @@ class Ingress:
         self.refused[error.code.name] = self.refused.get(error.code.name, 0) + 1
         return Outcome(tx_id, error)
 
-    def _follow(self, txs: list[Transaction]) -> _Waiter:
-        waiter = _Waiter(txs, asyncio.get_running_loop().create_future())
-        for tx in txs:
-            self._followed.setdefault(tx.tx_id, []).append(waiter)
-        return waiter
-
-    def _unfollow(self, waiter: _Waiter) -> None:
-        for tx_id in waiter.open:
-            others = [one for one in self._followed.pop(tx_id, ()) if one is not waiter]
-            if others:
-                self._followed[tx_id] = others
-
-    def _end(self, tx_id: bytes, how: _End) -> None:
-        for waiter in self._followed.pop(tx_id, ()):
-            waiter.end(tx_id, how)
-
-    def _outcome(self, one: Transaction | Outcome, waiter: _Waiter | None) -> Outcome:
+    def _outcome(self, one: Transaction | Outcome, waiter: Waiter | None) -> Outcome:
         if isinstance(one, Outcome):
             return one
         if waiter is None:
             self.taken += 1
             return Outcome(one.tx_id)
-        end = waiter.ends.get(one.tx_id)
+        return self._ended(one.tx_id, waiter)
+
+    def _ended(self, tx_id: bytes, waiter: Waiter) -> Outcome:
+        end = waiter.ends.get(tx_id)
         if end is None:
-            return Outcome(one.tx_id, Unavailable(WAIT_TIMEOUT))
+            return Outcome(tx_id, Unavailable(WAIT_TIMEOUT))
         if isinstance(end, ChainError):
-            return self._refuse(one.tx_id, end)
+            return self._refuse(tx_id, end)
         self.taken += 1
-        return Outcome(one.tx_id, None, *end)
+        return Outcome(tx_id, None, *end)
 
     # Told by the host
 
     def height_applied(self, applied: Applied) -> None:
         """Answer those who wait for a transaction of this height."""
-        if not self._followed:
-            return
-        followed = self._followed
-        for index in [index for index, tx_id in enumerate(applied.tx_ids) if tx_id in followed]:
-            tx_id, result = applied.tx_ids[index], applied.results[index]
-            if tx_id in followed and result.code != REPLAYED.number and not self._is_of_a_copy(tx_id, result):
-                self._end(tx_id, (applied.tip.height, index, result))
-
-    def _is_of_a_copy(self, tx_id: bytes, result: TxResult) -> bool:
-        """Whether it is not our client's transaction that was refused but its body under another key's signature (INV-25)."""
-        if result.code != KEY_NOT_AUTHORISED.number:
-            return False
-        state = State(self._chain.state)
-        ours = [waiter.txs[tx_id] for waiter in self._followed[tx_id]]
-        return any(
-            all(
-                self._chain.contracts.may_sign(state, did, one.suite, one.public_key)
-                for did, one in zip(tx.body.signers, tx.signatures, strict=True)
-            )
-            for tx in ours
-        )
+        self._following.height_applied(applied)
 
     def refused_by_mempool(self, effect: TransactionsRefused) -> None:
         """Tell those whose transaction the mempool did not take. One that waits already is no refusal."""
-        for tx_id, why in effect.refused:
-            if why is not Refusal.DUPLICATE:
-                self._end(tx_id, _REFUSALS[why]())
+        self._following.end([(tx_id, _REFUSALS[why]()) for tx_id, why in effect.refused if why is not Refusal.DUPLICATE])
 
 
 def _error(kind: Callable[[Code], ChainError], code: Code) -> Callable[[], ChainError]:
@@ -288,5 +320,4 @@ _REFUSALS: dict[Refusal, Callable[[], ChainError]] = {
 
 def position_of(value: bytes) -> tuple[int, int]:
     """Height and place in the block, from the index of transactions."""
-    height, index = codec.as_array(codec.decode(value, bytes_max=64), 2)
-    return codec.as_int(height, 1, 2**63 - 1), codec.as_int(index, 0, 2**31)
+    return int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")

@@ -24,6 +24,7 @@ from chainnode.node.replay import open_requests
 from chainnode.node.replicainputs import (
     ApplySynced,
     BatchesRequested,
+    BatchSubmitted,
     BatchVerified,
     BlockBuilt,
     BlockChecked,
@@ -183,6 +184,8 @@ class Replica:
                 return [*effects, *self._apply_synced(), *self._ask_blocks()]
             case TransactionsSubmitted():
                 return [*self.dissemination.submit(item.txs, self._now_ms), *self._tell_of_work()]
+            case BatchSubmitted():
+                return [*self.dissemination.submit_batch(item.batch, self._now_ms), *self._tell_of_work()]
             case Tick():
                 return self._tick(item)
             case _:

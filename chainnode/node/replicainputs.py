@@ -144,6 +144,13 @@ class TransactionsSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSubmitted:
+    """The same as a client has packed them: each once, to be sent on as they are."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: about every TICK_MS, and when a ScheduleTick is due. `time_ms` is since 1970."""
 
@@ -206,6 +213,7 @@ Input = (
     | BlocksRequested
     | BlocksReceived
     | TransactionsSubmitted
+    | BatchSubmitted
     | Tick
     | BlockBuilt
     | BlockChecked

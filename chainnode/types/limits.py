@@ -279,6 +279,7 @@ HTTP_BODY_MS_MAX = 60_000  # how long the body of a request may take to come
 JSON_PARTS_MAX = 20_000  # lists, objects and commas in the JSON of one request: 2 ms to read
 HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST
+SUBMIT_BATCH_TXS_MIN = 50  # of them that are a batch of their own; fewer are packed together with others
 SUBMIT_WAIT_MS_MAX = 60_000  # how long a request may wait for a block
 EVENT_CLIENTS_MAX = 256  # open event streams
 EVENT_HEIGHTS_CACHED_MAX = 8  # heights whose events are kept ready for all streams

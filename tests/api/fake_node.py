@@ -18,6 +18,7 @@ from chainnode.api.backend import (
     Status,
     StoredBlock,
     Submitted,
+    SubmittedBatch,
 )
 from chainnode.bid import did_of
 from chainnode.blocks import encode_block
@@ -31,7 +32,17 @@ from chainnode.execution.state import State
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction
 from chainnode.types.block import Block, Header, ValidatorSet
 from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
-from chainnode.types.codes import BAD_OPTION, BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, STATE_PRUNED, TX_UNKNOWN, WAIT_TIMEOUT
+from chainnode.types.codes import (
+    BAD_OPTION,
+    BAD_SIGNATURE,
+    HEIGHT_UNKNOWN,
+    NOT_FOUND,
+    OK,
+    OVERLOADED,
+    STATE_PRUNED,
+    TX_UNKNOWN,
+    WAIT_TIMEOUT,
+)
 from chainnode.types.genesis import ChainParams
 from chainnode.types.transaction import Event, Invocation, TxResult
 from contracts.identityrecords import identity_key
@@ -72,6 +83,10 @@ class FakeNode:
     blocks: dict[int, tuple[tuple[bytes, ...], tuple[TxResult, ...]]] = field(default_factory=dict)
     submitted: list[tuple[tuple[bytes, ...], int | None]] = field(default_factory=list)
     ready: tuple[bool, str] = (True, "")
+    room: tuple[int, int] = (2**63, 2**63)  # bytes and transactions
+    asked: list[tuple[int, int]] = field(default_factory=list)  # for room
+    batches: list[tuple[bytes, int, int | None]] = field(default_factory=list)  # that were submitted whole
+    batch_answer: SubmittedBatch | Sequence[Submitted] | None = None  # to those; None: each transaction has to be looked at
     pruned_below: int = 0
     new_params: ChainParams | None = None
     reads: list[int] = field(default_factory=list)
@@ -127,9 +142,18 @@ class FakeNode:
             self._decided.notify_all()
         return block.header.height
 
+    def check_room(self, size: int, count: int) -> None:
+        self.asked.append((size, count))
+        if size > self.room[0] or count > self.room[1]:
+            raise Unavailable(OVERLOADED, "there is no room")
+
     async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> Sequence[Submitted]:
         self.submitted.append((tuple(raws), wait_ms))
         return [self._submit_one(raw, wait_ms) for raw in raws]
+
+    async def submit_batch(self, body: bytes, count: int, *, wait_ms: int | None) -> SubmittedBatch | Sequence[Submitted] | None:
+        self.batches.append((body, count, wait_ms))
+        return self.batch_answer
 
     def _submit_one(self, raw: bytes, wait_ms: int | None) -> Submitted:
         try:

@@ -106,6 +106,9 @@ class RegistryNode:
     async def wait_height(self, height: int) -> None:
         assert self.last_height() >= height
 
+    def check_room(self, size: int, count: int) -> None:
+        self.ingress.check_room(size, count)
+
     async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> Sequence[Submitted]:
         return [self._submitted(raw, one) for raw, one in zip(raws, await self.ingress.submit(raws, wait_ms=None), strict=True)]
 

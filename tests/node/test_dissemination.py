@@ -105,3 +105,57 @@ def test_expired_batches_are_looked_for_now_and_then():
     assert len(node.mempool) == 1
     node.tick(TIME_MS + 2, 2 * MEMPOOL_EXPIRY_MS)
     assert len(node.mempool) == 0
+
+
+def whole(*numbers: int):
+    """A client's request, as it came."""
+    return batch(*numbers)
+
+
+def test_a_clients_batch_goes_on_as_it_is_and_at_once():
+    node = ready()
+    node.submit((tx(1),), 0)
+    node.submit((tx(2),), 1)  # is gathered
+    assert node.submit_batch(whole(5, 4, 6), 1) == [Broadcast(BatchMessage(batch(5, 4, 6).batch_bytes))]
+    assert node.mempool.get(batch(5, 4, 6).digest) == batch(5, 4, 6)
+    assert sent(node.flush(2)) == [batch(2).batch_bytes]
+    assert batch(5, 4, 6).batch_bytes in sent(node.tick(TIME_MS, MEMPOOL_SHARE_AGAIN_MS + 1)), "it is ours, and sent again when it is lost"
+
+
+@pytest.mark.parametrize("where", ["mempool", "packer"])
+def test_a_clients_batch_of_which_one_waits_already_is_taken_one_by_one(where):
+    node = ready()
+    node.submit((tx(9 if where == "packer" else 1),), 0)
+    if where == "packer":
+        node.submit((tx(1),), 1)
+    effects = node.submit_batch(whole(2, 1, 3), 2)
+    assert refused(effects) == [(tx(1).tx_id, Refusal.DUPLICATE)] and sent(effects) == []
+    assert sent(node.flush(3)) == [batch(*((1, 2, 3) if where == "packer" else (2, 3))).batch_bytes]
+
+
+def test_a_clients_batch_that_came_before_waits_once():
+    node = ready()
+    node.submit_batch(whole(1, 2), 0)
+    effects = node.submit_batch(whole(1, 2), 0)
+    assert refused(effects) == [(tx(1).tx_id, Refusal.DUPLICATE), (tx(2).tx_id, Refusal.DUPLICATE)] and sent(effects) == []
+    assert len(node.mempool) == 1
+
+
+@pytest.mark.parametrize("limit, name", [(4, "MEMPOOL_TXS_MAX"), (1000, "MEMPOOL_BYTES_MAX")])
+def test_a_clients_batch_for_which_there_is_no_room_beside_what_is_gathered_is_refused_whole(monkeypatch, limit, name):
+    monkeypatch.setattr(pool, name, limit)
+    node = ready()
+    node.submit((tx(1),), 0)
+    node.submit((tx(2),), 1)
+    effects = node.submit_batch(whole(3, 4, 5), 1)
+    assert effects == [TransactionsRefused(tuple((tx(number).tx_id, Refusal.FULL) for number in (3, 4, 5)))]
+    assert sent(node.submit_batch(whole(3, 4), 1)) == [batch(3, 4).batch_bytes]
+    assert sent(node.flush(2)) == [batch(2).batch_bytes], "what was gathered has its room still"
+
+
+def test_a_clients_batch_whose_time_is_over_or_that_was_committed_is_refused():
+    node = ready()
+    late = batch(1, valid_until_ms=TIME_MS - 1)
+    assert node.submit_batch(late, 0) == [TransactionsRefused(((late.ids[0], Refusal.EXPIRED),))]
+    node.mempool.committed([batch(2).digest], [tx(2).tx_id], time_ms=TIME_MS, lifetime_ms=1)
+    assert node.submit_batch(whole(2), 0) == [TransactionsRefused(((tx(2).tx_id, Refusal.COMMITTED),))]

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -38,8 +38,8 @@ from chainnode.types.codes import (
     Code,
 )
 from chainnode.types.genesis import ChainParams
-from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_LOOP_BYTES_MAX
-from chainnode.types.transaction import Signature, TxResult
+from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_LOOP_BYTES_MAX, MEMPOOL_OWN_BYTES_MAX, MEMPOOL_OWN_TXS_MAX
+from chainnode.types.transaction import Signature, Transaction, TxResult
 from tests.chain_maker import key_of, make_genesis, make_transaction
 from tests.node.small_chain import CLIENT, SmallChain, batch, record, transaction
 
@@ -248,7 +248,7 @@ async def test_who_waits_learns_height_place_and_result(door: Door) -> None:
     (outcome,) = await task
     assert (outcome.error, outcome.height, outcome.index, outcome.result) == (None, 1, 1, applied.results[1])
     assert applied.results[1].code == 0
-    assert not door.ingress._followed
+    assert not len(door.ingress._following)
 
 
 async def test_two_clients_with_the_same_transaction_are_both_answered(door: Door) -> None:
@@ -258,7 +258,7 @@ async def test_two_clients_with_the_same_transaction_are_both_answered(door: Doo
     door.commit(raw)
     for task in tasks:
         assert (await task)[0].height == 1
-    assert not door.ingress._followed
+    assert not len(door.ingress._following)
 
 
 async def test_the_same_transaction_twice_in_one_submission(door: Door) -> None:
@@ -266,7 +266,7 @@ async def test_the_same_transaction_twice_in_one_submission(door: Door) -> None:
     task = await door.waiting(raw, raw)
     door.commit(raw)
     assert [one.height for one in await task] == [1, 1]
-    assert not door.ingress._followed
+    assert not len(door.ingress._following)
 
 
 async def test_who_waits_too_long_is_told_so_and_forgotten(door: Door) -> None:
@@ -276,7 +276,7 @@ async def test_who_waits_too_long_is_told_so_and_forgotten(door: Door) -> None:
     done, open_one = await task
     assert done.height == 1
     assert isinstance(open_one.error, Unavailable) and open_one.error.code is WAIT_TIMEOUT
-    assert not door.ingress._followed and door.ingress._waiting == 0
+    assert not len(door.ingress._following) and door.ingress._waiting == 0
     door.commit(two)  # nobody is there any more
 
 
@@ -285,10 +285,10 @@ async def test_a_client_that_leaves_takes_nothing_with_it(door: Door) -> None:
     leaves, stays = await door.waiting(raw), await door.waiting(raw)
     leaves.cancel()
     await asyncio.gather(leaves, return_exceptions=True)
-    assert leaves.cancelled() and len(door.ingress._followed[tx_id(raw)]) == 1
+    assert leaves.cancelled() and len(door.ingress._following._waiters[tx_id(raw)]) == 1
     door.commit(raw)
     assert (await stays)[0].height == 1
-    assert not door.ingress._followed and door.ingress._waiting == 0
+    assert not len(door.ingress._following) and door.ingress._waiting == 0
 
 
 async def test_one_submission_ends_when_its_last_transaction_does(door: Door) -> None:
@@ -317,7 +317,7 @@ async def test_what_the_mempool_refuses_is_told(door: Door, why: Refusal, code: 
     (outcome,) = await task
     assert outcome.error is not None and outcome.error.code is code
     assert isinstance(outcome.error, Rejected) == (code is not OVERLOADED)
-    assert door.ingress.refused == {code.name: 1} and not door.ingress._followed
+    assert door.ingress.refused == {code.name: 1} and not len(door.ingress._following)
 
 
 def test_every_refusal_of_the_mempool_has_a_code() -> None:
@@ -384,3 +384,30 @@ async def test_a_full_mempool_takes_no_more(door: Door, monkeypatch: pytest.Monk
         await door.ingress.submit([raw, b"rubbish"], wait_ms=None)
     assert caught.value.code is OVERLOADED and not door.host.given
     assert asked == [(len(raw) + 7, 2), (len(raw), 1)][: rooms + 1] and checked == [2] * rooms
+
+
+async def test_what_is_being_checked_has_its_room_already(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a flooded node would check many times what it has room for, and refuse most of it afterwards."""
+    begun, go_on = threading.Event(), threading.Event()
+    check = door.ingress._check
+    raws = [door.tx(number) for number in range(2)]
+    room = MEMPOOL_OWN_TXS_MAX - len(raws)
+
+    def slowly(raws: Sequence[bytes]) -> list[Transaction | module.Outcome]:
+        begun.set()
+        assert go_on.wait(DEADLINE_S)
+        return check(raws)
+
+    monkeypatch.setattr(door.ingress, "_check", slowly)
+    task = asyncio.create_task(door.ingress.submit(raws, wait_ms=None))
+    await asyncio.to_thread(begun.wait, DEADLINE_S)
+    door.ingress.check_room(0, room)
+    with pytest.raises(Unavailable) as caught:
+        door.ingress.check_room(0, room + 1)
+    assert caught.value.code is OVERLOADED
+    door.ingress.check_room(MEMPOOL_OWN_BYTES_MAX - sum(map(len, raws)), 1)
+    with pytest.raises(Unavailable):
+        door.ingress.check_room(MEMPOOL_OWN_BYTES_MAX - sum(map(len, raws)) + 1, 1)
+    go_on.set()
+    assert [one.error for one in await task] == [None, None]
+    door.ingress.check_room(MEMPOOL_OWN_BYTES_MAX, MEMPOOL_OWN_TXS_MAX)  # the promise is kept or over
