@@ -10,11 +10,12 @@ SOURCES = [
     *("batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "scalar.c", "sha512.c", "tables.c"),  # signatures
     *("canonical.c", "decode.c", "encode.c", "gather.c", "objects.c", "sha256.c", "sha256_x86.c", "transaction.c"),  # transactions
     *("sheet.c", "sheetobject.c"),  # batches by columns
+    *("recordobject.c", "records.c", "recordshelf.c"),  # sheets of evidence
     "module.c",
 ]
 HEADERS = [
     *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
-    *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "sheet.h", "sheetobject.h"),
+    *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "records.h", "sheet.h", "sheetobject.h"),
 ]
 BULK_SOURCES = ["bulk.c", "sha256.c", "sha256_x86.c"]  # hashes and filters
 

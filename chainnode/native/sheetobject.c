@@ -6,8 +6,8 @@
 
 #include "batch.h"
 #include "objects.h"
+#include "records.h"
 #include "sha256.h"
-#include "sheet.h"
 
 /* With less to do it is cheaper to keep the interpreter's lock than to ask for it again while other threads are at work. */
 #define WORTH_LETTING_GO (16 * 1024)
@@ -261,29 +261,31 @@ static PyObject *take_records(sheet *one, const record_rules *rules) {
 }
 
 static PyObject *py_take(PyObject *self, PyObject *args) {
-    record_rules rules;
-    const char *contract, *method;
-    Py_ssize_t contract_size, method_size, records_max, meta_bytes_max;
-    PyObject *given, *found = NULL;
-    if (!PyArg_ParseTuple(args, "s#s#Onn:take", &contract, &contract_size, &method, &method_size, &given, &records_max, &meta_bytes_max)) {
-        return NULL;
-    }
+    Py_ssize_t records_max, meta_bytes_max;
+    PyObject *contract, *method, *given, *found = NULL;
+    if (!PyArg_ParseTuple(args, "UUOnn:take", &contract, &method, &given, &records_max, &meta_bytes_max)) return NULL;
     if (records_max < 0 || meta_bytes_max < 0) Py_RETURN_NONE;
     PyObject *algorithms = PySequence_Tuple(given);
     if (algorithms == NULL) return NULL;
-    span *names = texts_of(algorithms);
-    if (names != NULL) {
-        rules = (record_rules){{(const uint8_t *)contract, (size_t)contract_size},
-                               {(const uint8_t *)method, (size_t)method_size},
-                               names,
-                               (size_t)PyTuple_Size(algorithms),
-                               (size_t)records_max,
-                               (size_t)meta_bytes_max};
+    PyObject *call = PyTuple_Pack(2, contract, method);
+    span *names = texts_of(algorithms), *words = call == NULL || names == NULL ? NULL : texts_of(call);
+    if (words != NULL) {
+        record_rules rules = {words[0], words[1], names, (size_t)PyTuple_Size(algorithms), (size_t)records_max, (size_t)meta_bytes_max};
         found = take_records(&((sheet_object *)self)->columns, &rules);
     }
+    free(words);
     free(names);
+    Py_XDECREF(call);
     Py_DECREF(algorithms);
     return found;
+}
+
+static PyObject *py_record(PyObject *self, PyObject *args) {
+    return sheet_record(columns_of(self), args);
+}
+
+static PyObject *py_keep(PyObject *self, PyObject *args) {
+    return sheet_keep(columns_of(self), args);
 }
 
 static PyMethodDef METHODS[] = {
@@ -295,6 +297,8 @@ static PyMethodDef METHODS[] = {
     {"raw_digests", sheet_raw_digests, METH_NOARGS, "raw_digests() -> list of the SHA-256 of each transaction"},
     {"verify", sheet_verify, METH_VARARGS, "verify(prefix, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each transaction"},
     {"take", py_take, METH_VARARGS, "take(contract, method, algorithms, records_max, meta_bytes_max) -> list of digests, or None"},
+    {"record", py_record, METH_VARARGS, "record(beginnings, first) -> (leaf hashes, list of results, leaf hashes of results)"},
+    {"keep", py_keep, METH_VARARGS, "keep(beginnings, number, chunk) -> (batch as kept, list of (leaves, value))"},
     {NULL, NULL, 0, NULL},
 };
 
