@@ -198,7 +198,7 @@ class NativeSheet:
 
     def records(self) -> RecordSheet | None:
         """See `Sheet`."""
-        return self if hasattr(self._columns, "record") else None
+        return self
 
     def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> list[bytes] | None:
         """See `RecordSheet`."""
