@@ -69,12 +69,28 @@ class LeafGroup(NamedTuple):
         return [prefix + middle + suffix for middle in self.middles]
 
 
+class LeafHashes(NamedTuple):
+    """Leaves that were hashed where they are, joined; who needs the leaves themselves asks there."""
+
+    hashes: bytes
+
+
+Leaves = LeafGroup | LeafHashes
 Growth = tuple[LogState, tuple[TileGrowth, ...]]  # the log after an append, and what its tiles gained
 
 
-def append_groups(state: LogState, groups: Sequence[LeafGroup]) -> Growth:
+def count_leaves(leaves: Leaves) -> int:
+    """How many leaves these are."""
+    return len(leaves.middles) if isinstance(leaves, LeafGroup) else len(leaves.hashes) // merkle.HASH_BYTES
+
+
+def append_groups(state: LogState, groups: Sequence[Leaves]) -> Growth:
     """The log with the leaves of groups at its end, and how tiles grow by that. About 0.4 us per leaf, 1.5 us without C of ours."""
-    return _append(state, b"".join([merkle.hash_leaves(middles, prefix, suffix) for prefix, middles, suffix in groups]))
+    return _append(state, b"".join([_leaf_hashes(one) for one in groups]))
+
+
+def _leaf_hashes(leaves: Leaves) -> bytes:
+    return merkle.hash_leaves(leaves.middles, leaves.prefix, leaves.suffix) if isinstance(leaves, LeafGroup) else leaves.hashes
 
 
 def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> Growth:

@@ -80,7 +80,7 @@ def on_timeout(call: Call, state: State, packet: Packet, payload: Payload, relay
 
 def end_block(state: State) -> None:
     """Keep the head of the log, if this block made it longer, among the last ones."""
-    if state.log_groups():
+    if state.has_new_records:
         log = state.log_growth()[0]
         kept = (*_heads(state), (log.size, log.root))[-LOG_HEADS_KEPT:]
         state.store(STORE).put(HEADS_KEY, codec.encode(kept))

@@ -8,10 +8,11 @@ from chainnode.errors import Malformed, Rejected
 from chainnode.execution.engine import BlockContext, Lane
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, Method, methods_of
+from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.transaction import Invocation, Transaction, Value
+from chainnode.types.transaction import Invocation, Value
 from contracts import (
     chainapplications,
     chainchanges,
@@ -74,9 +75,9 @@ class SystemContracts:
         supervision.check_signers(call, state, invocation.contract, invocation.method)
         return method.run(call, state, invocation.arguments)
 
-    def lane(self, state: State, context: BlockContext, txs: Sequence[Transaction]) -> Lane:
+    def lanes(self, state: State, context: BlockContext, sheets: Sequence[Sheet]) -> Sequence[Lane]:
         """Evidence is what is done at once."""
-        return evidencelane.lane(state, context.height, context.time_ms, txs)
+        return evidencelane.lanes(state, context, sheets)
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now. Asked for every signature, and answered once a block for each key."""

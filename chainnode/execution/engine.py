@@ -5,20 +5,24 @@ A contract says no by Rejected. Any other exception is our bug and goes up: the 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chainnode import codec
 from chainnode.errors import Rejected
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState
+from chainnode.execution.indexvalues import places
+from chainnode.execution.results import Results, joined, results_of
 from chainnode.execution.state import Entry, Reader, State
 from chainnode.execution.table import Call
+from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
 from chainnode.types.transaction import Invocation, Transaction, TxResult, Value
 
-TX_INDEX = "tx"  # tx_id -> (height, place in the block)
+TX_INDEX = "tx"  # tx_id -> height (8) ‖ place in the block (4)
+Keep = Callable[[int, int], tuple[bytes, list[tuple[int, bytes]]]]
 _UNSETTLED = frozenset({TOO_LARGE.number, TOO_FAR_AHEAD.number, KEY_NOT_AUTHORISED.number})
 
 
@@ -31,8 +35,8 @@ class Contracts(Protocol):
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now."""
 
-    def lane(self, state: State, context: "BlockContext", txs: Sequence[Transaction]) -> "Lane":
-        """How to do the common kinds of a block's transactions at once, to the same effect as `call` one by one. For speed alone."""
+    def lanes(self, state: State, context: "BlockContext", sheets: Sequence[Sheet]) -> Sequence["Lane"]:
+        """For each batch of a block, how to do the common kinds of transactions at once, to the same effect as `call` one by one."""
 
     def may_submit(self, state: State, did: str, time_ms: int) -> bool:
         """Whether a transaction of this sender is worth a place in a block; asked at the door, not on execution."""
@@ -59,31 +63,69 @@ class BlockContext:
     time_ms: int
 
 
+class Whole(NamedTuple):
+    """What a batch did that was done whole: its results, all of them good, and `RecordSheet.keep` for the disk."""
+
+    results: Results
+    keep: Keep
+
+
+class Lane(Protocol):
+    """What the transactions of a common kind in a batch are done by at once. For speed alone."""
+
+    def whole(self) -> Callable[[], Whole] | None:
+        """How to do the whole batch at once, now that its ids are new and its keys speak; None when some of it may be refused."""
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """For each place of the batch, where the transactions of this kind end that begin there: the place itself where none does."""
+
+    def may(self, place: int) -> bool:
+        """Whether the sender of this place may do this now, so that `take` will succeed."""
+
+    def take(self, begin: int, end: int) -> list[TxResult]:
+        """Do the places from one to before another; their results."""
+
+
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """What a block's transactions of a common kind are done by at once.
+class SheetOutcome:
+    """What a batch did. Its evidence is either in `groups`, or `keep` tells it."""
 
-    `ends` has for each place of the block where the transactions of this kind end that begin there: the place itself where none does.
-    `may` says of a place whether its sender may do this now, so that `take` will succeed; `take` gives the results of the places from
-    one to before another.
-    """
-
-    ends: Sequence[int]
-    may: Callable[[int], bool]
-    take: Callable[[int, int], list[TxResult]]
+    results: Results
+    leaves: int
+    groups: tuple[LeafGroup, ...] = ()
+    keep: Keep | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BlockOutcome:
-    """What a block did. `validators` and `params` are None when it left them alone."""
+    """What a block did. `groups` is evidence that came by no batch; `validators` and `params` are None when it left them alone."""
 
-    results: tuple[TxResult, ...]
+    batches: tuple[SheetOutcome, ...]
     store_writes: Mapping[str, tuple[Entry, ...]]
     index_writes: Mapping[str, Mapping[bytes, bytes]]
-    log_groups: tuple[LeafGroup, ...]
+    groups: tuple[LeafGroup, ...]
     log_growth: Growth
     validators: ValidatorSet | None
     params: ChainParams | None
+
+    @property
+    def results(self) -> Results:
+        """Those of all batches."""
+        return joined([batch.results for batch in self.batches])
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch at its turn. `first`: the place of its first transaction in the block."""
+
+    contracts: Contracts
+    state: State
+    context: BlockContext
+    params: ChainParams
+    sheet: Sheet
+    ids: tuple[bytes, ...]
+    first: int
 
 
 class NothingYet:
@@ -101,9 +143,9 @@ class NothingYet:
         """Nothing."""
         return None
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Nothing."""
-        return [None] * len(keys)
+        return {}
 
 
 def apply_genesis(contracts: Contracts, genesis: Genesis) -> BlockOutcome:
@@ -115,26 +157,21 @@ def apply_genesis(contracts: Contracts, genesis: Genesis) -> BlockOutcome:
 
 
 def apply_block(
-    contracts: Contracts, reader: Reader, log: LogState, context: BlockContext, params: ChainParams, txs: Sequence[Transaction]
+    contracts: Contracts, reader: Reader, log: LogState, context: BlockContext, params: ChainParams, sheets: Sequence[Sheet]
 ) -> BlockOutcome:
-    """Apply a decided block's transactions, whose signatures verified, to the state after the last one."""
+    """Apply a decided block's transactions, batch by batch, whose signatures verified, to the state after the last one."""
     state = State(reader, log)
-    state.index_expect(TX_INDEX, [tx.tx_id for tx in txs])
-    lane = contracts.lane(state, context, txs)
-    are_fit = _are_fit(state, context, params, txs)
-    results: list[TxResult] = []
-    while len(results) < len(txs):
-        begin = end = len(results)
-        while end < lane.ends[begin] and are_fit[end] and _keys_speak(contracts, state, txs[end]) and lane.may(end):
-            end += 1
-        if begin == end:
-            results.append(_apply(contracts, state, context, params, txs[begin], begin))
-        else:
-            numbers = codec.pack_each([(context.height, index) for index in range(begin, end)])
-            state.index_settle(TX_INDEX, dict(zip([tx.tx_id for tx in txs[begin:end]], numbers, strict=True)))
-            results += lane.take(begin, end)
+    ids = [sheet.ids for sheet in sheets]
+    state.index_expect(TX_INDEX, ids)
+    lanes = contracts.lanes(state, context, sheets)
+    done: list[SheetOutcome] = []
+    first = 0
+    for sheet, its_ids, lane in zip(sheets, ids, lanes, strict=True):
+        batch = _Batch(contracts, state, context, params, sheet, its_ids, first)
+        done.append(_apply_whole(batch, lane) or _apply_in_runs(batch, lane))
+        first += len(its_ids)
     contracts.end_block(state)
-    return _outcome(state, tuple(results), contracts, is_changed=False)
+    return _outcome(state, tuple(done), contracts, is_changed=False)
 
 
 def simulate(contracts: Contracts, reader: Reader, context: BlockContext, params: ChainParams, tx: Transaction) -> TxResult:
@@ -147,17 +184,58 @@ def is_settled(result: TxResult) -> bool:
     return result.code not in _UNSETTLED
 
 
-def _outcome(state: State, results: tuple[TxResult, ...], contracts: Contracts, *, is_changed: bool) -> BlockOutcome:
+def _outcome(state: State, batches: tuple[SheetOutcome, ...], contracts: Contracts, *, is_changed: bool) -> BlockOutcome:
     writes = state.writes()
     return BlockOutcome(
-        results=results,
+        batches=batches,
         store_writes=writes,
         index_writes=state.index_writes(),
-        log_groups=state.log_groups(),
+        groups=state.take_groups(),
         log_growth=state.log_growth(),
         validators=contracts.validators(state) if is_changed or "validators" in writes else None,
         params=contracts.params(state) if is_changed or "governance" in writes else None,
     )
+
+
+def _apply_whole(batch: _Batch, lane: Lane) -> SheetOutcome | None:
+    """A batch all of which is good for sure; None when something may not be, and then nothing was done."""
+    sheet, state, context = batch.sheet, batch.state, batch.context
+    least_ms, greatest_ms = sheet.valid_until_ms
+    if (
+        sheet.chain_id != context.chain_id
+        or sheet.longest > batch.params.tx_bytes_max
+        or not context.time_ms <= least_ms <= greatest_ms <= context.time_ms + batch.params.tx_lifetime_ms_max
+    ):
+        return None
+    entries = state.new_entries(TX_INDEX, batch.ids, places(context.height, batch.first, len(batch.ids)))
+    if entries is None or not all(_speaks(batch.contracts, state, *speaker) for speaker in sheet.speakers):
+        return None
+    take = lane.whole()
+    if take is None:
+        return None
+    state.index_settle(TX_INDEX, entries)
+    before = state.log_size
+    results, keep = take()
+    return SheetOutcome(results, state.log_size - before, keep=keep)
+
+
+def _apply_in_runs(batch: _Batch, lane: Lane) -> SheetOutcome:
+    """A batch of any transactions: those of the common kind that stand beside each other together, the others one by one."""
+    contracts, state, context, params, txs = batch.contracts, batch.state, batch.context, batch.params, batch.sheet.txs
+    are_fit = _are_fit(state, context, params, txs, batch.ids)
+    before = state.log_size
+    results: list[TxResult] = []
+    while len(results) < len(txs):
+        begin = end = len(results)
+        while end < lane.ends[begin] and are_fit[end] and _keys_speak(contracts, state, txs[end]) and lane.may(end):
+            end += 1
+        if begin == end:
+            results.append(_apply(contracts, state, context, params, txs[begin], batch.first + begin))
+        else:
+            numbers = places(context.height, batch.first + begin, end - begin)
+            state.index_settle(TX_INDEX, dict(zip(batch.ids[begin:end], numbers, strict=True)))
+            results += lane.take(begin, end)
+    return SheetOutcome(results_of(results), state.log_size - before, state.take_groups())
 
 
 def _apply(contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int) -> TxResult:
@@ -170,7 +248,7 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.
-    state.index_settle(TX_INDEX, {tx.tx_id: codec.pack((context.height, index))})
+    state.index_settle(TX_INDEX, {tx.tx_id: places(context.height, index, 1)[0]})
     state.checkpoint()
     call = Call(body.signers[0], body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
     returned: list[Value] = []
@@ -183,10 +261,10 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     return TxResult(OK.number, codec.encode(tuple(returned)), state.take_events())
 
 
-def _are_fit(state: State, context: BlockContext, params: ChainParams, txs: Sequence[Transaction]) -> list[bool]:
+def _are_fit(state: State, context: BlockContext, params: ChainParams, txs: Sequence[Transaction], ids: Sequence[bytes]) -> list[bool]:
     """Of each transaction whether `_check_admissible` accepts it for sure. False says nothing: it may be the second of its id."""
-    known = state.index_get_many(TX_INDEX, [tx.tx_id for tx in txs])
-    firsts = {txs[place].tx_id: place for place in reversed(range(len(txs)))}
+    known = state.index_get_many(TX_INDEX, ids)
+    firsts = {ids[place]: place for place in reversed(range(len(ids)))}
     chain_id, size, begin_ms = context.chain_id, params.tx_bytes_max, context.time_ms
     end_ms = begin_ms + params.tx_lifetime_ms_max
     return [
@@ -223,6 +301,11 @@ def _keys_speak(contracts: Contracts, state: State, tx: Transaction) -> bool:
     """Whether `_check_keys` accepts it, of one signer."""
     signature = tx.signatures[0]
     return len(tx.signatures) == 1 and contracts.may_sign(state, tx.body.signers[0], signature.suite, signature.public_key)
+
+
+def _speaks(contracts: Contracts, state: State, signers: tuple[str, ...], keys: tuple[tuple[str, bytes], ...]) -> bool:
+    """The same of a speaker of a sheet."""
+    return len(signers) == len(keys) == 1 and contracts.may_sign(state, signers[0], *keys[0])
 
 
 def _failed(refusal: Rejected, call_index: int) -> TxResult:

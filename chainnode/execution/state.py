@@ -1,14 +1,14 @@
 """The state as a block's transactions see it: an overlay over what is on disk, with undo of one transaction at a time."""
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState, append_groups
+from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LeafHashes, Leaves, LogState, append_groups, count_leaves
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 
 Entry = tuple[bytes, bytes | None]  # None deletes
-_NOTHING_EXPECTED: tuple[frozenset[bytes], dict[bytes, bytes]] = (frozenset(), {})
 Mark = tuple[int, int, int, int]  # lengths of what is undone: writes, additions to the index, groups of the log, events
 
 
@@ -24,8 +24,25 @@ class Reader(Protocol):
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key, None when it is absent."""
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values of index keys, in order."""
+    def index_find(self, space: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Those of index keys that are set, with their values."""
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Index keys of one space that were read ahead, and those that are set. `known` are the keys, once one is asked for by itself."""
+
+    lists: tuple[Sequence[bytes], ...]
+    found: Mapping[bytes, bytes]
+    known: frozenset[bytes] | None = None
+
+    def has(self, keys: Collection[bytes]) -> bool:
+        """Whether all of them were read. It costs nothing for a list that was."""
+        if any(keys is one for one in self.lists):
+            return True
+        if self.known is None:
+            self.known = frozenset().union(*self.lists)
+        return self.known.issuperset(keys)
 
 
 class State:
@@ -44,16 +61,17 @@ class State:
         self._writes: dict[tuple[str, bytes], bytes | None] = {}
         self._touched: dict[str, dict[bytes, None]] = {}  # by store: the keys that were ever in the writes
         self._index: dict[str, dict[bytes, bytes]] = {}  # by space
-        self._expected: dict[str, tuple[frozenset[bytes], dict[bytes, bytes]]] = {}  # by space: keys read ahead, and those that are set
+        self._expected: dict[str, _Ahead] = {}  # by space
         self._memos: dict[str, dict[Hashable, Any]] = {}
         self._watching: dict[str, list[dict[Hashable, Any]]] = {}  # by store: the memos that rest on it
-        self._groups: list[LeafGroup] = []  # evidence
+        self._groups: list[Leaves] = []  # evidence
         self._log_size = log.size  # with these
         self._growth: Growth | None = None  # by these
         self._events: list[Event] = []
         self._undo: list[tuple[tuple[str, bytes], bool, bytes | None]] = []
         self._index_added: list[tuple[str, tuple[bytes, ...]]] = []
         self._groups_before = 0
+        self._groups_taken = 0
 
     # For contracts
 
@@ -78,25 +96,43 @@ class State:
         own = self._index.get(space)
         if own is not None and key in own:
             return own[key]
-        asked, found = self._expected.get(space, _NOTHING_EXPECTED)
-        return found.get(key) if key in asked else self._reader.index_get(space, key)
+        ahead = self._expected.get(space)
+        return ahead.found.get(key) if ahead is not None and ahead.has((key,)) else self._reader.index_get(space, key)
 
     def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of index keys, in order."""
-        asked, expected = self._expected.get(space, _NOTHING_EXPECTED)
-        found = [expected.get(key) for key in keys] if asked.issuperset(keys) else self._reader.index_get_many(space, keys)
-        own = self._index.get(space)
-        return found if own is None else [own.get(key) or value for key, value in zip(keys, found, strict=True)]
+        found, own = self._found(space, keys), self._index.get(space)
+        if not own:
+            return [found.get(key) for key in keys] if found else [None] * len(keys)
+        return [own.get(key) or found.get(key) for key in keys]
 
-    def are_new(self, space: str, keys: Collection[bytes]) -> bool:
-        """Whether none of these index keys is set, and none stands here twice. 0.1 us a key, when they were expected."""
+    def _found(self, space: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """What the reader has of these keys, and perhaps of others."""
+        ahead = self._expected.get(space)
+        return ahead.found if ahead is not None and ahead.has(keys) else self._reader.index_find(space, keys)
+
+    def new_entries(self, space: str, keys: Sequence[bytes], values: Sequence[bytes]) -> Mapping[bytes, bytes] | None:
+        """Index keys with their values, for `index_add`; None when one of them is set or stands here twice. 0.1 us a key."""
+        entries = dict(zip(keys, values, strict=True))
         own = self._index.get(space)
-        if (own and not own.keys().isdisjoint(keys)) or len(frozenset(keys)) < len(keys):
-            return False
-        asked, expected = self._expected.get(space, _NOTHING_EXPECTED)
-        if asked.issuperset(keys):
-            return not expected or expected.keys().isdisjoint(keys)
-        return not any(self._reader.index_get_many(space, tuple(keys)))
+        if (own and not own.keys().isdisjoint(entries)) or len(entries) < len(keys):
+            return None
+        found = self._found(space, keys)
+        return entries if not found or entries.keys().isdisjoint(found) else None
+
+    def index_add(self, space: str, entries: Mapping[bytes, bytes]) -> None:
+        """Set index keys that `new_entries` gave, and that were not set since."""
+        self.index_settle(space, entries)
+        self._index_added.append((space, tuple(entries)))
+
+    def index_settle(self, space: str, entries: Mapping[bytes, bytes]) -> None:
+        """The same for good: no `rollback` takes them back."""
+        own = self._index.get(space)
+        if own is None:
+            own = self._index[space] = {}
+        before = len(own)
+        own.update(entries)
+        assert len(own) == before + len(entries), "an index key is set once"
 
     def index_put(self, space: str, key: bytes, value: bytes) -> None:
         """Set an index key that is not set yet."""
@@ -104,12 +140,8 @@ class State:
 
     def index_put_many(self, space: str, entries: Mapping[bytes, bytes]) -> None:
         """Set index keys that are not set yet."""
-        own = self._index.get(space)
-        if own is None:
-            own = self._index[space] = {}
-        assert all(entries.values()) and own.keys().isdisjoint(entries)
-        own.update(entries)
-        self._index_added.append((space, tuple(entries)))
+        assert all(entries.values()) and self._index.get(space, {}).keys().isdisjoint(entries)
+        self.index_add(space, entries)
 
     @property
     def log_size(self) -> int:
@@ -129,6 +161,17 @@ class State:
         self._groups += groups
         self._log_size += sum([len(group.middles) for group in groups])
         self._growth = None
+
+    def log_extend_hashed(self, leaves: LeafHashes) -> None:
+        """Append evidence leaves whose hashes are known."""
+        self._groups.append(leaves)
+        self._log_size += count_leaves(leaves)
+        self._growth = None
+
+    @property
+    def has_new_records(self) -> bool:
+        """Whether this block has put evidence into the log so far."""
+        return bool(self._groups)
 
     def log_growth(self) -> Growth:
         """The evidence log with this block's records at its end, and how its tiles grow. About 1.5 us per record, the first time."""
@@ -161,22 +204,19 @@ class State:
                 del self._index[space][key]
         del self._index_added[indexed:]
         if len(self._groups) > groups:
-            self._log_size -= sum(len(group.middles) for group in self._groups[groups:])
+            self._log_size -= sum(map(count_leaves, self._groups[groups:]))
             del self._groups[groups:]
             self._growth = None
         del self._events[events:]
 
     # For the engine
 
-    def index_expect(self, space: str, keys: Sequence[bytes]) -> None:
+    def index_expect(self, space: str, lists: Sequence[Sequence[bytes]]) -> None:
         """Read ahead the index keys that the block will ask for: one look-up for all costs a third of one for each."""
-        known = dict(zip(keys, self._reader.index_get_many(space, keys), strict=True))
-        self._expected[space] = frozenset(known), {key: value for key, value in known.items() if value is not None}
-
-    def index_settle(self, space: str, entries: Mapping[bytes, bytes]) -> None:
-        """Set index keys that are not set yet, for good: no `rollback` takes them back."""
-        self.index_put_many(space, entries)
-        self._index_added.pop()
+        found: dict[bytes, bytes] = {}
+        for keys in lists:
+            found.update(self._reader.index_find(space, keys))
+        self._expected[space] = _Ahead(tuple(lists), found)
 
     def checkpoint(self) -> None:
         """Keep all that was done; `rollback` will lead back to here."""
@@ -207,8 +247,14 @@ class State:
         return {space: entries for space, entries in self._index.items() if entries}
 
     def log_groups(self) -> tuple[LeafGroup, ...]:
-        """The evidence of the block."""
-        return tuple(self._groups)
+        """The evidence of the block, but what came as hashes alone."""
+        return tuple([group for group in self._groups if isinstance(group, LeafGroup)])
+
+    def take_groups(self) -> tuple[LeafGroup, ...]:
+        """The same of it that was not taken before. Between transactions."""
+        taken = self._groups[self._groups_taken :]
+        self._groups_taken = len(self._groups)
+        return tuple([group for group in taken if isinstance(group, LeafGroup)])
 
     # For `Store`
 

@@ -10,11 +10,12 @@ from itertools import chain
 
 from chainnode import blocks, codec, digests, light
 from chainnode.errors import Corrupt, Malformed, Rejected
-from chainnode.execution.engine import BlockContext, Contracts, apply_block, apply_genesis, is_settled
-from chainnode.execution.results import Results, joined, results_of
+from chainnode.execution.engine import BlockContext, BlockOutcome, Contracts, apply_block, apply_genesis, is_settled
+from chainnode.execution.results import Results, joined
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.sheets import read_sheet
+from chainnode.storage.keeping import RECORDS_CHUNK, Kept, keep_plainly
 from chainnode.storage.layout import HeightSummary
 from chainnode.storage.ledger import HeightRecord
 from chainnode.storage.state import CommittersReader, StateStore
@@ -209,18 +210,18 @@ class Chain:
 
     def _apply(self, block: Block, block_bytes: bytes, commit: Commit, batches: Sequence[Batch]) -> Applied:
         tip, header = self.tip, block.header
-        txs = [tx for batch in batches for tx in batch.txs]
         context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
-        outcome = apply_block(self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, txs)
+        outcome = apply_block(
+            self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, [batch.sheet for batch in batches]
+        )
         after = outcome.validators or tip.next_validators
         block_id = digests.block_id(header, block_bytes)
         applied: list[AppliedBatch] = []
         first = 0
-        for batch in batches:
-            ids = batch.ids
-            applied.append(AppliedBatch(batch.digest, ids, first, results_of(outcome.results[first : first + len(ids)])))
-            first += len(ids)
-        results = joined([batch.results for batch in applied])
+        for batch, done in zip(batches, outcome.batches, strict=True):
+            applied.append(AppliedBatch(batch.digest, batch.ids, first, done.results))
+            first += len(batch.ids)
+        results = outcome.results
         record = HeightRecord(
             height=header.height,
             time_ns=header.time_ns,
@@ -230,12 +231,11 @@ class Chain:
             header_bytes=blocks.encode_header(header),
             commit_bytes=blocks.encode_commit(commit),
             last_commit_bytes=None if block.last_commit is None else blocks.encode_commit(block.last_commit),
-            batches=[batch.batch_bytes for batch in batches],
             results=results.encoded,
             validator_sets=() if after == tip.next_validators else ((header.height + 2, blocks.encode_validator_set(after)),),
             store_writes=outcome.store_writes,
             index_writes={**outcome.index_writes, BLOCK_INDEX: {block_id.hash: codec.pack(header.height)}},
-            log_groups=outcome.log_groups,
+            kept=kept_of_block(batches, outcome),
             log_growth=outcome.log_growth,
         )
         app_hash = self.state.commit(record)
@@ -249,7 +249,7 @@ class Chain:
             next_validators=after,
             params=outcome.params or tip.params,
             commit=commit,
-            is_due=app_hash != header.app_hash or bool(txs),
+            is_due=app_hash != header.app_hash or bool(batches),
         )
         return Applied(self.tip, header, tuple(applied), tuple(sorted(outcome.store_writes)))
 
@@ -270,7 +270,7 @@ class Chain:
                 validator_sets=((1, blocks.encode_validator_set(outcome.validators)),),
                 store_writes=outcome.store_writes,
                 index_writes=outcome.index_writes,
-                log_groups=outcome.log_groups,
+                kept=kept_of_block((), outcome),
                 log_growth=outcome.log_growth,
             )
         )
@@ -301,3 +301,19 @@ class Chain:
         if data is None:
             raise Corrupt(CORRUPT_STORE, f"the validators of height {height} are missing")
         return blocks.decode_validator_set(data)
+
+
+def kept_of_block(batches: Sequence[Batch], outcome: BlockOutcome) -> Kept:
+    """What the disk keeps of the batches of a block and of its evidence."""
+    bodies: list[bytes] = []
+    records: list[tuple[int, bytes]] = []
+    number = 0
+    for batch, done in zip(batches, outcome.batches, strict=True):
+        if done.keep is None:
+            (body,), values = keep_plainly((batch.batch_bytes,), done.groups, number)
+        else:
+            body, values = done.keep(number, RECORDS_CHUNK)
+        bodies.append(body)
+        records += values
+        number += done.leaves
+    return Kept(bodies, [*records, *keep_plainly((), outcome.groups).records])

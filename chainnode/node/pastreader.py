@@ -26,6 +26,6 @@ class PastReader:
         """The value of an index key."""
         return self._state.index_get(space, key)
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values of index keys, in order."""
-        return self._state.index_get_many(space, keys)
+    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of index keys that are set."""
+        return self._state.index_find(space, keys)

@@ -13,6 +13,7 @@ from chainnode.did.record import SIGNING, Attribute, Control, Document, Extensio
 from chainnode.evidencelog import EMPTY_LOG
 from chainnode.execution.engine import BlockContext, apply_block, apply_genesis
 from chainnode.statetree import StateTree
+from chainnode.sheets import PlainSheet
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction, sign_bytes
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import DEVICE_TEMPLATE_BYTES_MAX, DEVICES_MAX
@@ -176,7 +177,7 @@ def test_ten_thousand_devices_in_one_transaction() -> None:
     assert len(raw) <= params.tx_bytes_max
     tx = decode_transaction(raw)
     begin = time.perf_counter()
-    outcome = apply_block(law, DictReader(values), EMPTY_LOG, BlockContext(CHAIN_ID, 1, START_MS), params, [tx])
+    outcome = apply_block(law, DictReader(values), EMPTY_LOG, BlockContext(CHAIN_ID, 1, START_MS), params, [PlainSheet([tx])])
     applied = time.perf_counter()
     assert outcome.results[0].code == 0
     writes = outcome.store_writes[NAME]

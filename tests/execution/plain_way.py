@@ -1,12 +1,13 @@
 """A block applied one transaction after the other, each question asked anew: the plain twin of `apply_block` and its lanes."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from chainnode import codec
 from chainnode.errors import Rejected
 from chainnode.evidencelog import LogState
-from chainnode.execution.engine import TX_INDEX, BlockContext, BlockOutcome, Contracts, Reader
+from chainnode.execution.engine import TX_INDEX, BlockContext, BlockOutcome, Contracts, Reader, SheetOutcome
+from chainnode.execution.results import results_of
 from chainnode.execution.state import State
 from chainnode.execution.table import Call
 from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
@@ -22,16 +23,15 @@ class PlainState(State):
         """Empty, and forgotten at once."""
         return {}
 
-    def index_expect(self, space: str, keys: Sequence[bytes]) -> None:
+    def index_expect(self, space: str, lists: Sequence[Sequence[bytes]]) -> None:
         """Nothing."""
 
     def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """One by one."""
         return [self.index_get(space, key) for key in keys]
 
-    def are_new(self, space: str, keys: Collection[bytes]) -> bool:
+    def new_entries(self, space: str, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Never sure."""
-        return False
 
     def index_put_many(self, space: str, entries: Mapping[bytes, bytes]) -> None:
         """Each is new."""
@@ -40,18 +40,27 @@ class PlainState(State):
 
 
 def apply_plainly(
-    contracts: Contracts, reader: Reader, log: LogState, context: BlockContext, params: ChainParams, txs: Sequence[Transaction]
+    contracts: Contracts,
+    reader: Reader,
+    log: LogState,
+    context: BlockContext,
+    params: ChainParams,
+    batches: Sequence[Sequence[Transaction]],
 ) -> BlockOutcome:
     """What `apply_block` should do."""
     state = PlainState(reader, log)
-    results = tuple(_apply(contracts, state, context, params, tx, index) for index, tx in enumerate(txs))
+    done: list[SheetOutcome] = []
+    for batch in batches:
+        first, before = sum(len(one.results) for one in done), state.log_size
+        results = [_apply(contracts, state, context, params, tx, index) for index, tx in enumerate(batch, first)]
+        done.append(SheetOutcome(results_of(results), state.log_size - before, state.take_groups()))
     contracts.end_block(state)
     writes = state.writes()
     return BlockOutcome(
-        results=results,
+        batches=tuple(done),
         store_writes=writes,
         index_writes=state.index_writes(),
-        log_groups=state.log_groups(),
+        groups=state.take_groups(),
         log_growth=state.log_growth(),
         validators=contracts.validators(state) if "validators" in writes else None,
         params=contracts.params(state) if "governance" in writes else None,
@@ -76,7 +85,7 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
                 raise Rejected(KEY_NOT_AUTHORISED, f"this key does not speak for {did}")
     except Rejected as refusal:
         return _failed(refusal, 0)
-    state.index_put(TX_INDEX, tx.tx_id, codec.encode((context.height, index)))
+    state.index_put(TX_INDEX, tx.tx_id, context.height.to_bytes(8, "big") + index.to_bytes(4, "big"))
     state.checkpoint()
     call = Call(body.signers[0], body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
     returned = []

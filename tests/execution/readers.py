@@ -26,6 +26,6 @@ class DictReader:
         """An index value."""
         return self.index.get((space, key))
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Index values."""
-        return [self.index_get(space, key) for key in keys]
+    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those that are set."""
+        return {key: value for key in keys if (value := self.index_get(space, key)) is not None}

@@ -26,6 +26,7 @@ from chainnode.execution.engine import (
 )
 from chainnode.execution.state import State
 from chainnode.execution.table import Call
+from chainnode.sheets import PlainSheet, Sheet
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction, sign_bytes
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import CODES, NOT_FOUND
@@ -47,6 +48,24 @@ CONTEXT = BlockContext(GENESIS.chain_id, 7, NOW_MS)
 
 
 @dataclass
+class NoLane:
+    """Nothing is done at once."""
+
+    ends: Sequence[int]
+
+    def whole(self) -> None:
+        """Never."""
+
+    def may(self, place: int) -> bool:
+        """Never."""
+        return False
+
+    def take(self, begin: int, end: int) -> list[TxResult]:
+        """Never."""
+        raise AssertionError("nobody may")
+
+
+@dataclass
 class Toy:
     """Contracts with one method per thing that can happen. `mute` are keys that speak for nobody."""
 
@@ -63,9 +82,9 @@ class Toy:
         """All keys speak, unless muted."""
         return public_key not in self.mute and state.store("toy").get(b"mute " + public_key) is None
 
-    def lane(self, state: State, context: BlockContext, txs: Sequence[Transaction]) -> Lane:
+    def lanes(self, state: State, context: BlockContext, sheets: Sequence[Sheet]) -> Sequence[Lane]:
         """None."""
-        return Lane(range(len(txs)), lambda place: False, lambda begin, end: [])
+        return [NoLane(range(len(sheet.ids))) for sheet in sheets]
 
     def validators(self, state: State) -> ValidatorSet:
         """As many as the state says."""
@@ -135,7 +154,13 @@ def block(
     *txs: Transaction, law: Any = None, reader: DictReader | None = None, context: BlockContext = CONTEXT, params: ChainParams = PARAMS
 ) -> BlockOutcome:
     """A block of these transactions on this state."""
-    return apply_block(law or Toy(), reader or DictReader(), EMPTY_LOG, context, params, txs)
+    return apply_block(law or Toy(), reader or DictReader(), EMPTY_LOG, context, params, [PlainSheet(txs)] if txs else ())
+
+
+def leaves_of(outcome: BlockOutcome) -> list[bytes]:
+    """The evidence of a block."""
+    groups = [*(group for batch in outcome.batches for group in batch.groups), *outcome.groups]
+    return [leaf for group in groups for leaf in group.leaves()]
 
 
 def code_of(result: TxResult) -> str:
@@ -180,7 +205,7 @@ def test_calls_are_made_in_order_and_their_values_returned() -> None:
     (result,) = outcome.results
     assert result == TxResult(0, codec.encode((b"v", b"w")), (Event("toy", "put", {"key": b"k"}), Event("toy", "put", {"key": b"k2"})))
     assert written(outcome) == {("toy", b"k"): b"v", ("toy", b"k2"): b"w"}
-    assert [leaf for group in outcome.log_groups for leaf in group.leaves()] == [b"k", b"k2"] and outcome.log_growth[0].size == 2
+    assert leaves_of(outcome) == [b"k", b"k2"] and outcome.log_growth[0].size == 2
 
 
 def test_a_call_knows_its_circumstances() -> None:
@@ -195,7 +220,7 @@ def test_transactions_see_those_before_them() -> None:
     genesis = apply_genesis(law, genesis_of(("anna",), ("v1",)))
     record = Invocation("evidence", "record", ((("sha-256", b"\x01" * 32, b""),),))
     txs = [signed(record, nonce=nonce) for nonce in (0, 1)]
-    outcome = apply_block(law, applied_all(genesis), EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, txs)
+    outcome = apply_block(law, applied_all(genesis), EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, [PlainSheet(txs)])
     returned = [codec.decode(result.data, bytes_max=100) for result in outcome.results]
     assert returned == [((0, 1, ()),), ((1, 1, ((0, 1),)),)]
 
@@ -312,10 +337,10 @@ def test_inv_25_a_strangers_copy_does_not_use_up_the_transaction() -> None:
     record = Invocation("evidence", "record", ((("sha-256", b"\x01" * 32, b""),),))
     copy, genuine = signed(record, nonce=0, key_name="stranger"), signed(record, nonce=0)
     assert copy.tx_id == genuine.tx_id
-    outcome = apply_block(law, reader, EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, [copy, genuine, genuine])
+    outcome = apply_block(law, reader, EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, [PlainSheet([copy, genuine, genuine])])
     assert codes(outcome) == ["key-not-authorised", "ok", "replayed"]
     assert [is_settled(result) for result in outcome.results] == [False, True, True]
-    assert outcome.index_writes[TX_INDEX] == {genuine.tx_id: codec.encode((1, 1))}
+    assert outcome.index_writes[TX_INDEX] == {genuine.tx_id: (1).to_bytes(8, "big") + (1).to_bytes(4, "big")}
 
 
 def test_a_result_that_another_copy_could_change_is_not_settled() -> None:
@@ -333,14 +358,14 @@ def test_a_failing_call_undoes_the_whole_transaction() -> None:
     assert failure(outcome.results[0]) == ("not-found", 2, "because")  # the third call
     assert outcome.results[0].events == () and len(outcome.results[1].events) == 1
     assert written(outcome) == {("toy", b"k"): b"other"}
-    assert [leaf for group in outcome.log_groups for leaf in group.leaves()] == [b"k"] and outcome.log_growth[0].size == 1
+    assert leaves_of(outcome) == [b"k"] and outcome.log_growth[0].size == 1
     assert list(outcome.index_writes["seen"]) == [b"k"]
 
 
 def test_a_failed_transaction_leaves_its_place_in_the_index() -> None:
     failing = tx(("refuse", "no"))
     outcome = block(tx(PUT), failing)
-    assert list(outcome.index_writes[TX_INDEX].items())[-1] == (failing.tx_id, codec.encode((7, 1)))
+    assert list(outcome.index_writes[TX_INDEX].items())[-1] == (failing.tx_id, (7).to_bytes(8, "big") + (1).to_bytes(4, "big"))
 
 
 def test_a_failed_transaction_leaves_what_others_wrote() -> None:
@@ -401,7 +426,7 @@ def test_a_simulation_keeps_nothing() -> None:
 def test_there_is_nothing_before_the_genesis() -> None:
     nothing = NothingYet()
     assert nothing.get("roles", b"k") is None and nothing.index_get("tx", b"k") is None
-    assert list(nothing.iterate("roles", b"", None, 9)) == [] and nothing.index_get_many("tx", [b"k", b"l"]) == [None, None]
+    assert list(nothing.iterate("roles", b"", None, 9)) == [] and nothing.index_find("tx", [b"k", b"l"]) == {}
 
 
 # With the real contracts
@@ -415,11 +440,11 @@ def test_a_key_that_was_rotated_away_signs_nothing_more() -> None:
     register = Invocation("identity", "create", (did("anna"), document_value(listed)))
     record = Invocation("evidence", "record", ((("sha-256", b"\x01" * 32, b""),),))
     txs = [signed(register, nonce=0), signed(record, nonce=1), signed(record, nonce=2, key_name="new")]
-    outcome = apply_block(law, reader, EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, txs)
+    outcome = apply_block(law, reader, EMPTY_LOG, BlockContext("trade-1", 1, NOW_MS), PARAMS, [PlainSheet(txs)])
     assert codes(outcome) == ["ok", "key-not-authorised", "ok"]
     later = applied_all(outcome)
     later.values = reader.values | later.values
     again = [signed(record, nonce=3), signed(record, nonce=4, key_name="new")]
-    outcome = apply_block(law, later, EMPTY_LOG, BlockContext("trade-1", 2, NOW_MS), PARAMS, again)
+    outcome = apply_block(law, later, EMPTY_LOG, BlockContext("trade-1", 2, NOW_MS), PARAMS, [PlainSheet(again)])
     assert codes(outcome) == ["key-not-authorised", "ok"]
     assert may_sign(State(later), did("anna"), *new) and roles.has_role(State(later), did("anna"), roles.SUPER, NOW_MS)

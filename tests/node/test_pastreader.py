@@ -20,7 +20,7 @@ def test_a_past_state_stays_as_it_was() -> None:
     assert PastReader(now, 0).iterate("nothing", b"", None, 100) == ()
     assert len(PastReader(now, 1).iterate("roles", b"", None, 1)) == 1
     assert governance.params(State(PastReader(now, 1))) == small.chain.tip.params
-    assert PastReader(now, 1).index_get("none", b"x") is None and PastReader(now, 1).index_get_many("none", [b"x"]) == [None]
+    assert PastReader(now, 1).index_get("none", b"x") is None and PastReader(now, 1).index_find("none", [b"x"]) == {}
     assert codec.decode(dict(keys[0])[b"log"], bytes_max=64)
     with pytest.raises(Unavailable):
         PastReader(now, 2).get(store, b"log")

@@ -100,9 +100,9 @@ class ProvedChain:
         """Nothing: no contract here needs the index."""
         return None
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Nothing."""
-        return [None] * len(keys)
+        return {}
 
     # What others do and see
 
