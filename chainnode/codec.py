@@ -97,7 +97,8 @@ def parse(data: bytes, *, bytes_max: int, elements_max: int | None = None) -> Va
 def decode_pieces(data: bytes, *, bytes_max: int, count_max: int) -> tuple[bytes, ...]:
     """The byte strings in canonical bytes of an array that holds nothing else. Malformed at the first thing that is none.
 
-    For lists that strangers send: to read their arrays within arrays costs up to 1 s per MiB, only to refuse them.
+    For lists that strangers send: to read their arrays within arrays costs up to 1 s per MiB, only to refuse them. So nothing but
+    heads is looked at, 0.25 us each: every transaction comes by here where there is no C.
     """
     if len(data) > bytes_max:
         raise Malformed(TOO_LARGE, f"{len(data)} bytes where {bytes_max} may be")
@@ -107,11 +108,30 @@ def decode_pieces(data: bytes, *, bytes_max: int, count_max: int) -> tuple[bytes
     assert count is not None
     if count > count_max:
         raise Malformed(TOO_LARGE, f"an array of {count} elements where at most {count_max} may be")
-    for _ in range(count):
-        if not 0xC4 <= int.from_bytes(data[offset : offset + 1]) <= 0xC6:
-            raise Malformed(MALFORMED, "something else than bytes in an array of bytes")
-        _, offset = _skip(data, offset)
-    return tuple([as_bytes(piece) for piece in as_array(decode(data, bytes_max=bytes_max))])
+    is_canonical = count >= (0 if data[0] < 0xA0 else 0x10 if data[0] == 0xDC else 0x10000)  # or a shorter head would have done
+    pieces: list[bytes] = []
+    try:
+        for _ in range(count):
+            kind = data[offset]
+            if kind == 0xC5:  # the length of most transactions has two bytes
+                length = data[offset + 1] << 8 | data[offset + 2]
+                begin, shorter = offset + 3, 0x100
+            elif kind == 0xC4:
+                length = data[offset + 1]
+                begin, shorter = offset + 2, 0
+            elif kind == 0xC6:
+                length = int.from_bytes(data[offset + 1 : offset + 5])
+                begin, shorter = offset + 5, 0x10000
+            else:
+                raise Malformed(MALFORMED, "something else than bytes in an array of bytes")
+            is_canonical &= length >= shorter
+            offset = begin + length
+            pieces.append(data[begin:offset])
+    except IndexError as error:
+        raise Malformed(MALFORMED, "an array of bytes is cut off") from error
+    if offset != len(data) or not is_canonical:
+        raise Malformed(MALFORMED, "the array ends elsewhere than the bytes, or is not in the canonical form")
+    return tuple(pieces)
 
 
 def pack(value: Value) -> bytes:

@@ -3,7 +3,7 @@
 Most batches under load are a thousand transactions of the same plain kind, of which nobody ever asks for one by itself. A `Sheet` has
 what must be known of each (ids, chain, expiry, who signed), verifies all, and makes `Transaction` objects only when somebody asks.
 Nothing is verified by reading. The plain sheet, made of transactions, is the rule; where the C code was built it reads what it is sure of
-(ADR-0014), and what it does not take is read the plain way, which alone tells why something is refused.
+(ADR-0014), elsewhere `columns.py` does, and what these do not take is read the plain way, which alone tells why something is refused.
 """
 
 from collections.abc import Sequence
@@ -225,4 +225,10 @@ def read_sheet(batch_bytes: bytes) -> Sheet:
         columns = native.read_sheet(batch_bytes, BATCH_TXS_MAX)
         if columns is not None:
             return NativeSheet(batch_bytes, columns)
+    if native is None:
+        from chainnode.columnsheet import read_column_sheet  # which knows the words of this file
+
+        found = read_column_sheet(batch_bytes)
+        if found is not None:
+            return found
     return PlainSheet(transactions.decode_batch(batch_bytes))

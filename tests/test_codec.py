@@ -217,10 +217,14 @@ def test_depth_has_a_limit(wrap):
 
 
 @given(st.lists(st.binary(max_size=300), max_size=20))
+@example([b"", bytes(255), bytes(256), bytes(0xFFFF), bytes(0x10000)])
+@example([b""] * 15)
+@example([b""] * 16)
+@example([b""] * 0x10000)
 def test_an_array_of_bytes_is_read_as_decode_reads_it(pieces):
     data = codec.encode(tuple(pieces))
     assert codec.decode_pieces(data, bytes_max=len(data), count_max=len(pieces)) == tuple(pieces)
-    for limits in ({"bytes_max": len(data) - 1, "count_max": 20}, {"bytes_max": len(data), "count_max": len(pieces) - 1}):
+    for limits in ({"bytes_max": len(data) - 1, "count_max": len(pieces)}, {"bytes_max": len(data), "count_max": len(pieces) - 1}):
         with pytest.raises(Malformed) as caught:
             codec.decode_pieces(data, **limits)
         assert caught.value.code == TOO_LARGE
@@ -228,6 +232,15 @@ def test_an_array_of_bytes_is_read_as_decode_reads_it(pieces):
 
 @given(st.one_of(st.binary(max_size=40), VALUES.map(codec.encode)))
 @example(b"\xdd\x00")
+@example(b"\x92\xc5\x01\x00" + bytes(255))
+@example(b"\x91\xc4")
+@example(b"\x91\xc5\x01")
+@example(b"\x91\xc6\x00\x01")
+@example(b"\x91\xc4\x01aa")
+@example(b"\x91\xc5\x00\xff" + bytes(255))
+@example(b"\x91\xc6\x00\x00\xff\xff" + bytes(0xFFFF))
+@example(b"\xdc\x00\x0f" + b"\xc4\x00" * 15)
+@example(b"\xdd\x00\x00\x00\x10" + b"\xc4\x00" * 16)
 @example(b"\x91\xc4\x05abc")
 def test_what_is_no_array_of_bytes_is_refused(data):
     try:
