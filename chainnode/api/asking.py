@@ -36,8 +36,16 @@ def hexadecimal(text: str, name: str, *, length: int | None = None, length_max: 
     return value
 
 
+def waits_to_send(request: web.Request) -> bool:
+    """Whether a client sends its body when it is told to go on (RFC 9110, 10.1.1)."""
+    return request.version == (1, 1) and request.headers.get("Expect", "").lower() == "100-continue"
+
+
 async def body_of(request: web.Request) -> bytes:
     """The body; who lets us wait for it longer than HTTP_BODY_MS_MAX is refused."""
+    if waits_to_send(request) and not request.content.is_eof():
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # of the answer, which has not begun
     try:
         async with asyncio.timeout(HTTP_BODY_MS_MAX / 1000):
             return await request.read()

@@ -1,6 +1,7 @@
 """The table of all routes: what the server serves and the OpenAPI document describes."""
 
 from chainnode.api import (
+    admission,
     anchors,
     bidtext,
     comet,
@@ -47,7 +48,7 @@ _NATIVE: tuple[Route, ...] = (
         "submitTransactions",
         "transactions",
         "Submit 1 to 1000 signed transactions; each has an outcome of its own, in order.",
-        submissions.submit,
+        admission.with_room(submissions.submit),
         {JSON: "Outcomes", MSGPACK: "OutcomesMsgpack"},
         (WAIT,),
         {JSON: "Submission", MSGPACK: "SubmissionMsgpack"},

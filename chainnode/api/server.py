@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from chainnode.api.admission import admission_middleware, expect_later
 from chainnode.api.backend import Backend
 from chainnode.api.cometserver import SOCKETS, CometSockets
 from chainnode.api.events import STREAMS, EventStreams
@@ -20,13 +21,13 @@ def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: i
     """The application over a node. Its own numbers are added to `registry`, which `/metrics` shows."""
     streams = EventStreams(backend)
     counter = RequestCounter(registry, streams)
-    app = web.Application(client_max_size=body_bytes_max, middlewares=[counter.middleware, problem_middleware])
+    app = web.Application(client_max_size=body_bytes_max, middlewares=[counter.middleware, admission_middleware, problem_middleware])
     app[STREAMS] = streams
     app[SOCKETS] = CometSockets()
     app[REGISTRY] = registry
     app[INDEX_TEXT], app[OPENAPI_TEXT] = index_text(ROUTES), document_text(ROUTES)
     for route in ROUTES:
-        app.router.add_route(route.method, route.pattern or route.path, _bound(backend, route.handle))
+        app.router.add_route(route.method, route.pattern or route.path, _bound(backend, route.handle), expect_handler=expect_later)
     app.on_shutdown.append(_close_streams)
     return app
 

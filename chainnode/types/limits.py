@@ -276,6 +276,7 @@ OPEN_FILES = 65_536  # files and sockets that a node asks the machine for
 OPEN_FILES_MIN = 8_192  # with fewer a flood of connections could leave none for the disk; the log then says so
 HTTP_CONNECTIONS_MAX = 4096  # open connections, and never more than half of the files that the node may open
 HTTP_BODY_MS_MAX = 60_000  # how long the body of a request may take to come
+HTTP_UNREAD_MS_MAX = 10_000  # how long the rest of a body is read past that is answered already; then the connection is closed
 JSON_PARTS_MAX = 20_000  # lists, objects and commas in the JSON of one request: 2 ms to read
 HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST
