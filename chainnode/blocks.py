@@ -5,6 +5,8 @@ with these exceptions: a block id is `[hash, parts total, parts hash]`, nil when
 of a commit is nil; a validator is `[key type, key, power]`. Every `decode_*` and `*_from_value` raises Malformed.
 """
 
+from functools import lru_cache
+
 from chainnode import codec
 from chainnode.crypto.keys import ADDRESS_BYTES, validator, validator_set
 from chainnode.crypto.suites import SIGNATURE_BYTES
@@ -36,6 +38,7 @@ ROUND_MAX = 2**31 - 1  # CometBFT's int32
 _UINT32_MAX = 2**32 - 1
 _POWER_MAX = 2**63 - 1
 _PUBLIC_KEY_BYTES_MAX = 65
+_BLOCK_IDS_CACHED = 64
 
 
 def encode_block(block: Block) -> bytes:
@@ -199,7 +202,7 @@ def commit_from_value(value: Value) -> Commit:
 def vote_to_value(vote: Vote) -> Value:
     """The vote as a codec value."""
     return (
-        vote.type,
+        int(vote.type),  # for C, which takes plain numbers only
         vote.height,
         vote.round,
         None if vote.block_id is None else _block_id_to_value(vote.block_id),
@@ -274,8 +277,13 @@ def _block_id_from_value(value: Value) -> BlockId | None:
     if value is None:
         return None
     hash_value, total, parts_hash = codec.as_array(value, 3)
-    parts = PartSetHeader(codec.as_int(total, 1, _UINT32_MAX), codec.as_bytes(parts_hash, HASH_BYTES))
-    return BlockId(codec.as_bytes(hash_value, HASH_BYTES), parts)
+    return _block_id(codec.as_bytes(hash_value, HASH_BYTES), codec.as_int(total, 1, _UINT32_MAX), codec.as_bytes(parts_hash, HASH_BYTES))
+
+
+@lru_cache(maxsize=_BLOCK_IDS_CACHED)
+def _block_id(hash_bytes: bytes, parts_total: int, parts_hash: bytes) -> BlockId:
+    """The same object for the same id: all votes of a height name it, and it is compared many times."""
+    return BlockId(hash_bytes, PartSetHeader(parts_total, parts_hash))
 
 
 def _commit_sig_from_value(value: Value) -> CommitSig:

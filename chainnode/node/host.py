@@ -186,7 +186,6 @@ class Host:
 
     def _append(self, record: bytes) -> None:
         if self._journal_height != self.replica.height:
-            self._journal.sync()
             self._journal.begin(self.replica.height)
             self._journal_height = self.replica.height
         self._journal.append(record)

@@ -1,11 +1,12 @@
 """The journal of consensus inputs: what the core was told at this height, on disk before anyone can see the effects.
 
-Two files take turns: each begins with a height, and the next height overwrites the older one. A record is
-`mark, number, length, checksum of these, checksum of the content, content`; checksums start from the file's random salt,
-so that content sent by a peer can never look like a record.
+Two files take turns: each begins with a height, and the next height overwrites the older one where it stands, so that a sync changes
+nothing but content. A record is `mark, number, synced, length, checksum of these, checksum of the content, content`, where all records
+before number `synced` were on disk when this one was written. Checksums start from the file's random salt, which is drawn anew for each
+height: neither content sent by a peer nor what an older height left behind can look like a record.
 
-What a crash leaves unfinished is at the end of a file and is cut off there. Damage in front of a sound record
-cannot come from a crash: `Corrupt(CORRUPT_STORE)` (INV-8).
+What a crash leaves unfinished is what was being written, in whatever order the disk took it; it is cut off. Damage to what was synced
+before a sound record was written cannot come from a crash: `Corrupt(CORRUPT_STORE)` (INV-8).
 """
 
 import os
@@ -17,20 +18,20 @@ from struct import Struct
 from chainnode.errors import Corrupt
 from chainnode.storage.files import explained, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
-from chainnode.types.limits import JOURNAL_RECORD_BYTES_MAX
+from chainnode.types.limits import JOURNAL_KEPT_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX
 
 NAMES = ("journal.0", "journal.1")
-_MAGIC = b"cnjourn1"
+_MAGIC = b"cnjourn2"
 _SALT_BYTES = 16
-_HEAD = Struct(f">8s{_SALT_BYTES}sQI")  # magic, salt, height, checksum
+_HEAD = Struct(f">8s{_SALT_BYTES}sQI")  # magic, salt, height, checksum; within one sector, which a disk writes whole or not at all
 _MARK = b"\xc5\x9a"
-_RECORD = Struct(">2sIIII")  # mark, number, length, checksum of these, checksum of the content
-_RECORD_CHECKED = Struct(">2sIII")
+_RECORD = Struct(">2sIIIII")  # mark, number, synced, length, checksum of these, checksum of the content
+_RECORD_CHECKED = Struct(">2sIIII")
 
 
 @dataclass(slots=True)
 class _Open:
-    """The file in use: `size` is the end of the last whole record, `count` the number of records."""
+    """The file in use: `size` is the end of the last whole record, `count` the number of records, `head` is still to be written."""
 
     path: Path
     file: int
@@ -38,6 +39,7 @@ class _Open:
     height: int
     size: int
     count: int
+    head: bytes = b""
 
 
 class Journal:
@@ -48,7 +50,7 @@ class Journal:
         self._open: _Open | None = None
         self._waiting: list[bytes] = []
         self._failed = False
-        self._lasting: set[str] = set()  # names that the folder is known to hold on disk, whatever an earlier crash interrupted
+        self._files: dict[str, int] = {}  # open, by name; whatever an earlier crash interrupted, the folder holds the name on disk
 
     def replay(self, height: int) -> list[bytes]:
         """The records of `height` in order, after which more may be appended; none when the height was not begun."""
@@ -72,30 +74,27 @@ class Journal:
         return []
 
     def begin(self, height: int) -> None:
-        """Start the journal of `height`, in place of the older of the two; the last height's stays readable."""
-        assert not self._waiting, "what was appended must be synced before its height ends"
+        """Start the journal of `height`, in place of the older of the two; the last height's stays readable.
+
+        The height before is on disk with its block: what was appended for it and not synced is dropped. The first sync is what
+        begins the height on disk.
+        """
         assert self._open is None or height > self._open.height
+        self._waiting.clear()
         path = self._folder / self._older_name()
-        self.close()
         salt = os.urandom(_SALT_BYTES)
         checked = _MAGIC + salt + height.to_bytes(8, "big")
         head = checked + zlib.crc32(checked).to_bytes(4, "big")
         try:
-            make_folder(self._folder)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.ftruncate(file, 0)
-                write_all(file, head, 0)
-                os.fsync(file)
-                if path.name not in self._lasting:
-                    sync_folder(self._folder)
-                    self._lasting.add(path.name)
-            except BaseException:
-                os.close(file)
-                raise
+            file = self._files.get(path.name)
+            if file is None:
+                file = self._first_use(path, head)
+                head = b""
+            elif os.fstat(file).st_size > JOURNAL_KEPT_BYTES_MAX:
+                os.ftruncate(file, JOURNAL_KEPT_BYTES_MAX)
         except OSError as error:
             raise explained(error, path) from error
-        self._open = _Open(path, file, zlib.crc32(salt), height, len(head), 0)
+        self._open = _Open(path, file, zlib.crc32(salt), height, _HEAD.size, 0, head)
 
     def append(self, record: bytes) -> None:
         """Add a record; it lasts once `sync` has returned."""
@@ -111,25 +110,43 @@ class Journal:
         assert current is not None
         if self._failed:
             raise Corrupt(DISK_FAILED, f"{current.path} could not be written before")
-        content = b"".join(
-            _record_head(record, current.count + number, current.salt) + record for number, record in enumerate(self._waiting)
-        )
+        parts = [current.head]
+        for number, record in enumerate(self._waiting, current.count):
+            parts += (_record_head(record, number, current.count, current.salt), record)
+        content = b"".join(parts)
         try:
-            write_all(current.file, content, current.size)
+            write_all(current.file, content, current.size - len(current.head))
             os.fdatasync(current.file)
         except OSError as error:
             # After a failed sync nobody knows what the disk holds; the next start reads it and cuts off the rest.
             self._failed = True
             raise explained(error, current.path) from error
-        current.size += len(content)
+        current.size += len(content) - len(current.head)
         current.count += len(self._waiting)
+        current.head = b""
         self._waiting.clear()
 
     def close(self) -> None:
-        """Release the file."""
-        if self._open is not None:
-            os.close(self._open.file)
-            self._open = None
+        """Release the files."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        self._open = None
+
+    def _first_use(self, path: Path, head: bytes) -> int:
+        """The file, its head and its name on disk: only here can a head be left unfinished, which has nothing behind it."""
+        make_folder(self._folder)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(file, 0)
+            write_all(file, head, 0)
+            os.fsync(file)
+            sync_folder(self._folder)
+        except BaseException:
+            os.close(file)
+            raise
+        self._files[path.name] = file
+        return file
 
     def _older_name(self) -> str:
         """The file with the lower height, or none yet."""
@@ -148,14 +165,14 @@ class Journal:
         return min(heights)[1]
 
     def _resume(self, path: Path, content: bytes, salt: int, height: int) -> list[bytes]:
-        """The whole records of a file, which is cut behind them and stays open."""
+        """The whole records of a file, which is cut behind them and stays open: what is lost must not be found again later."""
         records: list[bytes] = []
         offset = _HEAD.size
         while (record := _read_record(content, offset, len(records), salt)) is not None:
             records.append(record)
             offset += _RECORD.size + len(record)
-        if offset < len(content) and _sound_record_from(content, offset, salt):
-            raise Corrupt(CORRUPT_STORE, f"{path}: record {len(records)} is damaged or missing, and sound ones follow")
+        if offset < len(content) and _is_damage(content, offset, len(records), salt):
+            raise Corrupt(CORRUPT_STORE, f"{path}: record {len(records)} is damaged or missing, and was synced")
         self.close()
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -163,11 +180,13 @@ class Journal:
                 if offset < len(content):
                     os.ftruncate(file, offset)
                     os.fsync(file)
+                sync_folder(self._folder)
             except BaseException:
                 os.close(file)
                 raise
         except OSError as error:
             raise explained(error, path) from error
+        self._files[path.name] = file
         self._open = _Open(path, file, salt, height, offset, len(records))
         return records
 
@@ -182,30 +201,41 @@ def _read_head(content: bytes) -> tuple[int, int] | None:
     return zlib.crc32(salt), height
 
 
-def _record_head(record: bytes, number: int, salt: int) -> bytes:
+def _record_head(record: bytes, number: int, synced: int, salt: int) -> bytes:
     checksum = zlib.crc32(record, salt)
-    checked = _RECORD_CHECKED.pack(_MARK, number, len(record), checksum)
-    return _RECORD.pack(_MARK, number, len(record), zlib.crc32(checked, salt), checksum)
+    checked = _RECORD_CHECKED.pack(_MARK, number, synced, len(record), checksum)
+    return _RECORD.pack(_MARK, number, synced, len(record), zlib.crc32(checked, salt), checksum)
 
 
-def _read_record(content: bytes, offset: int, number: int | None, salt: int) -> bytes | None:
-    """The record at `offset` when it is whole, sound, and number `number` of the file."""
+def _read_head_at(content: bytes, offset: int, salt: int) -> tuple[int, int, int, int] | None:
+    """Number, synced, length and checksum of the record whose sound head is at `offset`."""
     if len(content) - offset < _RECORD.size:
         return None
-    mark, found, length, head_checksum, checksum = _RECORD.unpack_from(content, offset)
-    if mark != _MARK or head_checksum != zlib.crc32(_RECORD_CHECKED.pack(mark, found, length, checksum), salt):
+    mark, number, synced, length, head_checksum, checksum = _RECORD.unpack_from(content, offset)
+    if mark != _MARK or head_checksum != zlib.crc32(_RECORD_CHECKED.pack(mark, number, synced, length, checksum), salt):
         return None
-    start = offset + _RECORD.size
-    if (number is not None and number != found) or length > len(content) - start:
-        return None
-    record = content[start : start + length]
-    return record if checksum == zlib.crc32(record, salt) else None
+    return number, synced, length, checksum
 
 
-def _sound_record_from(content: bytes, offset: int, salt: int) -> bool:
-    """Whether a sound record of any number begins at or behind `offset`."""
+def _read_record(content: bytes, offset: int, number: int, salt: int) -> bytes | None:
+    """The record at `offset` when it is whole, sound, and number `number` of the file."""
+    head = _read_head_at(content, offset, salt)
+    if head is None or head[0] != number:
+        return None
+    _, _, length, checksum = head
+    record = content[offset + _RECORD.size : offset + _RECORD.size + length]
+    return record if len(record) == length and checksum == zlib.crc32(record, salt) else None
+
+
+def _is_damage(content: bytes, offset: int, number: int, salt: int) -> bool:
+    """Whether what begins at `offset`, and is not record `number`, cannot come from a crash.
+
+    So it is when a record behind was written after `number` was synced, or belongs in front.
+    """
+    start = offset
     while (offset := content.find(_MARK, offset)) >= 0:
-        if _read_record(content, offset, None, salt) is not None:
+        head = _read_head_at(content, offset, salt)
+        if head is not None and (head[1] > number or head[0] < number or (head[0] == number and offset > start)):
             return True
         offset += 1
     return False

@@ -132,6 +132,7 @@ SEGMENT_BYTES_MAX = 64 * 1024 * 1024  # a file of bodies or records is followed 
 INLINE_BYTES_MAX = 16 * 1024  # what a height has of these, when no more, stays in LevelDB, which saves a sync
 PRUNE_KEYS_STEP = 64  # deletions in one write
 JOURNAL_RECORD_BYTES_MAX = 16 * 1024 * 1024  # one consensus input with its block bytes
+JOURNAL_KEPT_BYTES_MAX = 4 * 1024 * 1024  # of a height's journal, for the next height to write over
 KEY_FILE_BYTES_MAX = 64 * 1024
 
 # Proofs
