@@ -15,12 +15,16 @@ from chainnode import codec, transactions
 from chainnode.columns import SUITE, Columns, read_columns
 from chainnode.crypto.verify import open_each
 from chainnode.sheets import Recorded, RecordSheet, Speaker
-from chainnode.types.transaction import Event, Invocation, Signature, Transaction, TransactionBody, TxResult
+from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
 
 _DIGEST_BYTES = 32
 _TUPLE, _BYTES = frozenset({tuple}), frozenset({bytes})
 _ID = b"\xc4\x20"  # before a transaction's id in canonical bytes
-_EVENT = ("evidence", "recorded")  # `contracts.evidence.append`
+_EVENT, _EVENT_COUNT, _EVENT_FIRST = (
+    b"\x91\x93\xa8evidence\xa8recorded\x83\xa2by",
+    b"\xa5count",
+    b"\xa5first",
+)  # `contracts.evidence.append`
 _LEAF = b"\x00"  # before a leaf whose hash is made: `merkle.leaf_hash`
 _DATA = b"\x12"  # before the data of a result and its length: `cometbytes.result_bytes`
 _PUNCHED, _HOLE, _COUNT = b"\x01", Struct(">IIIc"), Struct(">I")  # `storage.punched`
@@ -125,30 +129,28 @@ class ColumnSheet:
     def record(self, beginnings: Sequence[bytes], first: int) -> Recorded:
         """See `RecordSheet`."""
         assert self._taken is not None
-        write, middles, numbers = codec.packer(), self._middles, self._spoken[1]
+        write, middles, (speakers, numbers) = codec.packer(), self._middles, self._spoken
         hashes, results, result_hashes = list[bytes](), list[bytes](), list[bytes]()
-        events: dict[tuple[int, int], bytes] = {}  # by speaker and number of records
+        names: dict[int, bytes] = {}  # by speaker
         at = 0
         for number, tx_id, end in zip(numbers, self.ids, self._taken[1], strict=True):
             prefix, suffix, count = _LEAF + beginnings[number], _ID + tx_id, end - at
             if count == 1:
                 hashes.append(sha256(prefix + middles[at] + suffix).digest())
             else:
-                hashes += [sha256(prefix + middle + suffix).digest() for middle in middles[at:end]]
-            event = events.get((number, count)) or events.setdefault((number, count), self._event(number, count))
-            index = write(first)
-            data = b"\x91\x93" + index + write(count) + b"\x90"
+                begun = sha256(prefix)  # to copy it costs less than to begin anew
+                for middle in middles[at:end]:
+                    one = begun.copy()
+                    one.update(middle + suffix)
+                    hashes.append(one.digest())
+            index, counted = write(first), write(count)
+            by = names.get(number) or names.setdefault(number, write(speakers[number][0][0]))
+            data = b"\x91\x93" + index + counted + b"\x90"
             length = bytes((len(data),))
-            results.append(b"\x93\x00\xc4" + length + data + event + index)
+            results.append(b"\x93\x00\xc4" + length + data + _EVENT + by + _EVENT_COUNT + counted + _EVENT_FIRST + index)
             result_hashes.append(sha256(_LEAF + _DATA + length + data).digest())
             first, at = first + count, end
         return Recorded(b"".join(hashes), results, b"".join(result_hashes))
-
-    def _event(self, number: int, count: int) -> bytes:
-        """The events of a result up to the index of the first record, which is last."""
-        attributes: dict[str, Any] = {"by": self._spoken[0][number][0][0], "count": count, "first": 0}
-        written = transactions.encode_result(TxResult(0, b"", (Event(*_EVENT, attributes),)))
-        return written.removeprefix(b"\x93\x00\xc4\x00").removesuffix(b"\x00")
 
     def keep(self, beginnings: Sequence[bytes], number: int, chunk: int) -> tuple[bytes, list[tuple[int, bytes]]]:
         """See `RecordSheet`."""
