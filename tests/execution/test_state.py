@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chainnode import merkle
-from chainnode.evidencelog import EMPTY_LOG, LeafGroup
+from chainnode.evidencelog import EMPTY_LOG, LeafGroup, LeafHashes
 from chainnode.execution.state import Mark, State
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
@@ -33,6 +33,7 @@ class Plain:
     touched: set[tuple[str, bytes]] = field(default_factory=set)
     index: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
+    told: list[bytes] = field(default_factory=list)  # those of the leaves that did not come as hashes alone
     events: list[Event] = field(default_factory=list)
 
 
@@ -85,6 +86,12 @@ class AnyUse(RuleBasedStateMachine):
         first = self.state.log_append(LeafGroup(b"<", tuple(middles), b">"))
         assert first == len(self.logged) + len(self.plain.leaves)
         self.plain.leaves += [b"<" + middle + b">" for middle in middles]
+        self.plain.told += [b"<" + middle + b">" for middle in middles]
+
+    @rule(leaves=st.lists(st.binary(max_size=2), min_size=1, max_size=3))
+    def append_hashed(self, leaves: list[bytes]) -> None:
+        self.state.log_extend_hashed(LeafHashes(merkle.hash_leaves(leaves)))
+        self.plain.leaves += leaves
 
     @rule(name=st.sampled_from(("came", "went")))
     def emit(self, name: str) -> None:
@@ -150,7 +157,8 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def the_log_is_as_long_as_its_leaves(self) -> None:
         assert self.state.log_size == len(self.logged) + len(self.plain.leaves)
-        assert [leaf for group in self.state.log_groups() for leaf in group.leaves()] == self.plain.leaves
+        assert self.state.log_growth()[0].size == self.state.log_size
+        assert [leaf for group in self.state.log_groups() for leaf in group.leaves()] == self.plain.told
 
 
 TestAnyUse = AnyUse.TestCase
@@ -259,6 +267,18 @@ def test_keys_and_values_have_limits(key: bytes, value: bytes, fits: bool) -> No
     with pytest.raises(AssertionError):
         state.store("roles").put(key, value)
     assert state.writes() == {}
+
+
+def test_groups_are_taken_once_and_hashes_never() -> None:
+    state = State(DictReader())
+    one, two = LeafGroup(b"", (b"one",), b""), LeafGroup(b"", (b"two", b"three"), b"")
+    assert not state.has_new_records and state.take_groups() == ()
+    state.log_append(one)
+    assert state.has_new_records and state.take_groups() == (one,) and state.take_groups() == ()
+    state.log_extend_hashed(LeafHashes(merkle.leaf_hash(b"hashed")))
+    state.log_extend([two, one])
+    assert state.take_groups() == (two, one) and state.log_groups() == (one, two, one)
+    assert state.log_size == 5 and state.log_growth()[0].root == merkle.root([b"one", b"hashed", b"two", b"three", b"one"])
 
 
 def test_an_index_key_is_set_once() -> None:
