@@ -6,7 +6,8 @@ In each round ours and each peer take turns (ours, peer, ours, peer ...), each s
 the same client: first single writes with nothing else under way, then as many as it takes with a number of requests under way,
 one write a request, then many writes a request. Every request is made, and signed where the system wants it, before it counts.
 
-Nothing is installed from here: what is missing in DIR is left out, and the output tells how to get it.
+What is missing in DIR is left out, and the output tells how to get it; nothing is installed, but with `--build` CometBFT is built
+there from its module.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import peers_anvil
+import peers_cometbft
 import peers_etcd
 import uvloop
 from peers_load import Load, Request, Starter, System, enough, file_system, fsync_ms, latencies, one_by_one, ours_by_theirs, saturate
@@ -32,7 +34,7 @@ PAYLOAD_BYTES, DIGEST_BYTES = 256, 32
 WAIT_MS = 55_000
 WARM_S, WARM_WRITES = 1.5, 4_000  # the warm-up ends with either; how fast it went tells how many requests to make
 IDLE_WARM, IDLE_PAUSE_MS = 10, 50
-SYSTEMS = (peers_anvil, peers_etcd)
+SYSTEMS = (peers_anvil, peers_etcd, peers_cometbft)
 
 
 class Ours:
@@ -149,6 +151,7 @@ def arguments() -> argparse.Namespace:
     """Of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers-dir", type=Path, help="where the peers' programs are")
+    parser.add_argument("--build", action="store_true", help="build what can be built and is missing there: CometBFT, with Go")
     parser.add_argument("--only", choices=[one.NAME for one in SYSTEMS], action="append", help="this peer; again for another")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each load")
@@ -166,11 +169,14 @@ def present(args: argparse.Namespace) -> tuple[list[Starter], dict[str, str]]:
     found: list[Starter] = []
     skipped: dict[str, str] = {}
     for number, module in enumerate(SYSTEMS):
-        program = module.find(args.peers_dir)
         if args.only and module.NAME not in args.only:
             continue
+        program, why = module.find(args.peers_dir), "not found"
+        if program is None and args.build and args.peers_dir is not None and hasattr(module, "build"):
+            why = module.build(args.peers_dir) or why
+            program = module.find(args.peers_dir)
         if program is None:
-            skipped[module.NAME] = f"not found; to get it, with the folder of --peers-dir as DIR: {module.HOW}"
+            skipped[module.NAME] = f"{why}; to get it, with the folder of --peers-dir as DIR: {module.HOW}"
             print(f"left out: {module.NAME}: {skipped[module.NAME]}", flush=True)
             continue
         found.append(module.starter(program, args.port + 200 + 20 * number, PAYLOAD_BYTES))

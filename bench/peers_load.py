@@ -6,8 +6,8 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,8 +42,11 @@ class System(Protocol):
     def requests(self, *, clients: int, each: int, batch: int) -> list[list[Request]]:
         """For each of `clients`, `each` new requests of `batch` writes, to be sent in this order."""
 
-    def committed(self, status: int, content: bytes) -> int:
-        """How many writes an answer says are committed. ValueError when it says anything else."""
+    def committed(self, status: int, content: bytes) -> int | Awaitable[int]:
+        """How many writes an answer says are committed, or will when they are. ValueError when it says anything else.
+
+        A system whose answers do not tell of commits has a method `watching()`, too: what finds out, entered around a load.
+        """
 
 
 class Starter(Protocol):
@@ -87,7 +90,7 @@ async def saturate(system: System, queues: list[list[Request]], seconds: float) 
             writes += committed  # in a statement of its own: `+= await` would forget what others added meanwhile
             took_ms.append((time.perf_counter() - sent) * 1000)
 
-    async with _session(system, len(queues)) as session:
+    async with _session(system, len(queues)) as session, _watching(system):
         await asyncio.gather(*(client(session, queue) for queue in queues))
         passed = time.perf_counter() - began
     if not writes:
@@ -99,7 +102,7 @@ async def saturate(system: System, queues: list[list[Request]], seconds: float) 
 async def one_by_one(system: System, queue: list[Request], pause_ms: int) -> list[float]:
     """Milliseconds that each request takes when nothing else is under way."""
     took_ms = []
-    async with _session(system, 1) as session:
+    async with _session(system, 1) as session, _watching(system):
         for request in queue:
             await asyncio.sleep(pause_ms / 1000)
             sent = time.perf_counter()
@@ -113,9 +116,15 @@ def _session(system: System, clients: int) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=ANSWER_S), headers=system.headers)
 
 
+def _watching(system: System) -> AbstractAsyncContextManager[None]:
+    watching: AbstractAsyncContextManager[None] = getattr(system, "watching", nullcontext)()
+    return watching
+
+
 async def _send(session: aiohttp.ClientSession, system: System, request: Request) -> int:
     async with session.post(request.url, data=request.body) as answer:
-        committed = system.committed(answer.status, await answer.read())
+        found = system.committed(answer.status, await answer.read())
+    committed = found if isinstance(found, int) else await found
     if committed != request.writes:
         raise ValueError(f"{committed} of {request.writes} writes were committed")
     return committed
