@@ -17,7 +17,7 @@ HEADERS = [
     *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
     *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "records.h", "sheet.h", "sheetobject.h"),
 ]
-BULK_SOURCES = ["bulk.c", "sha256.c", "sha256_x86.c"]  # hashes and filters
+BULK_SOURCES = ["bulk.c", "sha256.c", "sha256_x86.c"]  # hashes and numbers
 
 
 class BuildFresh(build_ext):
@@ -45,7 +45,11 @@ def extension(name: str, sources: list[str], headers: list[str]) -> Extension:
 
 
 setup(
-    ext_modules=[extension("_verify", SOURCES, HEADERS), extension("_bulk", BULK_SOURCES, ["sha256.h"])],
+    ext_modules=[
+        extension("_verify", SOURCES, HEADERS),
+        extension("_bulk", BULK_SOURCES, ["sha256.h"]),
+        extension("_runs", ["runs.c"], []),  # the index on disk
+    ],
     cmdclass={"build_ext": BuildFresh},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 INTERPRETER = "the interpreter"
 _LIBRARIES = (
     ("_bulk", "reading in C"),
+    ("_runs", "the index in C"),
     ("_verify", "signatures in C"),
     ("libcrypto", "OpenSSL: TLS, SHA-256"),
     ("libssl", "OpenSSL: TLS, SHA-256"),

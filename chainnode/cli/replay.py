@@ -118,10 +118,12 @@ def _compare_state(stored: Ledger, fresh: Ledger) -> None:
             if found != made:
                 key = key_to_text(min(entry[0] for entry in (found, made) if entry is not None))
                 raise Corrupt(CORRUPT_STORE, f"the state: what store {store} holds under key {key} is not what the blocks make")
-    for kind, what in ((layout.INDEX, "the index"), (layout.TILE, "a tile of the evidence log")):
-        for found, made in zip_longest(stored.entries(kind), fresh.entries(kind)):
-            if found != made:
-                raise Corrupt(CORRUPT_STORE, f"{what} is not what the blocks make")
+    for entry, made_entry in zip_longest(stored.index_entries(), fresh.index_entries()):
+        if entry != made_entry:
+            raise Corrupt(CORRUPT_STORE, "the index is not what the blocks make")
+    for found, made in zip_longest(stored.entries(layout.TILE), fresh.entries(layout.TILE)):
+        if found != made:
+            raise Corrupt(CORRUPT_STORE, "a tile of the evidence log is not what the blocks make")
     if stored.log_state() != fresh.log_state():
         raise Corrupt(CORRUPT_STORE, "the evidence log is not what the blocks make")
     for index in range(fresh.log_state().size):

@@ -1,4 +1,4 @@
-/* The Python module `chainnode.native._bulk`: what a block does for each of many records. The plain twins are in merkle.py, keyfilter.py and indexvalues.py. */
+/* The Python module `chainnode.native._bulk`: what a block does for each of many records. The plain twins are in merkle.py and indexvalues.py. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "sha256.h"
 
-enum { HASH = 32, PLACE = 8 };
+enum { HASH = 32 };
 
 /* The bytes of an item of a tuple; NULL with an exception set when it is not bytes. */
 static const uint8_t *item_bytes(PyObject *items, Py_ssize_t index, Py_ssize_t *size) {
@@ -74,66 +74,6 @@ static PyObject *py_hash_pairs(PyObject *self, PyObject *args) {
     return result;
 }
 
-/* The last 8 bytes of a key as a little-endian number, blanks before a shorter one. */
-static uint64_t place_of(const uint8_t *key, Py_ssize_t size) {
-    uint64_t place = 0;
-    for (int i = 1; i <= PLACE; i++) place = place << 8 | (i <= size ? key[size - i] : ' ');
-    return place;
-}
-
-/* Both functions of the filter: the keys as a tuple, and the bits; their number of bytes is a power of two. */
-static PyObject *filter_keys(PyObject *args, const char *form, uint8_t **bits, uint64_t *mask) {
-    PyObject *array, *given;
-    if (!PyArg_ParseTuple(args, form, &array, &given)) return NULL;
-    Py_ssize_t size = PyByteArray_Check(array) ? PyByteArray_Size(array) : 0;
-    if (size == 0 || (size & (size - 1)) != 0) {
-        PyErr_SetString(PyExc_ValueError, "a filter is a bytearray whose length is a power of two");
-        return NULL;
-    }
-    *bits = (uint8_t *)PyByteArray_AsString(array);
-    *mask = (uint64_t)size - 1;
-    return PySequence_Tuple(given);
-}
-
-static PyObject *py_filter_add(PyObject *self, PyObject *args) {
-    uint8_t *bits;
-    uint64_t mask;
-    Py_ssize_t size;
-    (void)self;
-    PyObject *keys = filter_keys(args, "OO:filter_add", &bits, &mask);
-    if (keys == NULL) return NULL;
-    Py_ssize_t i = 0, count = PyTuple_Size(keys);
-    for (; i < count; i++) {
-        const uint8_t *key = item_bytes(keys, i, &size);
-        if (key == NULL) break;
-        uint64_t place = place_of(key, size);
-        bits[place & mask] |= (uint8_t)(1 << (place >> 61));
-    }
-    Py_DECREF(keys);
-    if (i < count) return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *py_filter_known(PyObject *self, PyObject *args) {
-    uint8_t *bits;
-    uint64_t mask;
-    Py_ssize_t size;
-    (void)self;
-    PyObject *keys = filter_keys(args, "OO:filter_known", &bits, &mask);
-    if (keys == NULL) return NULL;
-    PyObject *found = PyList_New(0);
-    for (Py_ssize_t i = 0; found != NULL && i < PyTuple_Size(keys); i++) {
-        const uint8_t *key = item_bytes(keys, i, &size);
-        uint64_t place = key == NULL ? 0 : place_of(key, size);
-        if (key != NULL && !(bits[place & mask] >> (place >> 61) & 1)) continue;
-        PyObject *position = key == NULL ? NULL : PyLong_FromSsize_t(i);
-        if (position == NULL || PyList_Append(found, position) < 0) Py_CLEAR(found);
-        Py_XDECREF(position);
-    }
-    Py_DECREF(keys);
-    return found;
-}
-
 static uint8_t *put_number(uint8_t *to, int width, uint64_t number) {
     for (int i = width - 1; i >= 0; i--) *to++ = (uint8_t)(number >> 8 * i);
     return to;
@@ -190,8 +130,6 @@ static PyObject *py_places(PyObject *self, PyObject *args) {
 static PyMethodDef METHODS[] = {
     {"hash_leaves", py_hash_leaves, METH_VARARGS, "hash_leaves(leaves, prefix, suffix) -> their leaf hashes, joined"},
     {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level) -> the hashes above a level of joined hashes"},
-    {"filter_add", py_filter_add, METH_VARARGS, "filter_add(bits, keys) -> None: set their bits"},
-    {"filter_known", py_filter_known, METH_VARARGS, "filter_known(bits, keys) -> positions of those whose bits are set"},
     {"positions", py_positions, METH_VARARGS, "positions(first, height, count) -> of each record: log index (8) and height (8)"},
     {"places", py_places, METH_VARARGS, "places(height, first, count) -> of each transaction: height (8) and place (4)"},
     {NULL, NULL, 0, NULL},

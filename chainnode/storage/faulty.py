@@ -6,6 +6,7 @@ from random import Random
 
 from chainnode.errors import Corrupt, Unavailable
 from chainnode.storage.kv import Change, MemoryKV
+from chainnode.storage.runfiles import GrowingFile, MemoryFiles, WholeFile
 from chainnode.storage.segments import End, MemoryBlobs, Place
 from chainnode.types.codes import DISK_FAILED, DISK_FULL
 
@@ -39,6 +40,7 @@ class FaultyKV:
         self._unsynced: list[tuple[Change, ...]] = []
         self._now = MemoryKV()
         self._blobs: dict[str, MemoryBlobs] = {}
+        self._files: dict[str, MemoryFiles] = {}
         self._ended = False
 
     def get(self, key: bytes) -> bytes | None:
@@ -66,9 +68,7 @@ class FaultyKV:
         self._unsynced.append(tuple(changes))
         if sync:
             self._keep(len(self._unsynced))
-        if fault is Fault.CRASH_AFTER:
-            self.end()
-            raise Crashed
+        self.crash_after(fault)
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Nothing to do."""
@@ -77,6 +77,27 @@ class FaultyKV:
     def blobs(self, name: str) -> "FaultyBlobs":
         """The contents of this name, whose appends count as writes."""
         return FaultyBlobs(self, self._blobs.setdefault(name, MemoryBlobs()))
+
+    def files(self, name: str) -> "FaultyFiles":
+        """The files of this name: what is written to them, and the end of it, counts as writes."""
+        self._check_running()
+        return FaultyFiles(self, self._files.setdefault(name, MemoryFiles()))
+
+    def fault_of_file(self) -> Fault | None:
+        """The fault that is due at a write to a file, of which an unforeseeable part may be there."""
+        fault = self._due()
+        self._strike(fault)
+        return fault
+
+    def crash_after(self, fault: Fault | None) -> None:
+        """End the process, when the fault comes after the write."""
+        if fault is Fault.CRASH_AFTER:
+            self.end()
+            raise Crashed
+
+    def some(self, content: bytes) -> bytes:
+        """An unforeseeable part of what was not synced."""
+        return content[: self._random.randint(0, len(content))]
 
     def fault_of_append(self, blobs: MemoryBlobs, number: int, contents: Sequence[bytes]) -> Fault | None:
         """The fault that is due; of what is torn or refused, an unforeseeable part is there all the same."""
@@ -107,6 +128,7 @@ class FaultyKV:
         following._durable = dict(self._durable)
         following._now = MemoryKV(dict(self._durable))
         following._blobs = {name: blobs.copy() for name, blobs in self._blobs.items()}
+        following._files = {name: files.copy() for name, files in self._files.items()}
         return following
 
     def _due(self) -> Fault | None:
@@ -147,9 +169,7 @@ class FaultyBlobs:
         """Add contents, unless a fault is due."""
         fault = self._kv.fault_of_append(self._blobs, number, contents)
         places = self._blobs.append(number, contents)
-        if fault is Fault.CRASH_AFTER:
-            self._kv.end()
-            raise Crashed
+        self._kv.crash_after(fault)
         return places
 
     def read(self, place: Place) -> bytes | None:
@@ -167,3 +187,52 @@ class FaultyBlobs:
     def drop_below(self, number: int) -> int:
         """Remove contents of lower numbers."""
         return self._blobs.drop_below(number)
+
+
+class FaultyFiles:
+    """Files that share the fate of their store: one that was not finished is there in part after a crash, one that was removed may be."""
+
+    def __init__(self, kv: FaultyKV, files: MemoryFiles) -> None:
+        self._kv = kv
+        self._files = files
+
+    def create(self, number: int) -> GrowingFile:
+        """A new file, unless a fault is due."""
+        return _FaultyFile(self._kv, self._files, number)
+
+    def open(self, number: int) -> WholeFile:
+        """A finished file."""
+        return self._files.open(number)
+
+    def numbers(self) -> list[int]:
+        """The numbers of all files."""
+        return self._files.numbers()
+
+    def remove(self, number: int) -> None:
+        """Remove a file, unless a fault is due."""
+        fault = self._kv.fault_of_file()
+        self._files.remove(number)
+        self._kv.crash_after(fault)
+
+
+class _FaultyFile:
+    """A growing file."""
+
+    def __init__(self, kv: FaultyKV, files: MemoryFiles, number: int) -> None:
+        self._kv = kv
+        self._files = files
+        self._number = number
+        self._content = b""
+        files.create(number)
+
+    def append(self, content: bytes) -> None:
+        """Write on, unless a fault is due."""
+        self._content += content
+        self._files.contents[self._number] = self._kv.some(self._content)
+        self._kv.crash_after(self._kv.fault_of_file())
+
+    def finish(self) -> None:
+        """Sync it, unless a fault is due."""
+        fault = self._kv.fault_of_file()
+        self._files.contents[self._number] = self._content
+        self._kv.crash_after(fault)

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from chainnode.storage.runfiles import MemoryFiles, RunFiles
 from chainnode.storage.segments import Blobs, MemoryBlobs
 
 Change = tuple[bytes, bytes | None]  # None deletes
@@ -33,6 +34,9 @@ class KV(Protocol):
     def blobs(self, name: str) -> Blobs:
         """The append-only contents of this name beside the entries."""
 
+    def files(self, name: str) -> RunFiles:
+        """The files of this name, another than of any blobs, beside the entries."""
+
     def close(self) -> None:
         """Release the store; nothing else may be called after."""
 
@@ -43,12 +47,14 @@ class MemoryKV:
     def __init__(self, entries: dict[bytes, bytes] | None = None) -> None:
         self.entries: dict[bytes, bytes] = {} if entries is None else entries
         self._blobs: dict[str, MemoryBlobs] = {}
+        self._files: dict[str, MemoryFiles] = {}
         self._sorted: list[bytes] | None = None
 
     def copy(self) -> "MemoryKV":
         """Another store with the same entries and contents."""
         copied = MemoryKV(dict(self.entries))
         copied._blobs = {name: blobs.copy() for name, blobs in self._blobs.items()}
+        copied._files = {name: files.copy() for name, files in self._files.items()}
         return copied
 
     def get(self, key: bytes) -> bytes | None:
@@ -83,6 +89,10 @@ class MemoryKV:
     def blobs(self, name: str) -> MemoryBlobs:
         """The contents of this name."""
         return self._blobs.setdefault(name, MemoryBlobs())
+
+    def files(self, name: str) -> MemoryFiles:
+        """The files of this name."""
+        return self._files.setdefault(name, MemoryFiles())
 
     def close(self) -> None:
         """Nothing to do."""

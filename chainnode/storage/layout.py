@@ -12,7 +12,8 @@
 | `V` height | validator set in force from this height on; only where it changes |
 | `S` store, key | state value |
 | `U` height | how to go back from this height's state to the one before, for the newest heights |
-| `X` space, key | index value |
+| `X` space, key | index value, of spaces that have no runs (`RUN_SPACES`) |
+| `I` space, height | index entries of that height that are in no run yet (`storage/indexspace.py`): all keys, then all values |
 | `E` level, index | tile of the evidence log, from level 1 on |
 | `D` first index | evidence records that one height appended: its height, then groups, here or in segment files |
 """
@@ -30,7 +31,7 @@ from chainnode.evidencelog import LeafGroup
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 NAME_BYTES_MAX = 16  # store and space names
 _NAMES_CACHED = 256
 
@@ -45,6 +46,7 @@ VALIDATORS = b"V"
 STATE = b"S"
 UNDO = b"U"
 INDEX = b"X"
+TAIL = b"I"
 TILE = b"E"
 RECORDS = b"D"
 
@@ -56,6 +58,8 @@ META_LAST = META + b"last"  # height, 8 bytes
 META_FIRST_BODY = META + b"first_body"  # lowest height whose body is kept, 8 bytes
 META_ENDS = META + b"ends"  # how far the segments count: bodies, then records
 META_ROOTS = META + b"roots"  # state root of each store after the last height
+
+RUN_SPACES = {"digest": 16}  # index spaces whose keys are hashes of 32 bytes: bytes of a value
 
 _HEIGHT = Struct(">Q")
 _POSITION = Struct(">QI")
@@ -137,6 +141,11 @@ def name_prefix(kind: bytes, name: str) -> bytes:
     assert 0 < len(encoded) <= NAME_BYTES_MAX, "store and space names have 1 to 16 bytes"
     assert b"\x00" not in encoded
     return kind + encoded + b"\x00"
+
+
+def runs_key(space: str) -> bytes:
+    """Key of the list of an index space's runs."""
+    return META + b"runs_" + space.encode()
 
 
 def after_prefix(prefix: bytes) -> bytes:

@@ -12,8 +12,8 @@ from chainnode import evidencelog, merkle
 from chainnode.errors import Corrupt
 from chainnode.evidencelog import Growth, LeafGroup, LogState, TileGrowth
 from chainnode.storage import layout
+from chainnode.storage.index import Index
 from chainnode.storage.keeping import Kept, keep_plainly
-from chainnode.storage.keyfilter import KeyFilter
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
 from chainnode.storage.punched import fill
@@ -79,8 +79,7 @@ class Ledger:
         ends = decode_ends(kv.get(layout.META_ENDS) or encode_ends((EMPTY, EMPTY)))
         for blobs, end in zip((self._bodies.blobs, self._records.blobs), ends, strict=True):
             blobs.cut(end)
-        self._index_keys = KeyFilter()
-        self._index_keys.add(key.partition(b"\x00")[2] for key, _ in kv.iterate(layout.INDEX, layout.after_prefix(layout.INDEX)))
+        self._index = Index(kv)
         last = kv.get(layout.META_LAST)
         if last is not None:
             summary = self.summary(layout.decode_height(last))
@@ -122,9 +121,10 @@ class Ledger:
 
     def commit_height(self, record: HeightRecord) -> None:
         """Write a height whole: on return it outlives a loss of power; on an error the last height is as before."""
-        height = record.height
+        height, index_writes = record.height, record.index_writes or {}
         assert height == (0 if self._last is None else self._last.height + 1), "heights are committed in order"
         assert len(record.app_hash) == merkle.HASH_BYTES
+        self._index.make_room()
         log, growths = record.log_growth or evidencelog.append_groups(self._log, record.log_groups)
         kept = record.kept or keep_plainly(record.batches, record.log_groups)
         assert log.size == self._log.size + sum([leaves for leaves, _ in kept.records])
@@ -141,13 +141,12 @@ class Ledger:
         changes.extend(_block_changes(record))
         changes.extend(self._body_changes(record, kept.batches))
         changes.extend(_state_changes(record))
-        changes.extend(_index_changes(record))
+        changes.extend(self._index.changes(height, index_writes))
         changes.extend(self._records.put(height, self._log.size, kept.records))
         changes.append((layout.META_ENDS, encode_ends((self._bodies.blobs.end(), self._records.blobs.end()))))
         changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
-        for entries in (record.index_writes or {}).values():
-            self._index_keys.add(entries)
         self._kv.write(changes, sync=True)
+        self._index.committed(height, index_writes)
         self._last, self._log, self._log_size = summary, log, log.size
         for (level, index), content in tiles.items():
             self._edges[level] = (index, content)
@@ -228,21 +227,24 @@ class Ledger:
 
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key after the last height."""
-        return self._kv.get(layout.name_prefix(layout.INDEX, space) + key) if self._index_keys.known((key,)) else None
+        return self._index.find(space, (key,)).get(key)
 
     def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of index keys after the last height, in order."""
-        known = self._index_keys.known(keys)
-        values: list[bytes | None] = [None] * len(keys)
-        if known:
-            prefix = layout.name_prefix(layout.INDEX, space)
-            for position, value in zip(known, self._kv.get_many([prefix + keys[position] for position in known]), strict=True):
-                values[position] = value
-        return values
+        found = self._index.find(space, keys)
+        return [found.get(key) for key in keys]
 
     def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Those of the keys that the index holds after the last height, with their values. Cheap when there are none."""
-        return {key: value for key, value in zip(keys, self.index_get_many(space, keys), strict=True) if value is not None}
+        return self._index.find(space, keys)
+
+    def index_entries(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """The whole index after the last height: space, key, value; to compare two ledgers."""
+        return self._index.entries()
+
+    def tend_index(self) -> bool:
+        """A bounded step of work on the index, beside commits; whether there is more. Who never calls it commits more slowly."""
+        return self._index.tend()
 
     def entries(self, kind: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All entries of a kind of `storage/layout.py` as they are stored, ascending; to compare two ledgers."""
@@ -308,7 +310,8 @@ class Ledger:
         return Pruned(keys, size + self._bodies.blobs.drop_below(below))
 
     def close(self) -> None:
-        """Release the store."""
+        """Release the store; waits for `tend_index`."""
+        self._index.close()
         self._kv.close()
 
     def _body_changes(self, record: HeightRecord, batches: Sequence[bytes]) -> Iterator[Change]:
@@ -373,15 +376,6 @@ def _state_changes(record: HeightRecord) -> Iterator[Change]:
         prefix = layout.name_prefix(layout.STATE, store)
         for key, value in writes:
             yield prefix + key, value
-
-
-def _index_changes(record: HeightRecord) -> list[Change]:
-    """In order of keys, which LevelDB takes in faster."""
-    changes: list[Change] = []
-    for space, entries in (record.index_writes or {}).items():
-        prefix = layout.name_prefix(layout.INDEX, space)
-        changes += [(prefix + key, entries[key]) for key in sorted(entries)]
-    return changes
 
 
 def _encode_roots(roots: Mapping[str, bytes]) -> bytes:

@@ -11,6 +11,8 @@ import plyvel
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.storage.files import make_folder
 from chainnode.storage.kv import Change
+from chainnode.storage.runfiles import SUFFIX as RUN_SUFFIX
+from chainnode.storage.runfiles import DiskFiles
 from chainnode.storage.segments import SUFFIX, Segments
 from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DISK_FULL
 from chainnode.types.limits import SEGMENT_BYTES_MAX
@@ -133,6 +135,10 @@ class LevelKV:
         """The segments in the subfolder of this name."""
         return self._segments.setdefault(name, Segments(self._folder / name, segment_bytes_max=self._segment_bytes_max))
 
+    def files(self, name: str) -> DiskFiles:
+        """The files in the subfolder of this name."""
+        return DiskFiles(self._folder / name)
+
     def close(self) -> None:
         """Release the folder."""
         for segments in self._segments.values():
@@ -152,7 +158,7 @@ class LevelKV:
 
 def _check_whole(folder: Path) -> None:
     """Corrupt(CORRUPT_STORE) where the file that names the others is gone: LevelDB would begin anew and delete them."""
-    left = [*folder.glob("*.ldb"), *folder.glob(f"*/*{SUFFIX}")]
+    left = [*folder.glob("*.ldb"), *folder.glob(f"*/*{SUFFIX}"), *folder.glob(f"*/*{RUN_SUFFIX}")]
     if left and not (folder / "CURRENT").exists():
         raise Corrupt(CORRUPT_STORE, f"{folder} has {left[0].name} but no CURRENT: a part of the store is gone")
 

@@ -1,4 +1,4 @@
-"""Hashes and filters in C are those of the plain functions; each of their rules, bent, is noticed."""
+"""Hashes and numbers in C are those of the plain functions; each of their rules, bent, is noticed."""
 
 import importlib
 import os
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from chainnode.execution.indexvalues import places_plainly, positions_plainly
 from chainnode.merkle import hash_leaves_plainly, hash_pairs_plainly
-from chainnode.storage.keyfilter import FILTER_BYTES, add_plainly, known_plainly
 from tests.native.compiled import compile_all, compiler, load_bent
 
 try:
@@ -20,7 +19,6 @@ except ImportError:
     pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
 
 LEAVES = st.lists(st.binary(max_size=200), max_size=9)
-KEYS = st.lists(st.binary(max_size=40) | st.binary(min_size=32, max_size=32), max_size=30)
 HASHES = bytes(range(256)) * 3
 
 
@@ -34,24 +32,6 @@ def test_leaves(leaves, prefix, suffix):
 def test_pairs(count, random):
     level = random.randbytes(64 * count)
     assert native.hash_pairs(level) == hash_pairs_plainly(level)
-
-
-@given(KEYS, KEYS)
-def test_filters(added, others):
-    ours, plain = bytearray(FILTER_BYTES), bytearray(FILTER_BYTES)
-    native.filter_add(ours, added)
-    add_plainly(plain, added)
-    asked = [*others, *added]
-    assert native.filter_known(ours, asked) == known_plainly(plain, asked)
-    assert native.filter_known(ours, dict.fromkeys(asked)) == known_plainly(plain, list(dict.fromkeys(asked)))
-
-
-def test_a_filter_is_the_same_to_the_bit():
-    ours, plain = bytearray(FILTER_BYTES), bytearray(FILTER_BYTES)
-    keys = [number.to_bytes(32, "big") * 3 for number in range(1, 2000)] + [bytes([number] * number) for number in range(40)]
-    native.filter_add(ours, keys)
-    add_plainly(plain, keys)
-    assert ours == plain
 
 
 NUMBERS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 255, 256, 2**32 - 1, 2**32, 2**63, 2**64 - 5])
@@ -93,12 +73,6 @@ def test_places_beyond_an_index_are_refused(numbers):
         (lambda: native.hash_leaves([b""], b""), TypeError),
         (lambda: native.hash_pairs(bytes(96)), ValueError),
         (lambda: native.hash_pairs("text"), TypeError),
-        (lambda: native.filter_add(bytearray(3), [b"k"]), ValueError),
-        (lambda: native.filter_add(bytearray(), [b"k"]), ValueError),
-        (lambda: native.filter_add(bytes(4), [b"k"]), ValueError),
-        (lambda: native.filter_add(bytearray(4), [b"k", 7]), TypeError),
-        (lambda: native.filter_known(bytearray(4), [b"k", None]), TypeError),
-        (lambda: native.filter_known(bytearray(4), None), TypeError),
         (lambda: native.positions(1, 2), TypeError),
         (lambda: native.positions("1", 2, 3), TypeError),
         (lambda: native.places(1, 2.0, 3), TypeError),
@@ -126,15 +100,6 @@ def pairs_agree(module):
     return module.hash_pairs(HASHES) == hash_pairs_plainly(HASHES)
 
 
-def filters_agree(module):
-    ours, plain = bytearray(FILTER_BYTES), bytearray(FILTER_BYTES)
-    keys = [bytes([number]) * 32 for number in range(0, 256, 7)] + [b"short", b""]
-    asked = [*keys, b"other", bytes(range(32))]
-    module.filter_add(ours, keys)
-    add_plainly(plain, keys)
-    return ours == plain and module.filter_known(ours, asked) == known_plainly(plain, asked)
-
-
 def values_agree(module):
     one, other, third = 2**63 + 2**40 + 254, 2**62 + 2**33 + 77, 2**31 + 65_535
     return (
@@ -149,9 +114,6 @@ BENT = {
     "the suffix": ("memcpy(end + size, suffix, (size_t)suffix_size);", "memset(end + size, 0, (size_t)suffix_size);", leaves_agree),
     "nodes are told from leaves": ("text[0] = 1;", "text[0] = 0;", pairs_agree),
     "the place": ("out + at / 2, text", "out + at / 4, text", pairs_agree),
-    "a bit of eight": ("|= (uint8_t)(1 << (place >> 61));", "|= (uint8_t)(1 << (place >> 62));", filters_agree),
-    "what a short key is filled with": (": ' ');", ": 0);", filters_agree),
-    "which are told": ("!(bits[place & mask] >> (place >> 61) & 1)) continue;", "0) continue;", filters_agree),
     "the highest byte first": ("(uint8_t)(number >> 8 * i)", "(uint8_t)(number >> 8 * (width - 1 - i))", values_agree),
     "numbers follow each other": ("first + (uint64_t)i)", "first)", values_agree),
     "the index before the height": ("count, numbers[1], 1) :", "count, numbers[1], 0) :", values_agree),

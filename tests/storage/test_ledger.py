@@ -7,7 +7,7 @@ import pytest
 from chainnode import evidencelog, merkle
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.evidencelog import LeafGroup
-from chainnode.storage import layout, segments
+from chainnode.storage import indexspace, layout, segments
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.keeping import RECORDS_CHUNK
 from chainnode.storage.kv import MemoryKV
@@ -152,6 +152,56 @@ def test_state_and_index_are_read_in_order(kv):
     assert again.index_get_many("tx", [b"tx12", b"tx13", b"genesis"]) == [b"12", None, b"0"]
     assert again.index_get("tx", b"tx12") == b"12"
     assert ledger.index_get("did", b"d") == b"12"
+
+
+def digests_of(height, count=40):
+    return {"digest": {digest("record", height, number): b"%016d" % number for number in range(count)}}
+
+
+def test_digests_are_found_at_once_and_after_a_new_start(kv):
+    ledger = filled(kv, 1)
+    known = digests_of(2)["digest"]
+    ledger.commit_height(replace(height_record(2), index_writes=digests_of(2)))
+    asked = [*known, digest("other")]
+    for one in (ledger, opened(kv)):
+        assert one.index_find("digest", asked) == known
+        assert one.index_get_many("digest", asked) == [*known.values(), None]
+        assert one.index_get("digest", asked[3]) == known[asked[3]] and one.index_get("digest", asked[-1]) is None
+        assert set(one.index_entries()) >= {("digest", key, value) for key, value in known.items()}
+
+
+def test_who_commits_tends_the_index_where_nobody_does(kv, monkeypatch):
+    monkeypatch.setattr(indexspace, "INDEX_RUN_KEYS", 60)
+    ledger = filled(kv, 1)
+    for height in range(2, 40):
+        ledger.commit_height(replace(height_record(height), index_writes=digests_of(height)))
+    assert len(list(ledger.entries(layout.TAIL))) < 20
+    while ledger.tend_index():
+        pass
+    assert len(list(ledger.entries(layout.TAIL))) < 3
+    for one in (ledger, opened(kv)):
+        for height in range(2, 40):
+            assert one.index_find("digest", list(digests_of(height)["digest"])) == digests_of(height)["digest"]
+
+
+def test_a_full_disk_while_the_index_is_tended_leaves_the_last_height(monkeypatch):
+    """The height is not written before there is room for its entries; it can be tried again."""
+    monkeypatch.setattr(indexspace, "INDEX_RUN_KEYS", 30)
+
+    def fill(kv, last):
+        ledger = filled(kv, 1)
+        for height in range(2, last + 1):
+            ledger.commit_height(replace(height_record(height), index_writes=digests_of(height)))
+        return ledger
+
+    before = fill(plain := FaultyKV(), 5) and plain.writes
+    ledger = fill(FaultyKV(faults={before: Fault.DISK_FULL}), 5)
+    record = replace(height_record(6), index_writes=digests_of(6))
+    with pytest.raises(Unavailable):
+        ledger.commit_height(record)
+    assert ledger.last().height == 5 and ledger.index_find("digest", list(digests_of(6)["digest"])) == {}
+    ledger.commit_height(record)
+    assert ledger.index_find("digest", list(digests_of(6)["digest"])) == digests_of(6)["digest"]
 
 
 def test_evidence_over_many_heights_and_tiles(kv):

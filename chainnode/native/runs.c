@@ -1,0 +1,282 @@
+/* The Python module `chainnode.native._runs`: sorts and merges entries of the index, and their filters; the lock of the interpreter is
+ * let go meanwhile. The plain twins are in storage/indexmerge.py and storage/runfilter.py. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY = 32, SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1 };
+
+/* An entry: the first 8 bytes of its key as a number, to compare by, and where it is. */
+typedef struct {
+    uint64_t head;
+    const uint8_t *key, *value;
+} entry;
+
+static uint64_t read64(const uint8_t *bytes) {
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++) number = number << 8 | bytes[i];
+    return number;
+}
+
+/* Below 0 when a's key comes first, 0 when they are the same. */
+static int compare(const entry *a, const entry *b) {
+    if (a->head != b->head) return a->head < b->head ? -1 : 1;
+    return memcmp(a->key + 8, b->key + 8, KEY - 8);
+}
+
+/* Merge a[0..n) and a[n..m) into out; of equal keys the one in front stays alone. How many there are then. */
+static size_t merge_two(const entry *a, size_t n, size_t m, entry *out) {
+    size_t i = 0, j = n, count = 0;
+    while (i < n && j < m) {
+        int order = compare(a + i, a + j);
+        out[count++] = order <= 0 ? a[i] : a[j];
+        i += order <= 0;
+        j += order >= 0;
+    }
+    memcpy(out + count, a + i, (n - i) * sizeof *a);
+    count += n - i;
+    memcpy(out + count, a + j, (m - j) * sizeof *a);
+    return count + m - j;
+}
+
+/* Merge `pieces` ascending pieces, the first `ends[0]` entries, those up to `ends[1]` and so on, two by two until one is left: n log n
+ * whatever the keys. Where it is: in a or in spare; its length is then ends[0]. */
+static entry *merge_all(entry *a, entry *spare, size_t *ends, size_t pieces) {
+    while (pieces > 1) {
+        size_t begin = 0, written = 0, kept = 0;
+        for (size_t piece = 0; piece < pieces; piece += 2) {
+            size_t middle = ends[piece], end = piece + 1 < pieces ? ends[piece + 1] : middle;
+            written += merge_two(a + begin, middle - begin, end - begin, spare + written);
+            ends[kept++] = written;
+            begin = end;
+        }
+        entry *other = a;
+        a = spare;
+        spare = other;
+        pieces = kept;
+    }
+    return a;
+}
+
+/* The entries behind each other; NULL with an exception set. */
+static PyObject *joined(const entry *entries, size_t count, size_t value_bytes) {
+    size_t width = KEY + value_bytes;
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * width));
+    if (result == NULL) return NULL;
+    uint8_t *out = (uint8_t *)PyBytes_AsString(result);
+    Py_BEGIN_ALLOW_THREADS
+    for (size_t i = 0; i < count; i++) {
+        memcpy(out + i * width, entries[i].key, KEY);
+        memcpy(out + i * width + KEY, entries[i].value, value_bytes);
+    }
+    Py_END_ALLOW_THREADS
+    return result;
+}
+
+/* Room for `count` entries twice, and as many ends; NULL with an exception set. */
+static entry *room_for(size_t count, size_t **ends) {
+    entry *entries = malloc((count + 1) * (2 * sizeof(entry) + sizeof(size_t)));
+    if (entries == NULL) PyErr_NoMemory();
+    else *ends = (size_t *)(entries + 2 * (count + 1));
+    return entries;
+}
+
+static PyObject *py_sort(PyObject *self, PyObject *args) {
+    const uint8_t *keys, *values;
+    Py_ssize_t keys_size, values_size, value_bytes;
+    size_t *ends;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y#y#n:sort", &keys, &keys_size, &values, &values_size, &value_bytes)) return NULL;
+    if (value_bytes <= 0 || keys_size % KEY != 0 || values_size % value_bytes != 0 || keys_size / KEY != values_size / value_bytes) {
+        PyErr_SetString(PyExc_ValueError, "a key of 32 bytes goes with each value");
+        return NULL;
+    }
+    size_t count = (size_t)keys_size / KEY;
+    entry *entries = room_for(count, &ends), *sorted;
+    if (entries == NULL) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    for (size_t i = 0; i < count; i++) {
+        entries[i] = (entry){read64(keys + i * KEY), keys + i * KEY, values + i * (size_t)value_bytes};
+        ends[i] = i + 1;
+    }
+    sorted = merge_all(entries, entries + count + 1, ends, count);
+    Py_END_ALLOW_THREADS
+    PyObject *result = joined(sorted, count == 0 ? 0 : ends[0], (size_t)value_bytes);
+    free(entries);
+    return result;
+}
+
+static PyObject *py_merge(PyObject *self, PyObject *args) {
+    PyObject *given, *result = NULL;
+    Py_ssize_t width, size;
+    size_t count = 0, *ends;
+    char *bytes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "On:merge", &given, &width)) return NULL;
+    PyObject *pieces = PySequence_Tuple(given);
+    if (pieces == NULL) return NULL;
+    size_t pieces_count = (size_t)PyTuple_Size(pieces);
+    for (size_t i = 0; i < pieces_count; i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, (Py_ssize_t)i), &bytes, &size) < 0) goto done;
+        if (width <= KEY || size == 0 || size % width != 0) {
+            PyErr_SetString(PyExc_ValueError, "a piece holds entries, each of a key of 32 bytes and a value");
+            goto done;
+        }
+        count += (size_t)(size / width);
+    }
+    entry *entries = room_for(count, &ends), *sorted;
+    if (entries == NULL) goto done;
+    size_t at = 0;
+    for (size_t i = 0; i < pieces_count; i++) {
+        PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, (Py_ssize_t)i), &bytes, &size);
+        for (const uint8_t *key = (uint8_t *)bytes; key < (uint8_t *)bytes + size; key += width) entries[at++] = (entry){read64(key), key, key + KEY};
+        ends[i] = at;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    sorted = merge_all(entries, entries + count + 1, ends, pieces_count);
+    Py_END_ALLOW_THREADS
+    result = joined(sorted, pieces_count == 0 ? 0 : ends[0], (size_t)(width - KEY));
+    free(entries);
+done:
+    Py_DECREF(pieces);
+    return result;
+}
+
+/* Bits 192 to 255 of key times salt, both big-endian: a hash that who does not know the salt cannot choose. */
+static uint64_t place_of(const uint8_t *key, const uint64_t *salt) {
+    uint64_t sum[4] = {0};
+    for (int i = 0; i < 4; i++) {
+        uint64_t limb = read64(key + 8 * (3 - i)), carry = 0;
+        for (int j = 0; i + j < 4; j++) {
+            unsigned __int128 product = (unsigned __int128)limb * salt[j] + sum[i + j] + carry;
+            sum[i + j] = (uint64_t)product;
+            carry = (uint64_t)(product >> 64);
+        }
+    }
+    return sum[3];
+}
+
+static void read_salt(const uint8_t *bytes, uint64_t *salt) {
+    for (int i = 0; i < 4; i++) salt[i] = read64(bytes + 8 * (3 - i));
+}
+
+static size_t block_of(uint64_t place, size_t filter_size) {
+    return (size_t)((place >> 32) * (filter_size / BLOCK) >> 32) * BLOCK;
+}
+
+static int is_filter(Py_ssize_t size, Py_ssize_t salt_size) {
+    if (size > 0 && size % BLOCK == 0 && salt_size == SALT) return 1;
+    PyErr_SetString(PyExc_ValueError, "a filter has blocks of 64 bytes, and a salt of 32");
+    return 0;
+}
+
+static PyObject *py_filter_add(PyObject *self, PyObject *args) {
+    PyObject *array;
+    const uint8_t *salt_bytes, *entries;
+    Py_ssize_t salt_size, entries_size, width;
+    uint64_t salt[4];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy#y#n:filter_add", &array, &salt_bytes, &salt_size, &entries, &entries_size, &width)) return NULL;
+    Py_ssize_t size = PyByteArray_Check(array) ? PyByteArray_Size(array) : 0;
+    if (!is_filter(size, salt_size)) return NULL;
+    if (width < KEY || entries_size % width != 0) {
+        PyErr_SetString(PyExc_ValueError, "an entry begins with a key of 32 bytes");
+        return NULL;
+    }
+    uint8_t *bits = (uint8_t *)PyByteArray_AsString(array);
+    read_salt(salt_bytes, salt);
+    for (Py_ssize_t at = 0; at < entries_size; at += width) {
+        uint64_t place = place_of(entries + at, salt), bit = place, step = place >> 9 | 1;
+        uint8_t *block = bits + block_of(place, (size_t)size);
+        for (int i = 0; i < BITS; i++, bit += step) block[(bit & IN_BLOCK) >> 3] |= (uint8_t)(1 << (bit & 7));
+    }
+    Py_RETURN_NONE;
+}
+
+static int is_known(const uint8_t *bits, size_t size, uint64_t place) {
+    const uint8_t *block = bits + block_of(place, size);
+    uint64_t bit = place, step = place >> 9 | 1;
+    for (int i = 0; i < BITS; i++, bit += step)
+        if (!(block[(bit & IN_BLOCK) >> 3] >> (bit & 7) & 1)) return 0;
+    return 1;
+}
+
+/* The positions of the keys that one filter may hold, as a list. */
+static PyObject *known_to(const uint8_t *bits, size_t size, const uint64_t *places, const Py_ssize_t *positions, Py_ssize_t count) {
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t i = 0; found != NULL && i < count; i++) {
+        if (!is_known(bits, size, places[i])) continue;
+        PyObject *position = PyLong_FromSsize_t(positions[i]);
+        if (position == NULL || PyList_Append(found, position) < 0) Py_CLEAR(found);
+        Py_XDECREF(position);
+    }
+    return found;
+}
+
+static PyObject *py_filter_known(PyObject *self, PyObject *args) {
+    PyObject *given_filters, *given_keys, *filters = NULL, *keys = NULL, *result = NULL;
+    const uint8_t *salt_bytes;
+    Py_ssize_t salt_size, size, count = 0;
+    uint64_t salt[4], *places = NULL;
+    char *bytes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy#O:filter_known", &given_filters, &salt_bytes, &salt_size, &given_keys)) return NULL;
+    if (!is_filter(BLOCK, salt_size)) return NULL;
+    read_salt(salt_bytes, salt);
+    filters = PySequence_Tuple(given_filters);
+    keys = filters == NULL ? NULL : PySequence_Tuple(given_keys);
+    if (keys == NULL) goto done;
+    Py_ssize_t asked = PyTuple_Size(keys);
+    places = malloc((size_t)(asked + 1) * (sizeof(uint64_t) + sizeof(Py_ssize_t)));
+    if (places == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    Py_ssize_t *positions = (Py_ssize_t *)(places + asked + 1);
+    for (Py_ssize_t i = 0; i < asked; i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(keys, i), &bytes, &size) < 0) goto done;
+        if (size != KEY) continue;
+        positions[count] = i;
+        places[count++] = place_of((uint8_t *)bytes, salt);
+    }
+    result = PyList_New(0);
+    for (Py_ssize_t i = 0; result != NULL && i < PyTuple_Size(filters); i++) {
+        PyObject *found = NULL;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(filters, i), &bytes, &size) == 0 && is_filter(size, SALT))
+            found = known_to((uint8_t *)bytes, (size_t)size, places, positions, count);
+        if (found == NULL || PyList_Append(result, found) < 0) Py_CLEAR(result);
+        Py_XDECREF(found);
+    }
+done:
+    free(places);
+    Py_XDECREF(keys);
+    Py_XDECREF(filters);
+    return result;
+}
+
+static PyMethodDef METHODS[] = {
+    {"sort", py_sort, METH_VARARGS, "sort(keys, values, value_bytes) -> entries, ascending"},
+    {"merge", py_merge, METH_VARARGS, "merge(pieces, entry_bytes) -> the entries of ascending pieces, ascending; of equal keys the first piece's"},
+    {"filter_add", py_filter_add, METH_VARARGS, "filter_add(bits, salt, entries, entry_bytes) -> None: set the bits of their keys"},
+    {"filter_known", py_filter_known, METH_VARARGS, "filter_known(filters, salt, keys) -> for each filter the positions of keys it may hold"},
+    {NULL, NULL, 0, NULL},
+};
+
+static int execute(PyObject *module) {
+    const char *chosen = getenv("CHAINNODE_NATIVE");
+    (void)module;
+    if (chosen != NULL && strcmp(chosen, "0") == 0) {
+        PyErr_SetString(PyExc_ImportError, "switched off by CHAINNODE_NATIVE=0");
+        return -1;
+    }
+    return 0;
+}
+
+static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};
+static struct PyModuleDef MODULE = {
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "_runs", .m_doc = "Sorted runs of the index.", .m_methods = METHODS, .m_slots = SLOTS};
+
+PyMODINIT_FUNC PyInit__runs(void) {
+    return PyModuleDef_Init(&MODULE);
+}

@@ -1,0 +1,136 @@
+"""A run: entries of one index space in a file, sorted by key, each key once.
+
+| what | bytes |
+|---|---|
+| blocks | 4,096 each: as many entries (key of 32, value) as fit, zeros, checksum |
+| the first key of each block | 32 each |
+| filter of the keys (`storage/runfilter.py`) | 64 for up to 32 keys |
+| trailer | mark, bytes of an entry, entries, blocks, bytes of the filter, checksum of keys and filter, checksum of these and the identity |
+
+First keys and filter are in memory, some 3 bytes an entry: a key that is not there costs no reading in 99 of 100 cases, one that is
+there costs one. Each block is checked whenever it is read.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from zlib import crc32
+
+from chainnode.errors import Corrupt
+from chainnode.storage import runfilter
+from chainnode.storage.runfiles import GrowingFile, RunFiles
+from chainnode.storage.runfilter import KEY_BYTES
+from chainnode.types.codes import CORRUPT_STORE
+
+BLOCK_BYTES = 4096
+READ_BLOCKS = 64  # at one time, by who reads all
+_CHECKSUM = Struct(">I")
+_USABLE = BLOCK_BYTES - _CHECKSUM.size
+_TRAILER = Struct(">8sIQQQI")  # a checksum of it follows
+_MARK = b"cn-run-1"
+
+
+class RunWriter:
+    """Writes a run of at most `count_max` entries. What `identity` says of the run it is opened with again."""
+
+    def __init__(self, file: GrowingFile, identity: bytes, *, entry_bytes: int, count_max: int, salt: bytes) -> None:
+        self._file = file
+        self._identity = identity
+        self._entry_bytes = entry_bytes
+        self._salt = salt
+        self._filter = bytearray(runfilter.filter_bytes(count_max))
+        self._firsts: list[bytes] = []
+        self._rest = b""
+        self.count = 0
+
+    def add(self, entries: bytes) -> None:
+        """Entries behind those before, ascending."""
+        runfilter.add(self._filter, self._salt, entries, self._entry_bytes)
+        self.count += len(entries) // self._entry_bytes
+        entries = self._rest + entries
+        filled = _USABLE // self._entry_bytes * self._entry_bytes
+        whole = len(entries) // filled * filled
+        self._write([entries[begin : begin + filled] for begin in range(0, whole, filled)])
+        self._rest = entries[whole:]
+
+    def finish(self) -> None:
+        """On return the run is on disk for good."""
+        if self._rest:
+            self._write([self._rest])
+        search = b"".join((*self._firsts, self._filter))
+        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(self._firsts), len(self._filter), crc32(search))
+        self._file.append(search + trailer + _CHECKSUM.pack(crc32(trailer, crc32(self._identity))))
+        self._file.finish()
+
+    def _write(self, blocks: Sequence[bytes]) -> None:
+        pieces: list[bytes] = []
+        for block in blocks:
+            self._firsts.append(block[:KEY_BYTES])
+            content = block.ljust(_USABLE, b"\x00")
+            pieces += (content, _CHECKSUM.pack(crc32(content)))
+        self._file.append(b"".join(pieces))
+
+
+class Run:
+    """A run that is finished. Corrupt(CORRUPT_STORE), naming the file, where it is not as it was written."""
+
+    def __init__(self, files: RunFiles, number: int, identity: bytes, *, level: int, count: int, entry_bytes: int) -> None:
+        self.number = number
+        self.level = level
+        self.count = count
+        self._entry_bytes = entry_bytes
+        self._in_block = _USABLE // entry_bytes
+        self.blocks = -(-count // self._in_block)
+        self._file = files.open(number)
+        end = max(0, self._file.size - _TRAILER.size - _CHECKSUM.size)
+        trailer = self._file.read(end, _TRAILER.size)
+        checksum = _CHECKSUM.pack(crc32(trailer, crc32(identity)))
+        if self._file.read(end + _TRAILER.size, _CHECKSUM.size) != checksum or trailer[: len(_MARK)] != _MARK:
+            raise self._damaged("its trailer")
+        _, width, entries, blocks, filter_bytes, search_sum = _TRAILER.unpack(trailer)
+        begin = blocks * BLOCK_BYTES
+        if (width, entries, blocks) != (entry_bytes, count, self.blocks) or end != begin + blocks * KEY_BYTES + filter_bytes:
+            raise self._damaged("its length")
+        search = self._file.read(begin, end - begin)
+        if crc32(search) != search_sum:
+            raise self._damaged("its filter")
+        self._firsts = search[: blocks * KEY_BYTES]
+        self.filter = search[blocks * KEY_BYTES :]
+
+    def find(self, key: bytes) -> bytes | None:
+        """The value of a key: one block is read."""
+        block = bisect_right(range(self.blocks), key, key=self._first) - 1
+        if block < 0:
+            return None
+        entries = self.read(block, 1)
+        at = entries.find(key)
+        while at > 0 and at % self._entry_bytes:  # the same bytes across two entries
+            at = entries.find(key, at + 1)
+        return entries[at + KEY_BYTES : at + self._entry_bytes] if at >= 0 else None
+
+    def read(self, block: int, count: int) -> bytes:
+        """The entries of `count` blocks, as far as there are so many."""
+        length = min(count, self.blocks - block) * BLOCK_BYTES
+        raw = self._file.read(block * BLOCK_BYTES, length)
+        if len(raw) != length:
+            raise self._damaged("its length")
+        filled = self._in_block * self._entry_bytes
+        pieces: list[bytes] = []
+        for at in range(0, len(raw), BLOCK_BYTES):
+            content = raw[at : at + _USABLE]
+            if raw[at + _USABLE : at + BLOCK_BYTES] != _CHECKSUM.pack(crc32(content)):
+                raise self._damaged(f"block {block + at // BLOCK_BYTES}")
+            pieces.append(content[:filled])
+        last = (self.count - block * self._in_block) * self._entry_bytes  # the last block of all may have room left
+        return b"".join(pieces)[:last]
+
+    def chunks(self) -> Iterator[bytes]:
+        """All entries, a few at a time, ascending."""
+        for block in range(0, self.blocks, READ_BLOCKS):
+            yield self.read(block, READ_BLOCKS)
+
+    def _first(self, block: int) -> bytes:
+        return self._firsts[block * KEY_BYTES : (block + 1) * KEY_BYTES]
+
+    def _damaged(self, what: str) -> Corrupt:
+        return Corrupt(CORRUPT_STORE, f"{self._file.name}: {what} is damaged")

@@ -1,0 +1,214 @@
+"""One space of the index, whose keys are 32 bytes and as good as random: the newest entries in memory, the others in sorted runs.
+
+LevelDB takes 2 us to take in an entry and to sort it again and again; here an entry is sorted once, and merged with others two or three
+times (`storage/indexmerge.py`), beside the commits. A height's entries go with the height itself, in one value of the store. Those of
+finished heights, INDEX_RUN_KEYS at least, make a run; one write of the store then names the run and removes their values: a crash
+leaves either these or the run. INDEX_FAN_OUT runs of a level make one of the next, named in the same way.
+Files that are not named are removed when the store is opened.
+"""
+
+import heapq
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from struct import Struct
+from threading import Lock
+
+from chainnode.errors import Corrupt, Unavailable
+from chainnode.storage import layout, runfilter
+from chainnode.storage.indexmerge import Merge, sorted_entries
+from chainnode.storage.indexrun import Run, RunWriter
+from chainnode.storage.kv import KV, Change
+from chainnode.storage.runfilter import KEY_BYTES, SALT_BYTES
+from chainnode.types.codes import CORRUPT_STORE
+from chainnode.types.limits import INDEX_FAN_OUT, INDEX_MERGE_STEP, INDEX_RUN_KEYS, INDEX_TAILS_MAX
+
+_NAMED = Struct(">QBQ")  # number, level, entries
+
+
+@dataclass(slots=True)
+class _Tail:
+    """Entries of some heights, not in a run yet. One task adds; any may look."""
+
+    entries: dict[bytes, bytes] = field(default_factory=dict)
+    heights: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What there is, the newest first; replaced as a whole. The first tail grows."""
+
+    tails: tuple[_Tail, ...]
+    runs: tuple[Run, ...]
+    filters: tuple[bytes, ...]
+
+
+class SpaceIndex:
+    """Commits come from one task, `tend` may run in another thread, `find` in any."""
+
+    def __init__(self, kv: KV, space: str, value_bytes: int) -> None:
+        self._kv = kv
+        self._files = kv.files(space)
+        self._value_bytes, self._entry_bytes = value_bytes, KEY_BYTES + value_bytes
+        self._runs_key, self._prefix = layout.runs_key(space), layout.name_prefix(layout.TAIL, space)
+        named = kv.get(self._runs_key) or _new_salt()
+        self._salt, places = named[:SALT_BYTES], named[SALT_BYTES:]
+        if len(places) % _NAMED.size:
+            raise Corrupt(CORRUPT_STORE, f"the list of runs of index {space} is cut off")
+        runs = tuple([self._opened(*place) for place in _NAMED.iter_unpack(places)])
+        self._kept = _Kept((_Tail(),), runs, tuple([run.filter for run in runs]))
+        self._merges: dict[int, Merge] = {}  # by level
+        self._replacing, self._tending = Lock(), Lock()
+        self._is_closed = False
+        numbers = self._files.numbers()
+        self._numbers = count(max(numbers, default=-1) + 1)
+        for number in set(numbers).difference([run.number for run in runs]):
+            self._files.remove(number)
+        for key, value in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
+            self.committed(layout.decode_height(key[len(self._prefix) :]), self._split(value))
+
+    def changes(self, height: int, entries: Mapping[bytes, bytes]) -> list[Change]:
+        """What a height is to write of its own entries."""
+        if not entries:
+            return []
+        keys, values = b"".join(entries), b"".join(entries.values())
+        assert (len(keys), len(values)) == (len(entries) * KEY_BYTES, len(entries) * self._value_bytes), "keys and values of fixed length"
+        return [(self._prefix + layout.encode_height(height), keys + values)]
+
+    def committed(self, height: int, entries: Mapping[bytes, bytes]) -> None:
+        """The height is on disk: its entries are found from now on."""
+        if not entries:
+            return
+        tail = self._kept.tails[0]
+        tail.entries.update(entries)
+        tail.heights.append(height)
+        if len(tail.entries) >= INDEX_RUN_KEYS:
+            with self._replacing:
+                self._kept = replace(self._kept, tails=(_Tail(), *self._kept.tails))
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of the keys that are there, with their values. 0.1 us for one that is not."""
+        kept = self._kept
+        found: dict[bytes, bytes] = {}
+        for tail in kept.tails:
+            entries = tail.entries
+            if not entries.keys().isdisjoint(keys):
+                found = {key: entries[key] for key in keys if key in entries} | found
+        if kept.runs:
+            for run, positions in zip(kept.runs, runfilter.known(kept.filters, self._salt, keys), strict=True):
+                for position in positions:
+                    key = keys[position]
+                    value = None if key in found else run.find(key)
+                    if value is not None:
+                        found[key] = value
+        return found
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """All entries, ascending."""
+        kept = self._kept
+        tails = [iter(sorted(tail.entries.items())) for tail in kept.tails]
+        return heapq.merge(*tails, *[self._entries_of(run) for run in kept.runs])
+
+    def is_behind(self) -> bool:
+        """Whether more is in memory than should be: whoever commits must tend, when nobody else does."""
+        return len(self._kept.tails) > INDEX_TAILS_MAX
+
+    def tend(self) -> bool:
+        """Write the oldest entries in memory as a run, if there are enough, and merge a bounded part of what is due; whether more is.
+
+        Unavailable(DISK_FULL) may be tried again.
+        """
+        with self._tending:
+            if self._is_closed:
+                return False
+            if len(self._kept.tails) > 1:
+                self._write_tail(self._kept.tails[-1])
+            level = self._level_due()
+            if level is not None:
+                self._merge_on(level)
+            return len(self._kept.tails) > 1 or self._level_due() is not None
+
+    def close(self) -> None:
+        """Wait for `tend`, which does nothing from now on."""
+        with self._tending:
+            self._is_closed = True
+            self._merges.clear()
+
+    def _write_tail(self, tail: _Tail) -> None:
+        number, writer = self._created(len(tail.entries))
+        try:
+            writer.add(sorted_entries(tail.entries, self._value_bytes))
+            writer.finish()
+            run = self._opened(number, 0, writer.count)
+            removed = [(self._prefix + layout.encode_height(height), None) for height in tail.heights]
+            self._publish((run, *self._kept.runs), removed, tail)
+        except Unavailable:
+            self._files.remove(number)
+            raise
+
+    def _merge_on(self, level: int) -> None:
+        merge = self._merges.pop(level, None)
+        if merge is None:
+            runs = [run for run in self._kept.runs if run.level == level]
+            number, writer = self._created(sum([run.count for run in runs]))
+            merge = Merge(runs, writer, number=number, entry_bytes=self._entry_bytes)
+        try:
+            if merge.step(INDEX_MERGE_STEP):
+                self._merges[level] = merge
+                return
+            merge.writer.finish()
+            merged = self._opened(merge.number, level + 1, merge.writer.count)
+            newer = [run for run in self._kept.runs if run.level <= level and run not in merge.runs]
+            self._publish((*newer, merged, *[run for run in self._kept.runs if run.level > level]), [], None)
+        except Unavailable:
+            self._files.remove(merge.number)
+            raise
+        for run in merge.runs:
+            self._files.remove(run.number)
+
+    def _level_due(self) -> int | None:
+        """The lowest level that has something to merge."""
+        levels = [run.level for run in self._kept.runs]
+        due = [level for level in set(levels) if level in self._merges or levels.count(level) >= INDEX_FAN_OUT]
+        return min(due, default=None)
+
+    def _publish(self, runs: tuple[Run, ...], removed: Sequence[Change], tail: _Tail | None) -> None:
+        """From now on there are these runs, and no longer this tail; first on disk."""
+        named = b"".join([_NAMED.pack(run.number, run.level, run.count) for run in runs])
+        self._kv.write([(self._runs_key, self._salt + named), *removed], sync=True)
+        with self._replacing:
+            tails = tuple([one for one in self._kept.tails if one is not tail])
+            self._kept = _Kept(tails, runs, tuple([run.filter for run in runs]))
+
+    def _created(self, count_max: int) -> tuple[int, RunWriter]:
+        number = next(self._numbers)
+        file, width = self._files.create(number), self._entry_bytes
+        return number, RunWriter(file, self._identity(number), entry_bytes=width, count_max=count_max, salt=self._salt)
+
+    def _opened(self, number: int, level: int, count: int) -> Run:
+        return Run(self._files, number, self._identity(number), level=level, count=count, entry_bytes=self._entry_bytes)
+
+    def _identity(self, number: int) -> bytes:
+        return self._salt + self._runs_key + layout.encode_height(number)
+
+    def _entries_of(self, run: Run) -> Iterator[tuple[bytes, bytes]]:
+        width = self._entry_bytes
+        for chunk in run.chunks():
+            for at in range(0, len(chunk), width):
+                yield chunk[at : at + KEY_BYTES], chunk[at + KEY_BYTES : at + width]
+
+    def _split(self, value: bytes) -> dict[bytes, bytes]:
+        """The entries in a height's value: all keys, then all values."""
+        size, rest = divmod(len(value), self._entry_bytes)
+        if rest:
+            raise Corrupt(CORRUPT_STORE, "the index entries of a height are cut off")
+        keys, values, width = value[: size * KEY_BYTES], value[size * KEY_BYTES :], self._value_bytes
+        places = range(size)
+        return {keys[at * KEY_BYTES : (at + 1) * KEY_BYTES]: values[at * width : (at + 1) * width] for at in places}
+
+
+def _new_salt() -> bytes:
+    salt = bytearray(os.urandom(SALT_BYTES))
+    salt[-1] |= 1
+    return bytes(salt)

@@ -1,0 +1,73 @@
+"""Which keys a run of the index does not hold for sure: a Bloom filter whose bits for one key lie in one block of 64 bytes.
+
+Hot: most digests that are put on record were never seen before, and each would be sought in every run: in C (`native/runs.c`) to
+ask a filter costs a few nanoseconds, in Python half a microsecond.
+A key that was added is never called absent. One that was not is taken for a present one in 1 to 2 of 1,000 cases; it is then sought.
+The keys of a block of transactions are chosen by their authors: the salt, which each node draws for itself, keeps them from choosing
+such as all filters take for present.
+"""
+
+from collections.abc import Callable, Sequence
+from struct import Struct
+
+KEY_BYTES = 32
+SALT_BYTES = 32  # an odd number
+BLOCK_BYTES = 64
+KEYS_PER_BLOCK = 32  # 16 bits a key
+BITS_PER_KEY = 6
+_MASK = 2**64 - 1
+_IN_BLOCK = BLOCK_BYTES * 8 - 1
+
+
+def filter_bytes(count: int) -> int:
+    """Length of a filter for at most so many keys."""
+    return -(-count // KEYS_PER_BLOCK) * BLOCK_BYTES
+
+
+def add_plainly(bits: bytearray, salt: bytes, entries: bytes, entry_bytes: int) -> None:
+    """Set the bits of the keys with which the entries begin; the plain twin of the one in C."""
+    odd, blocks = int.from_bytes(salt), len(bits) // BLOCK_BYTES
+    for (key,) in Struct(f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x").iter_unpack(entries):
+        place = int.from_bytes(key) * odd >> 192 & _MASK
+        base = (place >> 32) * blocks >> 32 << 6
+        bit, step = place, place >> 9 | 1
+        for _ in range(BITS_PER_KEY):
+            bit &= _IN_BLOCK
+            bits[base + (bit >> 3)] |= 1 << (bit & 7)
+            bit += step
+
+
+def known_plainly(filters: Sequence[bytes], salt: bytes, keys: Sequence[bytes]) -> list[list[int]]:
+    """For each filter the positions of the keys that may have been added to it; the plain twin of the one in C."""
+    odd = int.from_bytes(salt)
+    places = [(position, int.from_bytes(key) * odd >> 192 & _MASK) for position, key in enumerate(keys) if len(key) == KEY_BYTES]
+    return [_known_to(bits, places) for bits in filters]
+
+
+def _known_to(bits: bytes, places: Sequence[tuple[int, int]]) -> list[int]:
+    blocks = len(bits) // BLOCK_BYTES
+    likely = [one for one in places if bits[((one[1] >> 32) * blocks >> 32 << 6) + (one[1] >> 3 & 63)] >> (one[1] & 7) & 1]
+    return [position for position, place in likely if _is_known(bits, (place >> 32) * blocks >> 32 << 6, place)]
+
+
+def _is_known(bits: bytes, base: int, place: int) -> bool:
+    bit, step = place, place >> 9 | 1
+    for _ in range(BITS_PER_KEY):
+        bit &= _IN_BLOCK
+        if not bits[base + (bit >> 3)] >> (bit & 7) & 1:
+            return False
+        bit += step
+    return True
+
+
+def _native() -> tuple[
+    Callable[[bytearray, bytes, bytes, int], None], Callable[[Sequence[bytes], bytes, Sequence[bytes]], list[list[int]]]
+]:
+    try:
+        from chainnode.native import _runs
+    except ImportError:
+        return add_plainly, known_plainly
+    return _runs.filter_add, _runs.filter_known
+
+
+add, known = _native()

@@ -1,0 +1,181 @@
+"""Sorting, merging and filters of the index in C are those of the plain functions; each of their rules, bent, is noticed."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainnode.storage.indexmerge import merge_plainly, sort_plainly
+from chainnode.storage.runfilter import add_plainly, filter_bytes, known_plainly
+from tests.native.compiled import compile_all, compiler, load_bent
+
+try:
+    native = importlib.import_module("chainnode.native._runs")
+except ImportError:
+    pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
+
+# Authors choose keys: many begin alike, some differ in the last byte alone.
+KEYS = st.lists(
+    st.binary(min_size=32, max_size=32)
+    | st.integers(0, 600).map(lambda number: number.to_bytes(32, "big"))
+    | st.integers(0, 300).map(lambda number: number.to_bytes(9, "big") + bytes(23)),
+    max_size=40,
+    unique=True,
+)
+SALT = bytes(range(200, 231)) + b"\x07"
+VALUE = 12
+
+
+def values_of(keys, mark=0):
+    return [bytes([mark]) + b"%011d" % number for number in range(len(keys))]
+
+
+def piece(keys, mark):
+    return b"".join(key + value for key, value in zip(sorted(keys), values_of(keys, mark), strict=True))
+
+
+@given(KEYS)
+def test_a_tail_is_sorted(keys):
+    values = values_of(keys)
+    found = native.sort(b"".join(keys), b"".join(values), VALUE)
+    assert found == sort_plainly(b"".join(keys), b"".join(values), VALUE)
+    assert found == b"".join(key + value for key, value in sorted(zip(keys, values, strict=True)))
+
+
+@given(st.lists(KEYS.filter(len), max_size=9))
+def test_pieces_are_merged_and_the_first_one_counts(lists):
+    pieces = [piece(keys, mark) for mark, keys in enumerate(lists)]
+    found = native.merge(pieces, 32 + VALUE)
+    assert found == merge_plainly(pieces, 32 + VALUE) == native.merge(tuple(pieces), 32 + VALUE)
+    expected = {}
+    for mark, keys in reversed(list(enumerate(lists))):
+        expected |= dict(zip(sorted(keys), values_of(keys, mark), strict=True))
+    assert found == b"".join(key + expected[key] for key in sorted(expected))
+
+
+@given(st.lists(KEYS.filter(len), max_size=4), KEYS, st.binary(min_size=31, max_size=31))
+def test_filters_are_the_same_to_the_bit(lists, others, salt):
+    salt += b"\x01"
+    filters = []
+    for keys in lists:
+        ours, plain = bytearray(filter_bytes(len(keys))), bytearray(filter_bytes(len(keys)))
+        native.filter_add(ours, salt, piece(keys, 0), 32 + VALUE)
+        add_plainly(plain, salt, piece(keys, 0), 32 + VALUE)
+        assert ours == plain
+        filters.append(bytes(ours))
+    asked = [*others, b"", b"short", bytes(33), *[key for keys in lists for key in keys]]
+    found = native.filter_known(filters, salt, asked)
+    assert found == known_plainly(filters, salt, asked)
+    for keys, positions in zip(lists, found, strict=True):
+        assert {asked[position] for position in positions} >= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: native.sort(bytes(32), bytes(11), 12), ValueError),
+        (lambda: native.sort(bytes(31), bytes(12), 12), ValueError),
+        (lambda: native.sort(bytes(64), bytes(12), 12), ValueError),
+        (lambda: native.sort(bytes(32), b"", 0), ValueError),
+        (lambda: native.sort("text", b"", 1), TypeError),
+        (lambda: native.merge([bytes(43)], 44), ValueError),
+        (lambda: native.merge([b""], 44), ValueError),
+        (lambda: native.merge([bytes(32)], 32), ValueError),
+        (lambda: native.merge(["text"], 44), TypeError),
+        (lambda: native.merge(7, 44), TypeError),
+        (lambda: native.filter_add(bytearray(63), SALT, b"", 44), ValueError),
+        (lambda: native.filter_add(bytearray(), SALT, b"", 44), ValueError),
+        (lambda: native.filter_add(bytes(64), SALT, b"", 44), ValueError),
+        (lambda: native.filter_add(bytearray(64), SALT[1:], b"", 44), ValueError),
+        (lambda: native.filter_add(bytearray(64), SALT, bytes(43), 44), ValueError),
+        (lambda: native.filter_add(bytearray(64), SALT, bytes(62), 31), ValueError),
+        (lambda: native.filter_known([bytes(64)], SALT[1:], []), ValueError),
+        (lambda: native.filter_known([bytes(32)], SALT, []), ValueError),
+        (lambda: native.filter_known([b""], SALT, []), ValueError),
+        (lambda: native.filter_known([bytearray(64)], SALT, []), TypeError),
+        (lambda: native.filter_known([], SALT, [7]), TypeError),
+        (lambda: native.filter_known(7, SALT, []), TypeError),
+        (lambda: native.filter_known([], SALT, 7), TypeError),
+    ],
+)
+def test_what_is_none_of_its_business_is_refused(call, error):
+    with pytest.raises(error):
+        call()
+
+
+def test_the_environment_switches_it_off():
+    code = "from chainnode.storage import indexmerge as m, runfilter as f; print(m._sort is m.sort_plainly, f.known is f.known_plainly)"
+    for chosen, plainly in (("0", "True"), ("1", "False")):
+        environment = {**os.environ, "CHAINNODE_NATIVE": chosen}
+        ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60)
+        assert ran.stdout.split() == [plainly, plainly]
+
+
+TESTED = [number.to_bytes(32, "big") for number in (*range(5, 900, 7), 2**250 - 1, 2**192, 2**255 + 7, 2**128 + 2**60)] + [b"\xaa" * 32]
+
+
+def sorts_agree(module):
+    keys = TESTED[::2] + TESTED[1::2]
+    joined = b"".join(keys), b"".join(values_of(keys))
+    return module.sort(*joined, VALUE) == sort_plainly(*joined, VALUE)
+
+
+def merges_agree(module):
+    pieces = [piece(TESTED[3:], 0), piece(TESTED[1::2], 1), piece(TESTED[:20:2], 2)]
+    return module.merge(pieces, 32 + VALUE) == merge_plainly(pieces, 32 + VALUE)
+
+
+def filters_agree(module):
+    ours, plain = bytearray(filter_bytes(200)), bytearray(filter_bytes(200))
+    for add, bits in ((module.filter_add, ours), (add_plainly, plain)):
+        add(bits, SALT, piece(TESTED[:100], 0), 32 + VALUE)
+    asked = [*TESTED, *[bytes([number]) * 32 for number in range(200)], TESTED[0] + b"x"]
+    known = module.filter_known([bytes(plain), bytes(64)], SALT, asked)
+    return ours == plain and known == known_plainly([bytes(plain), bytes(64)], SALT, asked)
+
+
+BENT = {
+    "by the whole key": ("memcmp(a->key + 8, b->key + 8, KEY - 8)", "memcmp(a->key + 8, b->key + 8, KEY - 9)", sorts_agree),
+    "the beginning first": ("a->head < b->head ? -1 : 1", "a->head > b->head ? -1 : 1", sorts_agree),
+    "what is left of the first": ("    count += n - i;\n", "", sorts_agree),
+    "the last piece alone": (
+        "piece + 1 < pieces ? ends[piece + 1] : middle",
+        "piece + 2 < pieces ? ends[piece + 1] : middle",
+        merges_agree,
+    ),
+    "the first of equal keys": ("order <= 0 ? a[i] : a[j]", "order < 0 ? a[i] : a[j]", merges_agree),
+    "one of equal keys": ("j += order >= 0;", "j += order > 0;", merges_agree),
+    "the salt": ("limb * salt[j]", "limb * (salt[j] ^ 1 << 9)", filters_agree),
+    "the carry": ("+ sum[i + j] + carry;", "+ sum[i + j];", filters_agree),
+    "the sum": ("salt[j] + sum[i + j] + carry;", "salt[j] + carry;", filters_agree),
+    "the block": ("(place >> 32) * (filter_size / BLOCK) >> 32", "(place >> 33) * (filter_size / BLOCK) >> 32", filters_agree),
+    "all bits are set": ("i < BITS; i++, bit += step) block[", "i < BITS - 1; i++, bit += step) block[", filters_agree),
+    "all bits are asked": ("i < BITS; i++, bit += step)\n", "i < BITS - 5; i++, bit += step)\n", filters_agree),
+    "the step": ("step = place >> 9 | 1;\n    for", "step = place >> 9;\n    for", filters_agree),
+    "keys of another length": ("if (size != KEY) continue;", "", filters_agree),
+}
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    """The sources, compiled as they are."""
+    compiler()
+    folder = tmp_path_factory.mktemp("native")
+    compile_all(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CHAINNODE_NATIVE", raising=False)
+        yield folder
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_a_bent_rule_is_noticed(objects, name):
+    find, replace, check = BENT[name]
+    assert not check(load_bent(objects, "runs.c", find, replace, name="_runs"))
+
+
+def test_every_check_passes_as_the_rules_are():
+    assert [name for name, (*_, check) in BENT.items() if not check(native)] == []

@@ -1,0 +1,474 @@
+"""The index against a dict: heights, runs, merges, readers, a new start, and a fault at every write."""
+
+from hashlib import sha256
+from random import Random
+from threading import Event, Thread
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.storage import indexmerge, indexspace, layout
+from chainnode.storage.faulty import Crashed, Fault, FaultyKV
+from chainnode.storage.index import Index
+from chainnode.storage.kv import MemoryKV
+from chainnode.storage.leveldb import LevelKV
+from chainnode.types.codes import CORRUPT_STORE, DISK_FULL
+
+SMALL = {"INDEX_RUN_KEYS": 50, "INDEX_FAN_OUT": 3, "INDEX_MERGE_STEP": 120, "INDEX_TAILS_MAX": 2}
+WIDTH = layout.RUN_SPACES["digest"]
+HEIGHT = layout.META_LAST
+
+
+def key_of(number):
+    """Every third begins like others: its author chose it so."""
+    return number.to_bytes(32, "big") if number % 3 == 0 else sha256(b"%d" % number).digest()
+
+
+def entries_of(numbers):
+    return {key_of(number): b"%016d" % number for number in numbers}
+
+
+def small(monkeypatch):
+    for name, value in SMALL.items():
+        monkeypatch.setattr(indexspace, name, value)
+    monkeypatch.setattr(indexmerge, "READ_BLOCKS", 1)
+
+
+@pytest.fixture(autouse=True)
+def sizes(monkeypatch):
+    """Runs of 50 entries, so that a few hundred fill several levels."""
+    small(monkeypatch)
+
+
+def commit(kv, index, height, entries, others=None):
+    """What the ledger does for a height."""
+    writes = {"digest": entries, "block": {b"height %d" % height: b"%d" % height} | (others or {})}
+    index.make_room()
+    kv.write([(HEIGHT, layout.encode_height(height)), *index.changes(height, writes)], sync=True)
+    index.committed(height, writes)
+
+
+def filled(kv, heights, *, each=20, tend=True):
+    index = Index(kv)
+    for height in range(heights):
+        commit(kv, index, height, entries_of(range(height * each, (height + 1) * each)))
+        while tend and index.tend():
+            pass
+    return index
+
+
+def check(index, expected, *, absent=()):
+    assert index.find("digest", [*absent, *expected, *absent]) == expected
+    assert list(index.entries()) == sorted(index.entries())
+    assert {key: value for space, key, value in index.entries() if space == "digest"} == expected
+
+
+@pytest.fixture(params=["memory", "leveldb"])
+def kv(request, tmp_path):
+    store = MemoryKV() if request.param == "memory" else LevelKV(tmp_path / "db")
+    yield store
+    store.close()
+
+
+def runs_of(kv):
+    return kv.files("digest").numbers()
+
+
+def tails_of(kv):
+    return [layout.decode_height(key[-8:]) for key, _ in kv.iterate(layout.TAIL, layout.after_prefix(layout.TAIL))]
+
+
+def test_what_was_committed_is_found_and_nothing_else(kv):
+    index = filled(kv, 40)
+    check(index, entries_of(range(800)), absent=[key_of(number) for number in range(800, 900)])
+    assert index.find("digest", []) == {} and index.find("digest", [b"short", b""]) == {}
+    assert index.find("block", [b"height 7", b"height 40"]) == {b"height 7": b"7"}
+    again = Index(kv)
+    check(again, entries_of(range(800)), absent=[b"", key_of(801)])
+    assert again.find("block", [b"height 7"]) == {b"height 7": b"7"}
+
+
+def test_entries_of_many_heights_make_a_run_and_runs_make_a_run(kv):
+    index = filled(kv, 2)
+    assert runs_of(kv) == [] and tails_of(kv) == [0, 1]
+    commit(kv, index, 2, entries_of(range(40, 60)))
+    assert tails_of(kv) == [0, 1, 2] and runs_of(kv) == []
+    assert not index.tend()
+    assert tails_of(kv) == [] and len(runs_of(kv)) == 1
+    commit(kv, index, 3, {})
+    commit(kv, index, 4, entries_of([60]))
+    assert tails_of(kv) == [4]
+    check(index, entries_of(range(61)))
+    for height in range(5, 14):
+        commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+        while index.tend():
+            pass
+    assert len(runs_of(kv)) == 2  # one of three and one, and what is behind
+    check(index, {**entries_of(range(61)), **entries_of(range(100, 280))})
+    check(Index(kv), {**entries_of(range(61)), **entries_of(range(100, 280))})
+
+
+def test_who_never_tends_writes_runs_by_committing(kv):
+    index = filled(kv, 60, tend=False)
+    assert len(tails_of(kv)) <= 3 * (SMALL["INDEX_TAILS_MAX"] + 1)
+    assert len(runs_of(kv)) < 60 * 20 / 60 / 2, "they were merged, too"
+    check(index, entries_of(range(1200)))
+    check(Index(kv), entries_of(range(1200)))
+
+
+def test_a_step_of_merging_is_bounded():
+    kv = MemoryKV()
+    index = filled(kv, 12, tend=False)
+    while index.tend():
+        pass
+    steps = []
+    merge = indexmerge.Merge
+
+    class Watched(merge):
+        def step(self, count):
+            before = self.writer.count
+            more = super().step(count)
+            steps.append(self.writer.count - before)
+            return more
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(indexspace, "Merge", Watched)
+        for height in range(12, 60):
+            commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+            while index.tend():
+                pass
+    assert len(steps) > 10 and max(steps) <= SMALL["INDEX_MERGE_STEP"] + 3 * 85
+    check(index, entries_of(range(1200)))
+
+
+def test_small_merges_are_not_held_up_by_large_ones():
+    """While a large merge is under way, in small steps, new runs are merged as they come."""
+    kv = MemoryKV()
+    index = filled(kv, 26 * 3)
+    for height in range(78, 150):
+        commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+        index.tend()
+        levels = [run.level for run in index._spaces["digest"]._kept.runs]
+        assert levels == sorted(levels) and levels.count(0) <= 4
+    check(index, entries_of(range(3000)))
+
+
+def test_the_newest_value_of_a_key_counts():
+    """No key is set twice; were it, a reader would see what it sees in a store that replaces."""
+    kv = MemoryKV()
+    index = Index(kv)
+    expected = {}
+    for height in range(60):
+        entries = {key_of(number % 70): b"%016d" % number for number in range(height * 20, (height + 1) * 20)}
+        commit(kv, index, height, entries)
+        expected |= entries
+        index.tend()
+        assert index.find("digest", list(expected)) == expected
+    assert Index(kv).find("digest", list(expected)) == expected
+
+
+def test_keys_that_differ_in_their_last_byte_alone_are_told_apart():
+    kv = MemoryKV()
+    index = Index(kv)
+    keys = [bytes(30) + number.to_bytes(2, "big") for number in range(3000)]
+    for height in range(30):
+        commit(kv, index, height, {key: key[-16:] for key in keys[height * 100 : (height + 1) * 100]})
+        while index.tend():
+            pass
+    assert index.find("digest", keys) == {key: key[-16:] for key in keys}
+    assert index.find("digest", [bytes(30) + number.to_bytes(2, "big") for number in range(3000, 6000)]) == {}
+
+
+def test_a_key_across_two_entries_is_not_taken_for_one():
+    """A value and the key behind it can hold the bytes of a key that is asked for."""
+    kv = MemoryKV()
+    index = Index(kv)
+    sought = bytes(range(100, 132))
+    one, other = bytes(32), sought[16:] + bytes(16)
+    entries = {one: sought[:16], other: b"v" * 16, sought: b"w" * 16, **entries_of(range(50))}
+    commit(kv, index, 0, entries)
+    assert not index.tend() and len(runs_of(kv)) == 1
+    check(index, entries)
+    kv = MemoryKV()
+    index = Index(kv)
+    del entries[sought]
+    commit(kv, index, 0, entries)
+    index.tend()
+    run = index._spaces["digest"]._kept.runs[0]
+    assert run.find(sought) is None and run.find(other) == b"v" * 16
+
+
+def test_entries_have_the_length_of_their_space():
+    index = Index(MemoryKV())
+    for entries in ({b"k": bytes(WIDTH)}, {bytes(32): b"v"}, {bytes(31): bytes(WIDTH), bytes(32): bytes(WIDTH)}):
+        with pytest.raises(AssertionError):
+            index.changes(0, {"digest": entries})
+
+
+FAULTS = [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.TORN, Fault.DISK_FULL, Fault.DISK_FAILED]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_write_loses_nothing(fault):
+    plain = FaultyKV()
+    filled(plain, 28, each=21)
+    for number in range(plain.writes):
+        kv = FaultyKV(seed=number, faults={number: fault})
+        with pytest.raises((Crashed, ChainError)):
+            filled(kv, 28, each=21)
+        kv = kv.restarted()
+        index = Index(kv)
+        last = kv.get(HEIGHT)
+        height = -1 if last is None else layout.decode_height(last)
+        check(index, entries_of(range((height + 1) * 21)))
+        named = {run.number for run in index._spaces["digest"]._kept.runs}
+        assert set(runs_of(kv)) == named, "what a crash left is removed"
+        for following in range(height + 1, 28):
+            commit(kv, index, following, entries_of(range(following * 21, (following + 1) * 21)))
+            while index.tend():
+                pass
+        check(index, entries_of(range(28 * 21)))
+        check(Index(kv.restarted()), entries_of(range(28 * 21)))
+
+
+def test_after_a_full_disk_tending_goes_on():
+    plain = FaultyKV()
+    filled(plain, 36)
+    for number in range(0, plain.writes, 3):
+        kv = FaultyKV(faults={number: Fault.DISK_FULL})
+        index, fulls = Index(kv), 0
+        for height in range(36):
+            for _ in range(2):
+                try:
+                    commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+                    break
+                except Unavailable:
+                    fulls += 1
+            while True:
+                try:
+                    if not index.tend():
+                        break
+                except Unavailable as error:
+                    assert error.code is DISK_FULL
+                    fulls += 1
+        assert fulls == 1
+        check(index, entries_of(range(720)))
+        named = {run.number for run in index._spaces["digest"]._kept.runs}
+        assert set(runs_of(kv)) - named <= {number for number in runs_of(kv) if number < max(named)}
+        check(Index(kv.restarted()), entries_of(range(720)))
+
+
+def test_a_run_that_is_gone_cut_or_changed_is_told(tmp_path):
+    kv = LevelKV(tmp_path / "db")
+    filled(kv, 20)
+    kv.close()
+    path = sorted((tmp_path / "db" / "digest").glob("*.run"))[0]
+    whole = path.read_bytes()
+    places = [*range(0, len(whole), 997), len(whole) - 1, len(whole) - 5, len(whole) - 40]
+    for spoiled in (None, b"", whole[:-1], whole[:4096], *[_flipped(whole, place) for place in places]):
+        path.write_bytes(spoiled) if spoiled is not None else path.unlink()
+        kv = LevelKV(tmp_path / "db")
+        with pytest.raises(Corrupt) as caught:
+            list(Index(kv).entries())
+        assert caught.value.code is CORRUPT_STORE and str(path) in caught.value.detail
+        kv.close()
+    path.write_bytes(whole)
+    kv = LevelKV(tmp_path / "db")
+    check(Index(kv), entries_of(range(400)))
+    kv.close()
+
+
+def test_a_run_in_the_place_of_another_is_told():
+    """Of as many entries, whole in itself: of another number, or of another store."""
+    kv, other = MemoryKV(), MemoryKV()
+    for store in (kv, other):
+        filled(store, 6)
+    contents = kv.files("digest").contents
+    first, second = list(contents)[:2]
+    assert len(contents[first]) == len(contents[second])
+    for spoiled in (contents[second], other.files("digest").contents[first]):
+        copied = kv.copy()
+        copied.files("digest").contents[first] = spoiled
+        with pytest.raises(Corrupt):
+            Index(copied)
+
+
+def _flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_damage_that_appears_while_it_runs_is_told_by_who_reads_it(tmp_path):
+    kv = LevelKV(tmp_path / "db")
+    index = filled(kv, 20)
+    path = sorted((tmp_path / "db" / "digest").glob("*.run"))[0]
+    with path.open("r+b") as file:
+        file.seek(10)
+        file.write(b"\xff\xfe")
+    keys = list(entries_of(range(400)))
+    with pytest.raises(Corrupt):
+        index.find("digest", keys)
+    with path.open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(Corrupt):
+        index.find("digest", keys)
+    with pytest.raises(Corrupt):  # a merge takes no damage over
+        for height in range(20, 60):
+            commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+            while index.tend():
+                pass
+    kv.close()
+
+
+def test_a_list_or_a_tail_that_is_cut_off_is_told():
+    kv = MemoryKV()
+    filled(kv, 8)
+    for key in (layout.runs_key("digest"), next(key for key, _ in kv.iterate(layout.TAIL, layout.after_prefix(layout.TAIL)))):
+        spoiled = kv.copy()
+        spoiled.write([(key, spoiled.get(key)[:-1])], sync=True)
+        with pytest.raises(Corrupt):
+            Index(spoiled)
+
+
+def test_readers_beside_commits_and_merges_miss_nothing(tmp_path):
+    """Two readers ask for what was committed before they ask, while runs are written, merged and removed."""
+    kv = LevelKV(tmp_path / "db")
+    index = Index(kv)
+    done, errors, asked = [0], [], [0, 0]
+    over = Event()
+
+    def read(reader):
+        random = Random(reader)
+        while not over.is_set():
+            count = done[0]
+            numbers = random.sample(range(count), min(count, 60))
+            found = index.find("digest", list(entries_of(numbers)))
+            if found != entries_of(numbers) or index.find("digest", [key_of(10**6 + count)]):
+                errors.append((count, len(numbers), len(found)))
+            asked[reader] += 1
+
+    def tend():
+        while not over.is_set():
+            index.tend()
+
+    threads = [Thread(target=read, args=(0,)), Thread(target=read, args=(1,)), Thread(target=tend)]
+    for thread in threads:
+        thread.start()
+    try:
+        for height in range(100):
+            commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+            done[0] = (height + 1) * 20
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not errors and min(asked) > 0
+    while index.tend():
+        pass
+    check(index, entries_of(range(2000)))
+    kv.close()
+
+
+def test_who_reads_an_old_run_reads_on_when_it_was_merged(kv):
+    index = filled(kv, 8)
+    run = index._spaces["digest"]._kept.runs[0]
+    for height in range(8, 20):
+        commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+        while index.tend():
+            pass
+    assert run.number not in runs_of(kv)
+    assert b"".join(run.chunks())[:32] in entries_of(range(160))
+
+
+def test_a_closed_index_is_not_tended():
+    kv = MemoryKV()
+    index = filled(kv, 6, tend=False)
+    index.close()
+    assert not index.tend() and runs_of(kv) == []
+
+
+def test_the_salt_is_kept_and_each_nodes_own():
+    kv, other = MemoryKV(), MemoryKV()
+    filled(kv, 6)
+    filled(other, 6)
+    salts = [one.get(layout.runs_key("digest"))[:32] for one in (kv, other)]
+    assert salts[0] != salts[1] and all(salt[-1] & 1 for salt in salts)
+    index = Index(kv)
+    commit(kv, index, 6, entries_of(range(1000, 1060)))
+    index.tend()
+    assert kv.get(layout.runs_key("digest"))[:32] == salts[0]
+
+
+class Machine(RuleBasedStateMachine):
+    """Commits, steps, looks and ends of the process in any order."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        small(self.patch)
+
+    @initialize(seed=st.integers(0, 2**32))
+    def start(self, seed):
+        self.kv = FaultyKV(seed=seed)
+        self.index = Index(self.kv)
+        self.model, self.height, self.next = {}, 0, 0
+
+    @rule(count=st.integers(0, 90))
+    def commit(self, count):
+        entries = entries_of(range(self.next, self.next + count))
+        commit(self.kv, self.index, self.height, entries)
+        self.model |= entries
+        self.height, self.next = self.height + 1, self.next + count
+
+    @rule(steps=st.integers(1, 4))
+    def tend(self, steps):
+        for _ in range(steps):
+            self.index.tend()
+
+    @rule()
+    def reopen(self):
+        self.index.close()
+        self.kv.close()
+        self.kv = self.kv.restarted()
+        self.index = Index(self.kv)
+
+    @rule(count=st.integers(1, 90), after=st.integers(0, 12), fault=st.sampled_from(FAULTS))
+    def crash(self, count, after, fault):
+        number = self.kv.writes + after
+        self.kv.faults[number] = fault
+        entries = entries_of(range(self.next, self.next + count))
+        try:
+            commit(self.kv, self.index, self.height, entries)
+            while self.index.tend():
+                pass
+        except (Crashed, ChainError):
+            pass
+        self.kv = self.kv.restarted()
+        self.kv.faults.pop(number, None)
+        self.index = Index(self.kv)
+        last = self.kv.get(HEIGHT)
+        if last is not None and layout.decode_height(last) == self.height:
+            self.model |= entries
+            self.height, self.next = self.height + 1, self.next + count
+
+    @precondition(lambda self: self.next)
+    @rule(numbers=st.lists(st.integers(0, 2000), max_size=30))
+    def look(self, numbers):
+        keys = [key_of(number) for number in numbers]
+        assert self.index.find("digest", keys) == {key: self.model[key] for key in keys if key in self.model}
+
+    @invariant()
+    def all_is_there(self):
+        if hasattr(self, "model"):
+            assert self.index.find("digest", list(self.model)) == self.model
+
+    def teardown(self):
+        if hasattr(self, "model"):
+            check(self.index, self.model)
+        self.patch.undo()
+
+
+class TestMachine(Machine.TestCase):
+    settings = settings(deadline=None, max_examples=25, stateful_step_count=30)

@@ -1,0 +1,49 @@
+"""The filter of a run never calls a key absent that was added, and calls most others absent."""
+
+from hashlib import sha256
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainnode.storage import runfilter
+from chainnode.storage.runfilter import filter_bytes
+
+SALT = sha256(b"salt").digest()[:31] + b"\x01"
+KEYS = st.lists(st.binary(min_size=32, max_size=32) | st.integers(0, 99).map(lambda number: number.to_bytes(32, "big")), max_size=30)
+
+
+def filter_of(keys, salt=SALT):
+    bits = bytearray(filter_bytes(max(1, len(keys))))
+    runfilter.add(bits, salt, b"".join([key + bytes(16) for key in keys]), 48)
+    return bytes(bits)
+
+
+@given(KEYS, KEYS, KEYS)
+def test_what_was_added_is_known(added, more, others):
+    asked = [*others, b"", bytes(31), bytes(33), *added, *more]
+    first, second = runfilter.known((filter_of(added), filter_of(more)), SALT, asked)
+    assert {asked[position] for position in first} >= set(added) and {asked[position] for position in second} >= set(more)
+    assert first == sorted(set(first)) and {len(asked[position]) for position in (*first, *second)} <= {32}
+
+
+def test_others_are_absent():
+    digests = [sha256(b"%d" % number).digest() for number in range(20_000)]
+    (known,) = runfilter.known((filter_of(digests[:10_000]),), SALT, digests)
+    assert known[:10_000] == list(range(10_000))
+    assert len(known) < 10_050
+    assert runfilter.known((), SALT, digests) == [] and runfilter.known((filter_of([]),), SALT, digests[:9]) == [[]]
+
+
+def test_who_does_not_know_the_salt_cannot_choose_keys_that_look_present():
+    """Keys that all look present under one salt are like any others under another."""
+    digests = [sha256(b"%d" % number).digest() for number in range(60_000)]
+    other = bytes(31) + b"\x03"
+    ours, theirs = filter_of(digests[:10_000]), filter_of(digests[:10_000], other)
+    (chosen,) = runfilter.known((theirs,), other, digests[10_000:])
+    assert len(chosen) > 20
+    (known,) = runfilter.known((ours,), SALT, [digests[10_000 + position] for position in chosen])
+    assert len(known) < 5
+
+
+def test_a_filter_has_two_bytes_a_key():
+    assert [filter_bytes(count) for count in (1, 32, 33, 65_536)] == [64, 64, 128, 131_072]
