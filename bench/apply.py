@@ -1,6 +1,6 @@
 """Processor microseconds to apply a decided block, in one process: execution, results and the writing of the height, fsync included.
 
-    python bench/apply.py [--transactions 500] [--blocks 20] [--members 100] [--profile LOAD]
+    python bench/apply.py [--transactions 500] [--batch 500] [--blocks 20] [--members 100] [--profile LOAD]
 
 Loads: `one` record of 256 bytes in a transaction, `hundred` records of 100 bytes in each, `receipts`: blocks in turn that
 transfer, pledge and release receipts, each signed by all whom it takes. The median of the blocks is told; signatures were checked before.
@@ -66,24 +66,26 @@ def receipts(world: OneChain, transactions: int, blocks: int) -> Iterator[list[b
 LOADS: dict[str, tuple[Load, int]] = {"one": (one, 1), "hundred": (hundred, HUNDRED), "receipts": (receipts, 1)}
 
 
-def took_us(load: Load, transactions: int, blocks: int, members: int, profile: cProfile.Profile | None) -> tuple[float, float]:
+def took_us(
+    load: Load, transactions: int, in_batch: int, blocks: int, members: int, profile: cProfile.Profile | None
+) -> tuple[float, float]:
     """Processor microseconds of a transaction in `Chain.check`, which precedes the vote, and in `Chain.apply`: medians."""
     checked, applied = [], []
     with one_chain(members=members, role="custodian") as world:
         for raws in load(world, transactions, blocks):
-            batch = world.batch(raws)
-            block_bytes, commit = world.propose([batch])
+            batches = [world.batch(raws[begin : begin + in_batch]) for begin in range(0, len(raws), in_batch)]
+            block_bytes, commit = world.propose(batches)
             began = time.process_time()
-            world.chain.check(block_bytes, [batch], world.chain.tip.time_ns)
+            world.chain.check(block_bytes, batches, world.chain.tip.time_ns)
             checked.append((time.process_time() - began) / len(raws) * 1e6)
             if profile:
                 profile.enable()
             began = time.process_time()
-            done = world.chain.apply(block_bytes, commit, [batch])
+            done = world.chain.apply(block_bytes, commit, batches)
             applied.append((time.process_time() - began) / len(raws) * 1e6)
             if profile:
                 profile.disable()
-            if any(result.code for result in done.results):
+            if not done.results.are_ok:
                 sys.exit(f"some transactions failed: {next(result for result in done.results if result.code)}")
     return median(checked), median(applied)
 
@@ -92,6 +94,7 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--transactions", type=int, default=500, help="in a block")
+    parser.add_argument("--batch", type=int, default=500, help="transactions in a batch, at most")
     parser.add_argument("--blocks", type=int, default=20)
     parser.add_argument("--members", type=int, default=100, help="senders in turn")
     parser.add_argument("--profile", choices=LOADS, help="where the time of one load goes, call by call; slows small calls down")
@@ -101,12 +104,18 @@ def main() -> None:
         if args.profile and name != args.profile:
             continue
         profile = cProfile.Profile() if args.profile else None
-        check_us, apply_us = took_us(load, args.transactions, args.blocks, args.members, profile)
+        check_us, apply_us = took_us(load, args.transactions, args.batch, args.blocks, args.members, profile)
         told[name] = {"check_us": round(check_us, 2), "apply_us": round(apply_us, 2), "apply_us_per_record": round(apply_us / records, 2)}
         print(f"{name}: check {check_us:.2f} us, apply {apply_us:.2f} us a transaction, {apply_us / records:.2f} us a record", flush=True)
         if profile:
             pstats.Stats(profile).sort_stats("tottime").print_stats(40)
-    finish({"bench": "apply", **told, "conditions": conditions(transactions=args.transactions, blocks=args.blocks, members=args.members)})
+    finish(
+        {
+            "bench": "apply",
+            **told,
+            "conditions": conditions(transactions=args.transactions, batch=args.batch, blocks=args.blocks, members=args.members),
+        }
+    )
 
 
 if __name__ == "__main__":
