@@ -59,7 +59,7 @@ META_FIRST_BODY = META + b"first_body"  # lowest height whose body is kept, 8 by
 META_ENDS = META + b"ends"  # how far the segments count: bodies, then records
 META_ROOTS = META + b"roots"  # state root of each store after the last height
 
-RUN_SPACES = {"digest": 16}  # index spaces whose keys are hashes of 32 bytes: bytes of a value
+RUN_SPACES = {"tx": 12, "digest": 16}  # index spaces whose keys are hashes of 32 bytes: bytes of a value
 
 _HEIGHT = Struct(">Q")
 _POSITION = Struct(">QI")

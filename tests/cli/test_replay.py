@@ -123,7 +123,9 @@ def test_a_changed_evidence_record_is_told(kv) -> None:
     refused(kv, "evidence")
 
 
-@pytest.mark.parametrize("kind, what", [(layout.INDEX, "the index"), (layout.TILE, "a tile of the evidence log")])
+@pytest.mark.parametrize(
+    "kind, what", [(layout.INDEX, "the index"), (layout.TAIL, "the index"), (layout.TILE, "a tile of the evidence log")]
+)
 def test_a_changed_a_missing_and_an_extra_entry_of_what_no_root_covers_is_told(kind, what: str, kv) -> None:
     """A node that forgot a digest or a transaction would take it again, and fork."""
     if kind == layout.TILE:  # those of hashes of hashes alone are kept
@@ -133,10 +135,11 @@ def test_a_changed_a_missing_and_an_extra_entry_of_what_no_root_covers_is_told(k
     entries = list(kv.iterate(kind, layout.after_prefix(kind)))
     assert entries
     for key, value in entries:
-        for spoiled in ({key: flipped(value, 0)}, {key: None}, {key + b"x": value}):
+        another = key + b"x" if kind != layout.TAIL else key[:-1] + b"\xff"
+        for spoiled in ({key: flipped(value, 0)}, {key: None}, {another: flipped(value, 0)}):
             changed = kv.copy()
             changed.write(list(spoiled.items()), sync=True)
-            if kind == layout.INDEX or None not in spoiled.values():
+            if kind != layout.TILE or None not in spoiled.values():
                 refused(changed, what)
             else:
                 with pytest.raises(Corrupt):

@@ -27,7 +27,7 @@ GENESIS = HeightRecord(
     NIL_BLOCK_ID,
     b"",
     store_writes={"acc": ((b"count", b"0"), (b"first", b"1")), "goods": ((b"first", b"1"),)},
-    index_writes={"tx": {b"genesis": b"0"}},
+    index_writes={"tx": {digest("tx", 0): b"%012d" % 0}},
     validator_sets=((1, b"validators 1"),),
     app_hash=digest("app", 0),
 )
@@ -47,7 +47,7 @@ def height_record(height, *, batches=2, leaves=3):
         batches=tuple(b"batch %d of %d" % (number, height) for number in range(batches)),
         results=(b"result a of %d" % height, b"", b"result c"),
         store_writes={"acc": _accounts(height), "goods": ((b"unit%03d" % height, b"u"),)},
-        index_writes={"tx": {b"tx%d" % height: b"%d" % height}, "did": {b"d": b"%d" % height}},
+        index_writes={"tx": {digest("tx", height): b"%012d" % height}, "did": {b"d": b"%d" % height}},
         log_groups=(LeafGroup(b"evidence ", tuple(b"%d of " % number for number in range(leaves)), b"%d" % height),),
         validator_sets=((height + 2, b"validators %d" % (height + 2)),) if height % 3 == 0 else (),
         app_hash=digest("app", height),

@@ -17,7 +17,7 @@ from chainnode.storage.leveldb import LevelKV
 from chainnode.storage.state import CommittersReader, StateStore
 from chainnode.types.codes import BAD_ARGUMENTS, CORRUPT_STORE, DISK_FULL, HEIGHT_UNKNOWN, NOT_FOUND, STATE_PRUNED
 from chainnode.types.limits import STATE_ROOTS_KEPT, STATE_UNDO_HEIGHTS
-from tests.storage.heights import GENESIS, apply_writes, height_record, opened
+from tests.storage.heights import GENESIS, apply_writes, digest, height_record, opened
 
 SPECS = (ics23.IAVL_SPEC, ics23.TENDERMINT_SPEC)
 
@@ -99,9 +99,10 @@ def test_reads_are_of_the_last_height(kv):
     assert store.get("acc", b"count") == b"4"
     assert store.get("acc", b"key001") is None
     assert store.iterate("acc", b"key", None, 9) == ((b"key003", b"v3"), (b"key004", b"v4"))
-    assert store.index_get("tx", b"tx4") == b"4"
+    assert store.index_get("tx", digest("tx", 4)) == b"%012d" % 4
     for reader in (store, CommittersReader(store)):
-        assert reader.index_find("tx", [b"tx4", b"tx5", b"tx1"]) == {b"tx4": b"4", b"tx1": b"1"} and reader.index_find("tx", []) == {}
+        found = {digest("tx", height): b"%012d" % height for height in (4, 1)}
+        assert reader.index_find("tx", [digest("tx", 4), digest("tx", 5), digest("tx", 1)]) == found and reader.index_find("tx", []) == {}
 
 
 def test_keys_are_listed_as_of_each_kept_height(kv):
