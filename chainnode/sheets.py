@@ -15,7 +15,7 @@ from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, VERIFY_TABLES
 from chainnode.types.transaction import Transaction
 
 if TYPE_CHECKING:
-    from chainnode.native._verify import Sheet as Columns  # which is not there when the C code was not built
+    from chainnode.native._verify import Sheet as NativeColumns  # which is not there when the C code was not built
 
 Speaker = tuple[tuple[str, ...], tuple[tuple[str, bytes], ...]]  # signers, and the suite and public key of each of their signatures
 
@@ -152,7 +152,7 @@ class NativeSheet:
     It is its own `RecordSheet` too. Threads may share it.
     """
 
-    def __init__(self, batch_bytes: bytes, columns: "Columns") -> None:
+    def __init__(self, batch_bytes: bytes, columns: "NativeColumns") -> None:
         """`columns` were read of these bytes."""
         self._batch_bytes = batch_bytes
         self._columns = columns

@@ -44,7 +44,7 @@ from chainnode.types.transaction import (
 )
 
 if TYPE_CHECKING:
-    from chainnode.native._verify import Sheet as Columns  # which is not there when the C code was not built
+    from chainnode.native._verify import Sheet as NativeColumns  # which is not there when the C code was not built
 
 SIGN_DOMAIN = b"chainnode/tx/1\x00"
 NONCE_BYTES = 16
@@ -58,7 +58,7 @@ class Native:
 
     decode: Callable[[Sequence[bytes]], list[Transaction | bytes]]
     decode_batch: Callable[[bytes, int], list[Transaction | bytes] | None]
-    read_sheet: Callable[[bytes, int], "Columns | None"]
+    read_sheet: Callable[[bytes, int], "NativeColumns | None"]
     verify: Callable[[Sequence[Transaction], bytes, int], bytes]
     sha256_each: Callable[[Sequence[bytes]], list[bytes]]
 
