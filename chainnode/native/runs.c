@@ -214,6 +214,18 @@ static PyObject *known_to(const uint8_t *bits, size_t size, const uint64_t *plac
     return found;
 }
 
+/* The bits of a filter, which may still grow, as long as the lock is held; NULL with an exception set. */
+static const uint8_t *filter_bits(PyObject *filter, Py_ssize_t *size) {
+    char *bytes;
+    if (PyByteArray_Check(filter)) {
+        bytes = PyByteArray_AsString(filter);
+        *size = PyByteArray_Size(filter);
+    } else if (PyBytes_AsStringAndSize(filter, &bytes, size) < 0) {
+        return NULL;
+    }
+    return is_filter(*size, SALT) ? (const uint8_t *)bytes : NULL;
+}
+
 static PyObject *py_filter_known(PyObject *self, PyObject *args) {
     PyObject *given_filters, *given_keys, *filters = NULL, *keys = NULL, *result = NULL;
     const uint8_t *salt_bytes;
@@ -242,9 +254,8 @@ static PyObject *py_filter_known(PyObject *self, PyObject *args) {
     }
     result = PyList_New(0);
     for (Py_ssize_t i = 0; result != NULL && i < PyTuple_Size(filters); i++) {
-        PyObject *found = NULL;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(filters, i), &bytes, &size) == 0 && is_filter(size, SALT))
-            found = known_to((uint8_t *)bytes, (size_t)size, places, positions, count);
+        const uint8_t *bits = filter_bits(PyTuple_GetItem(filters, i), &size);
+        PyObject *found = bits == NULL ? NULL : known_to(bits, (size_t)size, places, positions, count);
         if (found == NULL || PyList_Append(result, found) < 0) Py_CLEAR(result);
         Py_XDECREF(found);
     }

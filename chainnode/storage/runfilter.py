@@ -18,6 +18,8 @@ BITS_PER_KEY = 6
 _MASK = 2**64 - 1
 _IN_BLOCK = BLOCK_BYTES * 8 - 1
 
+Filter = bytes | bytearray  # one that may still grow
+
 
 def filter_bytes(count: int) -> int:
     """Length of a filter for at most so many keys."""
@@ -37,20 +39,20 @@ def add_plainly(bits: bytearray, salt: bytes, entries: bytes, entry_bytes: int) 
             bit += step
 
 
-def known_plainly(filters: Sequence[bytes], salt: bytes, keys: Sequence[bytes]) -> list[list[int]]:
+def known_plainly(filters: Sequence[Filter], salt: bytes, keys: Sequence[bytes]) -> list[list[int]]:
     """For each filter the positions of the keys that may have been added to it; the plain twin of the one in C."""
     odd = int.from_bytes(salt)
     places = [(position, int.from_bytes(key) * odd >> 192 & _MASK) for position, key in enumerate(keys) if len(key) == KEY_BYTES]
     return [_known_to(bits, places) for bits in filters]
 
 
-def _known_to(bits: bytes, places: Sequence[tuple[int, int]]) -> list[int]:
+def _known_to(bits: Filter, places: Sequence[tuple[int, int]]) -> list[int]:
     blocks = len(bits) // BLOCK_BYTES
     likely = [one for one in places if bits[((one[1] >> 32) * blocks >> 32 << 6) + (one[1] >> 3 & 63)] >> (one[1] & 7) & 1]
     return [position for position, place in likely if _is_known(bits, (place >> 32) * blocks >> 32 << 6, place)]
 
 
-def _is_known(bits: bytes, base: int, place: int) -> bool:
+def _is_known(bits: Filter, base: int, place: int) -> bool:
     bit, step = place, place >> 9 | 1
     for _ in range(BITS_PER_KEY):
         bit &= _IN_BLOCK
@@ -61,7 +63,7 @@ def _is_known(bits: bytes, base: int, place: int) -> bool:
 
 
 def _native() -> tuple[
-    Callable[[bytearray, bytes, bytes, int], None], Callable[[Sequence[bytes], bytes, Sequence[bytes]], list[list[int]]]
+    Callable[[bytearray, bytes, bytes, int], None], Callable[[Sequence[Filter], bytes, Sequence[bytes]], list[list[int]]]
 ]:
     try:
         from chainnode.native import _runs

@@ -69,7 +69,7 @@ def test_filters_are_the_same_to_the_bit(lists, others, salt):
         filters.append(bytes(ours))
     asked = [*others, b"", b"short", bytes(33), *[key for keys in lists for key in keys]]
     found = native.filter_known(filters, salt, asked)
-    assert found == known_plainly(filters, salt, asked)
+    assert found == known_plainly(filters, salt, asked) == native.filter_known(list(map(bytearray, filters)), salt, asked)
     for keys, positions in zip(lists, found, strict=True):
         assert {asked[position] for position in positions} >= set(keys)
 
@@ -96,7 +96,8 @@ def test_filters_are_the_same_to_the_bit(lists, others, salt):
         (lambda: native.filter_known([bytes(64)], SALT[1:], []), ValueError),
         (lambda: native.filter_known([bytes(32)], SALT, []), ValueError),
         (lambda: native.filter_known([b""], SALT, []), ValueError),
-        (lambda: native.filter_known([bytearray(64)], SALT, []), TypeError),
+        (lambda: native.filter_known([bytearray(63)], SALT, []), ValueError),
+        (lambda: native.filter_known([memoryview(bytes(64))], SALT, []), TypeError),
         (lambda: native.filter_known([], SALT, [7]), TypeError),
         (lambda: native.filter_known(7, SALT, []), TypeError),
         (lambda: native.filter_known([], SALT, 7), TypeError),
