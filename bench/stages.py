@@ -9,6 +9,7 @@ stage. `--lines` tells the lines that take most, too.
 
 import argparse
 import asyncio
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from throughput import load
@@ -25,10 +27,12 @@ from netbench import Bench, bench_network, conditions, finish
 SAMPLES_A_SECOND = 100
 ROOT = Path(__file__).resolve().parent.parent
 INTERPRETER = "the interpreter"
+SIGNATURE_SOURCES = ("field.h", "ifma.h", "batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "scalar.c", "sha512.c", "tables.c")
+_SIGNATURES = "signatures in C"
 _LIBRARIES = (
-    ("_bulk", "reading in C"),
+    ("_bulk", "hashes and results in C"),
     ("_runs", "the index in C"),
-    ("_verify", "signatures in C"),
+    ("_verify", "batches and records in C"),  # but for signatures, which are in it, too
     ("libcrypto", "OpenSSL: TLS, SHA-256"),
     ("libssl", "OpenSSL: TLS, SHA-256"),
     ("sodium", "libsodium: votes"),
@@ -52,6 +56,8 @@ _FUNCTIONS = {
 }
 _FILES = (
     ("chainnode/transactions.py", _DECODE),
+    ("chainnode/sheets.py", _DECODE),
+    ("chainnode/columns", _DECODE),  # of a batch, without C, and their sheet
     ("chainnode/crypto/verify", _VERIFY),
     ("chainnode/mempool/", _MEMPOOL),
     ("chainnode/node/dissemination", _MEMPOOL),
@@ -71,6 +77,8 @@ _FILES = (
     ("chainnode/p2p/", _NETWORK),
     ("chainnode/wire", _NETWORK),
     ("chainnode/node/ingress", _HTTP),
+    ("chainnode/node/gathering", _HTTP),
+    ("chainnode/node/following", _HTTP),
     ("chainnode/node/backend", _HTTP),
     ("chainnode/api/", _HTTP),
     ("aiohttp/", _HTTP),
@@ -120,14 +128,29 @@ def stacks(folder: Path) -> Counter[tuple[str, ...]]:
 
 def libraries(folder: Path) -> dict[str, float]:
     """The share of each library of what perf saw, those of the interpreter under one name."""
-    command = ["perf", "report", "--input", str(folder / "perf.data"), "--sort", "dso", "--stdio", "--quiet"]
+    command = ["perf", "report", "--input", str(folder / "perf.data"), "--sort", "dso,symbol", "--stdio", "--quiet"]
     found: dict[str, float] = {}
     for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
-        share, _, name = line.strip().partition("%")
-        if name and not line.startswith("#"):
-            known = next((told for part, told in _LIBRARIES if part in name), INTERPRETER)
+        share, _, rest = line.strip().partition("%")
+        if rest and not line.startswith("#"):
+            fields = rest.split()  # file, `[.]` or `[k]`, symbol
+            known = library_of(fields[0], fields[2] if len(fields) > 2 else "")
             found[known] = found.get(known, 0.0) + float(share) / 100
     return found
+
+
+def library_of(file: str, symbol: str = "") -> str:
+    """What a function of a file counts as; a part of one that the compiler made has a dot in its name."""
+    if "_verify" in file and symbol.partition(".")[0] in signature_functions():
+        return _SIGNATURES
+    return next((told for part, told in _LIBRARIES if part in file), INTERPRETER)
+
+
+@cache
+def signature_functions() -> frozenset[str]:
+    """The functions in C that only signatures need."""
+    texts = [(ROOT / "chainnode" / "native" / name).read_text() for name in SIGNATURE_SOURCES]
+    return frozenset(name for text in texts for name in re.findall(r"^\w[^;\n(]*?(\w+)\(", text, re.MULTILINE))
 
 
 def table(found: Counter[tuple[str, ...]], shares: dict[str, float], cpu_us: float, lines: int) -> dict[str, float]:
