@@ -1,7 +1,8 @@
 """The state as a block's transactions see it: an overlay over what is on disk, with undo of one transaction at a time."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LeafHashes, Leaves, LogState, append_groups, count_leaves
@@ -28,21 +29,21 @@ class Reader(Protocol):
         """Those of index keys that are set, with their values."""
 
 
-@dataclass(slots=True)
+@dataclass
 class _Ahead:
-    """Index keys of one space that were read ahead, and those that are set. `known` are the keys, once one is asked for by itself."""
+    """Index keys of one space that were read ahead, and those that are set."""
 
     lists: tuple[Sequence[bytes], ...]
     found: Mapping[bytes, bytes]
-    known: frozenset[bytes] | None = None
 
-    def has(self, keys: Collection[bytes]) -> bool:
+    @cached_property
+    def known(self) -> frozenset[bytes]:
+        """The keys, once others than these lists are asked for."""
+        return frozenset().union(*self.lists)
+
+    def has(self, keys: Sequence[bytes]) -> bool:
         """Whether all of them were read. It costs nothing for a list that was."""
-        if any(keys is one for one in self.lists):
-            return True
-        if self.known is None:
-            self.known = frozenset().union(*self.lists)
-        return self.known.issuperset(keys)
+        return any(keys is one for one in self.lists) or self.known.issuperset(keys)
 
 
 class State:
@@ -97,7 +98,7 @@ class State:
         if own is not None and key in own:
             return own[key]
         ahead = self._expected.get(space)
-        return ahead.found.get(key) if ahead is not None and ahead.has((key,)) else self._reader.index_get(space, key)
+        return ahead.found.get(key) if ahead is not None and key in ahead.known else self._reader.index_get(space, key)
 
     def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of index keys, in order."""
