@@ -4,10 +4,20 @@ Spaces that grow with each transaction or record are kept in sorted runs (`stora
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from chainnode.storage import layout
 from chainnode.storage.indexspace import SpaceIndex
 from chainnode.storage.kv import KV, Change
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The entries of a height that is not on disk yet. `pieces`: space, entries, the value that they make in the store."""
+
+    height: int
+    changes: list[Change] = field(default_factory=list)
+    pieces: list[tuple[str, Mapping[bytes, bytes], bytes]] = field(default_factory=list)
 
 
 class Index:
@@ -17,22 +27,23 @@ class Index:
         self._kv = kv
         self._spaces = {space: SpaceIndex(kv, space, value_bytes) for space, value_bytes in layout.RUN_SPACES.items()}
 
-    def changes(self, height: int, writes: Mapping[str, Mapping[bytes, bytes]]) -> list[Change]:
-        """What a height is to write."""
-        changes: list[Change] = []
+    def prepare(self, height: int, writes: Mapping[str, Mapping[bytes, bytes]]) -> Prepared:
+        """What a height is to write; `commit` follows when it is on disk."""
+        prepared = Prepared(height)
         for space, entries in writes.items():
-            if space in self._spaces:
-                changes += self._spaces[space].changes(height, entries)
-            else:
+            if space not in self._spaces:
                 prefix = layout.name_prefix(layout.INDEX, space)
-                changes += [(prefix + key, value) for key, value in entries.items()]
-        return changes
+                prepared.changes.extend([(prefix + key, value) for key, value in entries.items()])
+            elif entries:
+                key, piece = self._spaces[space].change(height, entries)
+                prepared.changes.append((key, piece))
+                prepared.pieces.append((space, entries, piece))
+        return prepared
 
-    def committed(self, height: int, writes: Mapping[str, Mapping[bytes, bytes]]) -> None:
+    def commit(self, prepared: Prepared) -> None:
         """The height is on disk: its entries are found from now on."""
-        for space, entries in writes.items():
-            if space in self._spaces:
-                self._spaces[space].committed(height, entries)
+        for space, entries, piece in prepared.pieces:
+            self._spaces[space].committed(prepared.height, entries, piece)
 
     def find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Those of the keys that are there, with their values."""

@@ -5,7 +5,7 @@ interpreter's lock; the plain twins, 0.6.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 from chainnode.storage.indexrun import READ_BLOCKS, Run, RunWriter
@@ -13,9 +13,10 @@ from chainnode.storage.runfilter import KEY_BYTES
 
 
 def sort_plainly(keys: bytes, values: bytes, value_bytes: int) -> bytes:
-    """Entries, ascending, of keys and values that are joined in the same order; each key is there once."""
-    joined = [keys[begin : begin + KEY_BYTES] for begin in range(0, len(keys), KEY_BYTES)]
-    entries = dict(zip(joined, [values[begin : begin + value_bytes] for begin in range(0, len(values), value_bytes)], strict=True))
+    """Entries, ascending, of keys and values that are joined in the same order; of a key that stands there twice, the first."""
+    all_keys = [keys[begin : begin + KEY_BYTES] for begin in range(0, len(keys), KEY_BYTES)]
+    all_values = [values[begin : begin + value_bytes] for begin in range(0, len(values), value_bytes)]
+    entries = dict(zip(reversed(all_keys), reversed(all_values), strict=True))
     return b"".join(chain.from_iterable([(key, entries[key]) for key in sorted(entries)]))
 
 
@@ -38,9 +39,23 @@ def _native() -> tuple[Callable[[bytes, bytes, int], bytes], Callable[[Sequence[
 _sort, _merge = _native()
 
 
-def sorted_entries(tail: Mapping[bytes, bytes], value_bytes: int) -> bytes:
-    """All entries, ascending."""
-    return _sort(b"".join(tail), b"".join(tail.values()), value_bytes)
+def split_entries(piece: bytes, value_bytes: int) -> dict[bytes, bytes]:
+    """The entries in a piece: all keys, then all values."""
+    keys, values = _halves(piece, value_bytes)
+    places = range(len(keys) // KEY_BYTES)
+    width = value_bytes
+    return {keys[at * KEY_BYTES : (at + 1) * KEY_BYTES]: values[at * width : (at + 1) * width] for at in places}
+
+
+def sorted_entries(pieces: Sequence[bytes], value_bytes: int) -> bytes:
+    """The entries of pieces, ascending; of a key that stands in several, that of the first of them."""
+    halves = [_halves(piece, value_bytes) for piece in pieces]
+    return _sort(b"".join([keys for keys, _ in halves]), b"".join([values for _, values in halves]), value_bytes)
+
+
+def _halves(piece: bytes, value_bytes: int) -> tuple[bytes, bytes]:
+    end = len(piece) // (KEY_BYTES + value_bytes) * KEY_BYTES
+    return piece[:end], piece[end:]
 
 
 class _Cursor:

@@ -17,7 +17,7 @@ from threading import Lock
 
 from chainnode.errors import Corrupt, Unavailable
 from chainnode.storage import layout, runfilter
-from chainnode.storage.indexmerge import Merge, sorted_entries
+from chainnode.storage.indexmerge import Merge, sorted_entries, split_entries
 from chainnode.storage.indexrun import Run, RunWriter
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.runfilter import KEY_BYTES, SALT_BYTES
@@ -29,10 +29,11 @@ _NAMED = Struct(">QBQ")  # number, level, entries
 
 @dataclass(slots=True)
 class _Tail:
-    """Entries of some heights, not in a run yet. One task adds; any may look."""
+    """Entries of some heights, not in a run yet: to be looked at, and as the store has them. One task adds; any may look."""
 
     entries: dict[bytes, bytes] = field(default_factory=dict)
     heights: list[int] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +66,23 @@ class SpaceIndex:
         self._numbers = count(max(numbers, default=-1) + 1)
         for number in set(numbers).difference([run.number for run in runs]):
             self._files.remove(number)
-        for key, value in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
-            self.committed(layout.decode_height(key[len(self._prefix) :]), self._split(value))
+        for key, piece in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
+            if len(piece) % self._entry_bytes:
+                raise Corrupt(CORRUPT_STORE, f"the entries of a height in index {space} are cut off")
+            self.committed(layout.decode_height(key[len(self._prefix) :]), split_entries(piece, value_bytes), piece)
 
-    def changes(self, height: int, entries: Mapping[bytes, bytes]) -> list[Change]:
-        """What a height is to write of its own entries."""
-        if not entries:
-            return []
+    def change(self, height: int, entries: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
+        """What a height is to write of its entries: key and value."""
         keys, values = b"".join(entries), b"".join(entries.values())
         assert (len(keys), len(values)) == (len(entries) * KEY_BYTES, len(entries) * self._value_bytes), "keys and values of fixed length"
-        return [(self._prefix + layout.encode_height(height), keys + values)]
+        return self._prefix + layout.encode_height(height), keys + values
 
-    def committed(self, height: int, entries: Mapping[bytes, bytes]) -> None:
-        """The height is on disk: its entries are found from now on."""
-        if not entries:
-            return
+    def committed(self, height: int, entries: Mapping[bytes, bytes], piece: bytes) -> None:
+        """The height is on disk, with this value: its entries are found from now on."""
         tail = self._kept.tails[0]
         tail.entries.update(entries)
         tail.heights.append(height)
+        tail.pieces.append(piece)
         if len(tail.entries) >= INDEX_RUN_KEYS:
             with self._replacing:
                 self._kept = replace(self._kept, tails=(_Tail(), *self._kept.tails))
@@ -138,7 +138,7 @@ class SpaceIndex:
     def _write_tail(self, tail: _Tail) -> None:
         number, writer = self._created(len(tail.entries))
         try:
-            writer.add(sorted_entries(tail.entries, self._value_bytes))
+            writer.add(sorted_entries(tail.pieces[::-1], self._value_bytes))
             writer.finish()
             run = self._opened(number, 0, writer.count)
             removed = [(self._prefix + layout.encode_height(height), None) for height in tail.heights]
@@ -197,15 +197,6 @@ class SpaceIndex:
         for chunk in run.chunks():
             for at in range(0, len(chunk), width):
                 yield chunk[at : at + KEY_BYTES], chunk[at + KEY_BYTES : at + width]
-
-    def _split(self, value: bytes) -> dict[bytes, bytes]:
-        """The entries in a height's value: all keys, then all values."""
-        size, rest = divmod(len(value), self._entry_bytes)
-        if rest:
-            raise Corrupt(CORRUPT_STORE, "the index entries of a height are cut off")
-        keys, values, width = value[: size * KEY_BYTES], value[size * KEY_BYTES :], self._value_bytes
-        places = range(size)
-        return {keys[at * KEY_BYTES : (at + 1) * KEY_BYTES]: values[at * width : (at + 1) * width] for at in places}
 
 
 def _new_salt() -> bytes:

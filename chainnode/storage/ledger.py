@@ -121,7 +121,7 @@ class Ledger:
 
     def commit_height(self, record: HeightRecord) -> None:
         """Write a height whole: on return it outlives a loss of power; on an error the last height is as before."""
-        height, index_writes = record.height, record.index_writes or {}
+        height = record.height
         assert height == (0 if self._last is None else self._last.height + 1), "heights are committed in order"
         assert len(record.app_hash) == merkle.HASH_BYTES
         self._index.make_room()
@@ -141,12 +141,13 @@ class Ledger:
         changes.extend(_block_changes(record))
         changes.extend(self._body_changes(record, kept.batches))
         changes.extend(_state_changes(record))
-        changes.extend(self._index.changes(height, index_writes))
+        indexed = self._index.prepare(height, record.index_writes or {})
+        changes.extend(indexed.changes)
         changes.extend(self._records.put(height, self._log.size, kept.records))
         changes.append((layout.META_ENDS, encode_ends((self._bodies.blobs.end(), self._records.blobs.end()))))
         changes.extend((layout.tile_key(level, index), content) for (level, index), content in tiles.items())
         self._kv.write(changes, sync=True)
-        self._index.committed(height, index_writes)
+        self._index.commit(indexed)
         self._last, self._log, self._log_size = summary, log, log.size
         for (level, index), content in tiles.items():
             self._edges[level] = (index, content)

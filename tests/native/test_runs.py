@@ -38,12 +38,14 @@ def piece(keys, mark):
     return b"".join(key + value for key, value in zip(sorted(keys), values_of(keys, mark), strict=True))
 
 
-@given(KEYS)
-def test_a_tail_is_sorted(keys):
+@given(KEYS, KEYS)
+def test_a_tail_is_sorted_and_the_first_of_equal_keys_counts(keys, more):
+    keys = keys + more + keys[:3]
     values = values_of(keys)
     found = native.sort(b"".join(keys), b"".join(values), VALUE)
     assert found == sort_plainly(b"".join(keys), b"".join(values), VALUE)
-    assert found == b"".join(key + value for key, value in sorted(zip(keys, values, strict=True)))
+    expected = dict(zip(reversed(keys), reversed(values), strict=True))
+    assert found == b"".join(key + value for key, value in sorted(expected.items()))
 
 
 @given(st.lists(KEYS.filter(len), max_size=9))

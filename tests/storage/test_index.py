@@ -47,8 +47,9 @@ def commit(kv, index, height, entries, others=None):
     """What the ledger does for a height."""
     writes = {"digest": entries, "block": {b"height %d" % height: b"%d" % height} | (others or {})}
     index.make_room()
-    kv.write([(HEIGHT, layout.encode_height(height)), *index.changes(height, writes)], sync=True)
-    index.committed(height, writes)
+    prepared = index.prepare(height, writes)
+    kv.write([(HEIGHT, layout.encode_height(height)), *prepared.changes], sync=True)
+    index.commit(prepared)
 
 
 def filled(kv, heights, *, each=20, tend=True):
@@ -205,7 +206,7 @@ def test_entries_have_the_length_of_their_space():
     index = Index(MemoryKV())
     for entries in ({b"k": bytes(WIDTH)}, {bytes(32): b"v"}, {bytes(31): bytes(WIDTH), bytes(32): bytes(WIDTH)}):
         with pytest.raises(AssertionError):
-            index.changes(0, {"digest": entries})
+            index.prepare(0, {"digest": entries})
 
 
 FAULTS = [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.TORN, Fault.DISK_FULL, Fault.DISK_FAILED]
