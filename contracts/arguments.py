@@ -22,6 +22,8 @@ def has_unseen(text: str) -> bool:
 
 def check_identifier(name: str, text: str) -> None:
     """Rejected(BAD_ARGUMENTS) unless `text` can name a thing: 1 to IDENTIFIER_BYTES_MAX bytes, all of it visible."""
+    if text.isascii() and text.isprintable() and " " not in text and 0 < len(text) <= IDENTIFIER_BYTES_MAX:
+        return  # as most; a third of the cost
     if not 0 < len(text.encode()) <= IDENTIFIER_BYTES_MAX:
         raise Rejected(BAD_ARGUMENTS, f"{name} has 1 to {IDENTIFIER_BYTES_MAX} bytes")
     if has_unseen(text):

@@ -6,7 +6,6 @@ Source: Civil Code of the PRC, articles 440 and 441; SPC Interpretation on Secur
 """
 
 import re
-from dataclasses import replace
 
 from chainnode.execution.state import State
 from chainnode.execution.table import Call, method, require
@@ -137,6 +136,6 @@ def _terms(call: Call, found: Receipt, pledgee: str, amount: int, currency: str,
 
 def _accept(call: Call, state: State, found: Receipt, terms: Pledge, evidence: bytes) -> int:
     """Turn a proposal into a pledge with the priority of this transaction."""
-    made = replace(terms, until_ms=0, height=call.height, position=call.index)
+    made = terms._replace(until_ms=0, height=call.height, position=call.index)
     event: dict[str, Value] = {"pledgee": made.pledgee, "amount": made.amount, "rank": made.rank, "position": made.position}
     return save(call, state, found._replace(pledges=(made,)), "pledged", evidence, event).sequence

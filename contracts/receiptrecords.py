@@ -3,7 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple, TypeVar
 
 from chainnode import codec
 from chainnode.errors import Malformed
@@ -17,6 +19,7 @@ _RECORD_FIELDS = 24
 _MOVED_VERSION = 2  # of a record that says where the receipt came from or has gone to
 _MOVED_FIELDS = 26
 _RECEIPT_PREFIX = b"\x01"
+_KEYS_CACHED = 4096  # a receipt is read, changed and written under its key
 GUEST_PREFIX = "moved:"  # of the ids of receipts from other chains
 
 
@@ -49,14 +52,27 @@ class HoldKind(StrEnum):
     IOT = "iot"
 
 
+_COUNT_MAX = 2**63 - 1
+_DIGEST_BYTES = 32
+_USUAL_LENGTH_MAX = TEXT_BYTES_MAX // 4  # so many letters have no more bytes than a text may have
+_PLEDGE_TYPES = (str, int, str, int, str, int, int, int, int)
+_NONE = type(None)
+# Of the fields of a receipt that has not moved and is not to be delivered, with a depositor and an offer or without.
+_USUAL_TYPES = frozenset(
+    (
+        *(int, str, str, int, str, str, bool, depositor, str, str, int, str, int, bytes, bytes, bytes, tuple, tuple),
+        *(offer, _NONE, tuple, tuple, int, int),
+    )
+    for depositor, offer in product((str, _NONE), repeat=2)
+)
+
 _Word = TypeVar("_Word", bound=StrEnum)
 _WORDS: dict[type[StrEnum], dict[str, StrEnum]] = {words: {one.value: one for one in words} for words in (Status, HoldKind)}
 IN_FORCE = (Status.ACTIVE, Status.DELIVERING)
 
 
-@dataclass(frozen=True, slots=True)
-class Pledge:
-    """A pledge of a receipt, or a proposal of one.
+class Pledge(NamedTuple):
+    """A pledge of a receipt, or a proposal of one. A tuple as `Receipt` is.
 
     `height` and `position` (of the transaction in its block) are its priority, the moment of its publicity; `height` 0
     is a proposal, which reserves the receipt until block time reaches `until_ms` (0 in a pledge).
@@ -182,7 +198,20 @@ class Receipt(NamedTuple):
 
     def pledges_at(self, time_ms: int) -> tuple[Pledge, ...]:
         """Pledges, and proposals that have not lapsed at this block time."""
+        if not self.pledges:
+            return ()
         return tuple(pledge for pledge in self.pledges if not pledge.is_proposal or time_ms < pledge.until_ms)
+
+    def after(self, *, evidence: bytes, pledges: tuple[Pledge, ...], height: int) -> "Receipt":
+        """The receipt one operation later. By places, since `_replace` takes 3 us, and this 1: each operation comes by here."""
+        here: tuple[Any, ...] = self
+        receipt_id, status, sequence, *before = here[:_EVIDENCE_PLACE]
+        between, behind = here[_EVIDENCE_PLACE + 2 : _CHANGED_PLACE], here[_CHANGED_PLACE + 1 :]
+        return Receipt._make((receipt_id, status, sequence + 1, *before, evidence, pledges, *between, height, *behind))
+
+
+_EVIDENCE_PLACE = Receipt._fields.index("evidence")  # the pledges follow
+_CHANGED_PLACE = Receipt._fields.index("changed_height")
 
 
 def guest_id(client_id: str, packet_sequence: int) -> str:
@@ -190,6 +219,7 @@ def guest_id(client_id: str, packet_sequence: int) -> str:
     return f"{GUEST_PREFIX}{client_id}:{packet_sequence}"
 
 
+@lru_cache(maxsize=_KEYS_CACHED)
 def receipt_key(receipt_id: str) -> bytes:
     """The key of a receipt in the store `receipts`. 33 bytes."""
     return _RECEIPT_PREFIX + hashlib.sha256(receipt_id.encode()).digest()
@@ -219,7 +249,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
             receipt.units_digest,
             receipt.document,
             receipt.evidence,
-            tuple(_pledge_value(pledge) for pledge in receipt.pledges),
+            tuple([tuple(pledge) for pledge in receipt.pledges]),
             tuple((hold.kind.value, hold.authority, hold.reason, hold.height) for hold in receipt.holds),
             receipt.offered_to,
             None if order is None else (order.consignee, order.unit_count, order.units_digest, order.height),
@@ -235,6 +265,29 @@ def encode_receipt(receipt: Receipt) -> bytes:
 def decode_receipt(value: bytes) -> Receipt:
     """The receipt of a value from the state tree. Malformed for other bytes."""
     fields = codec.as_array(codec.decode(value, bytes_max=STATE_VALUE_BYTES_MAX))
+    return _usual(fields) or _any(fields)
+
+
+def _usual(fields: tuple[Any, ...]) -> Receipt | None:
+    """The receipt, if it has not moved, is not to be delivered, and nothing in it is of unusual length or wrong: a third of the cost."""
+    if tuple(map(type, fields)) not in _USUAL_TYPES:
+        return None
+    version, receipt_id, word, sequence, holder, custodian, _, depositor, site, commodity, quantity, uom, unit_count = fields[:13]
+    offered_to, _, parents, children, created_height, changed_height = fields[18:]
+    status: Any = _WORDS[Status].get(word)
+    if version != _RECORD_VERSION or status is None or children or not {_DIGEST_BYTES}.issuperset(map(len, fields[13:16])):
+        return None
+    if max(map(len, (receipt_id, holder, custodian, depositor or "", site, commodity, uom, offered_to or ""))) > _USUAL_LENGTH_MAX:
+        return None
+    counts = (sequence, quantity, unit_count, created_height, changed_height)
+    if min(counts) < 0 or max(counts) > _COUNT_MAX:
+        return None
+    pledges, holds, named = tuple(map(_pledge, fields[16])), tuple(map(_hold, fields[17])), tuple(map(_text, parents))
+    return Receipt._make((receipt_id, status, *fields[3:16], pledges, holds, offered_to, None, named, (), *fields[22:], None, None))
+
+
+def _any(fields: tuple[Value, ...]) -> Receipt:
+    """The receipt of any fields. Malformed when they are not those of one."""
     has_moved = fields[:1] == (_MOVED_VERSION,)
     codec.as_array(fields, _MOVED_FIELDS if has_moved else _RECORD_FIELDS)
     codec.as_int(fields[0], _RECORD_VERSION, _MOVED_VERSION)
@@ -269,21 +322,12 @@ def decode_receipt(value: bytes) -> Receipt:
     )
 
 
-def _pledge_value(pledge: Pledge) -> Value:
-    return (
-        pledge.pledgee,
-        pledge.amount,
-        pledge.currency,
-        pledge.due_ms,
-        pledge.text,
-        pledge.rank,
-        pledge.until_ms,
-        pledge.height,
-        pledge.position,
-    )
-
-
-def _pledge(value: Value) -> Pledge:
+def _pledge(value: Any) -> Pledge:
+    if type(value) is tuple and tuple(map(type, value)) == _PLEDGE_TYPES:
+        pledgee, amount, currency, due_ms, text, *counts = value
+        fits = len(pledgee) <= _USUAL_LENGTH_MAX and len(currency) <= _USUAL_LENGTH_MAX and len(text) <= _USUAL_LENGTH_MAX
+        if fits and min(amount, due_ms, *counts) >= 0 and max(amount, due_ms, *counts) <= _COUNT_MAX:
+            return Pledge._make(value)
     fields = codec.as_array(value, 9)
     pledgee, amount, currency, due_ms, text, rank, until_ms, height, position = fields
     return Pledge(
@@ -353,11 +397,11 @@ def _text(value: Value) -> str:
 
 
 def _count(value: Value) -> int:
-    return codec.as_int(value, 0, 2**63 - 1)
+    return codec.as_int(value, 0, _COUNT_MAX)
 
 
 def _digest(value: Value) -> bytes:
-    return codec.as_bytes(value, 32)
+    return codec.as_bytes(value, _DIGEST_BYTES)
 
 
 def _word(words: type[_Word], value: Value) -> _Word:

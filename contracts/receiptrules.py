@@ -59,8 +59,9 @@ def require_receipt(call: Call, state: State, receipt_id: str) -> Receipt:
     found = receipt(state, receipt_id)
     if found is None:
         raise Rejected(NOT_FOUND, f"there is no receipt {receipt_id}")
-    require(found.status is not Status.MOVED, RECEIPT_AWAY, _away(found))
-    require(found.status in IN_FORCE, WRONG_STATE, f"{receipt_id} is {found.status.value} and never changes again")
+    if found.status not in IN_FORCE:
+        require(found.status is not Status.MOVED, RECEIPT_AWAY, _away(found))
+        raise Rejected(WRONG_STATE, f"{receipt_id} is {found.status.value} and never changes again")
     return found
 
 
@@ -75,14 +76,17 @@ def require_new(state: State, receipt_id: str) -> None:
 def open_receipt(call: Call, state: State, receipt_id: str, sequence: int) -> Receipt:
     """The receipt, in force, if it is as the caller saw it."""
     found = require_receipt(call, state, receipt_id)
-    require(found.sequence == sequence, STALE_SEQUENCE, f"{receipt_id} is at sequence {found.sequence}, not {sequence}")
+    if found.sequence != sequence:
+        raise Rejected(STALE_SEQUENCE, f"{receipt_id} is at sequence {found.sequence}, not {sequence}")
     return found
 
 
 def require_idle(found: Receipt) -> None:
     """Neither an order nor an offer is open: one matter at a time."""
-    require(found.status is Status.ACTIVE, WRONG_STATE, f"{found.receipt_id} is {found.status.value}")
-    require(found.offered_to is None, OFFER_OPEN, f"{found.receipt_id} is offered to {found.offered_to}")
+    if found.status is not Status.ACTIVE:
+        raise Rejected(WRONG_STATE, f"{found.receipt_id} is {found.status.value}")
+    if found.offered_to is not None:
+        raise Rejected(OFFER_OPEN, f"{found.receipt_id} is offered to {found.offered_to}")
 
 
 def require_at_home(found: Receipt) -> None:
@@ -108,18 +112,21 @@ def require_not_pledged(call: Call, found: Receipt) -> None:
 def require_consent_of_pledgees(call: Call, found: Receipt) -> None:
     """Each pledgee has signed (I4). What is reserved for a proposed pledge cannot be disposed of at all."""
     for pledge in found.pledges_at(call.time_ms):
-        require(not pledge.is_proposal and pledge.pledgee in call.signers, PLEDGED, _pledged(found, pledge))
+        if pledge.is_proposal or pledge.pledgee not in call.signers:
+            raise Rejected(PLEDGED, _pledged(found, pledge))
 
 
 def require_holder(call: Call, found: Receipt) -> None:
     """The holder has signed."""
-    require(found.holder in call.signers, NOT_HOLDER, f"{found.receipt_id} is held by {found.holder}, who has not signed")
+    if found.holder not in call.signers:
+        raise Rejected(NOT_HOLDER, f"{found.receipt_id} is held by {found.holder}, who has not signed")
 
 
 def require_signer(call: Call, part: str, did: str) -> None:
     """The party has signed."""
     check_did(part, did)
-    require(did in call.signers, SIGNER_MISSING, f"the {part} {did} has not signed")
+    if did not in call.signers:
+        raise Rejected(SIGNER_MISSING, f"the {part} {did} has not signed")
 
 
 def require_party(call: Call, state: State, part: str, did: str) -> None:
@@ -131,7 +138,8 @@ def require_party(call: Call, state: State, part: str, did: str) -> None:
 def require_admitted(call: Call, state: State, part: str, did: str) -> None:
     """A party holds some role at this height."""
     check_did(part, did)
-    require(roles.is_member(state, did, call.time_ms), NOT_MEMBER, f"the {part} {did} holds no role on this chain")
+    if not roles.is_member(state, did, call.time_ms):
+        raise Rejected(NOT_MEMBER, f"the {part} {did} holds no role on this chain")
 
 
 def require_custodian(call: Call, state: State, custodian: str) -> None:
@@ -150,12 +158,7 @@ def require_custodian_of(call: Call, state: State, found: Receipt) -> None:
 def save(call: Call, state: State, changed: Receipt, operation: str, evidence: bytes, attributes: dict[str, Value]) -> Receipt:
     """Write a receipt as the operation leaves it, one sequence on, and tell the world. Returns it as written."""
     check_digest("evidence", evidence)
-    saved = changed._replace(
-        sequence=changed.sequence + 1,
-        evidence=evidence,
-        changed_height=call.height,
-        pledges=changed.pledges_at(call.time_ms),
-    )
+    saved = changed.after(evidence=evidence, pledges=changed.pledges_at(call.time_ms), height=call.height)
     state.store(STORE).put(receipt_key(saved.receipt_id), encode_receipt(saved))
     event: dict[str, Value] = {
         "receipt": saved.receipt_id,

@@ -274,6 +274,7 @@ OTHERS = {
     "no records": {"records": ()},
     "too many records": {"records": (RECORD,) * 4},
     "a record that is none": {"records": ("abc",)},
+    "a record that is a number": {"records": (7,)},
     "a record of two": {"records": (RECORD[:2],)},
     "a record of four": {"records": ((*RECORD, 1),)},
     "another algorithm": {"records": (("md5", *RECORD[1:]),)},

@@ -74,8 +74,8 @@ def test_a_pledge_is_told_with_its_rank_place_and_terms() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"pledges": (replace(PLEDGE, height=0, until_ms=1_700_000_000_000),)}, "is proposed until 2023-11-14T22:13:20Z"),
-        ({"pledges": (replace(PLEDGE, due_ms=2**62),)}, f"due {2**62} ms after 1970"),
+        ({"pledges": (PLEDGE._replace(height=0, until_ms=1_700_000_000_000),)}, "is proposed until 2023-11-14T22:13:20Z"),
+        ({"pledges": (PLEDGE._replace(due_ms=2**62),)}, f"due {2**62} ms after 1970"),
         ({"holds": (Hold(HoldKind.COURT, BANK, "a claim", 5),)}, f'Frozen (court) by {BANK} since block 5, because of "a claim".'),
         ({"offered_to": BANK}, f"A transfer to {BANK} is offered."),
         ({"order": Order(BANK, 1, b"\1" * 32, 6)}, f"An order to deliver 1 package to {BANK} is open since block 6."),

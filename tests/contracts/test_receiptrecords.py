@@ -1,7 +1,9 @@
 """The record of a receipt: it comes back as it was, and the largest one fits."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 
 from chainnode import codec
 from chainnode.errors import Malformed
-from chainnode.types.limits import RECEIPT_CHILDREN_MAX, RECEIPT_HOLDS_MAX, RECEIPT_HOPS_MAX, STATE_VALUE_BYTES_MAX
+from chainnode.types.limits import RECEIPT_CHILDREN_MAX, RECEIPT_HOLDS_MAX, RECEIPT_HOPS_MAX, STATE_VALUE_BYTES_MAX, TEXT_BYTES_MAX
+from chainnode.types.transaction import Value
+from contracts import receiptrecords
 from contracts.receiptrecords import (
     Away,
     Hold,
@@ -138,3 +142,51 @@ def test_a_receipt_knows_its_way() -> None:
     assert PLAIN._replace(origin=ORIGIN, away=home).is_going_home
     for other in (PLAIN._replace(away=home), PLAIN._replace(origin=ORIGIN, away=replace(home, client_id="07-tendermint-1"))):
         assert not other.is_going_home
+
+
+@given(RECORDS, DIGESTS, st.lists(PLEDGES, max_size=2).map(tuple), COUNTS)
+def test_an_operation_changes_what_it_says_and_nothing_else(
+    record: Receipt, evidence: bytes, pledges: tuple[Pledge, ...], height: int
+) -> None:
+    expected = record._replace(sequence=record.sequence + 1, evidence=evidence, pledges=pledges, changed_height=height)
+    assert record.after(evidence=evidence, pledges=pledges, height=height) == expected
+
+
+PLEDGE = Pledge("did:bid:p", 5, "CNY", 9, "pledged", 1, 0, 4, 2)
+USUAL = PLAIN._replace(pledges=(PLEDGE,), holds=(Hold(HoldKind.COURT, "did:bid:j", "why", 3),), parents=("q",), depositor="did:bid:d")
+LONG, TOO_LONG = "x" * TEXT_BYTES_MAX, "é" * (TEXT_BYTES_MAX // 2 + 1)
+ODD = [None, True, 0, -1, 2**63, "", "x", LONG, TOO_LONG, b"", bytes(31), bytes(32), (), (1,), ("x",), (LONG,), (TOO_LONG,), (("x",),), {}]
+
+
+def judged(read: Callable[[Any], Receipt | None], fields: tuple[Value, ...]) -> Receipt | None:
+    """The receipt, None when there is none."""
+    try:
+        return read(fields)
+    except Malformed:
+        return None
+
+
+@pytest.mark.parametrize("place", range(24))
+@pytest.mark.parametrize("value", ODD, ids=lambda value: f"{type(value).__name__} {str(value)[:9]}")
+def test_the_quick_reader_takes_nothing_that_the_thorough_one_refuses(place: int, value: Value) -> None:
+    fields = codec.as_array(codec.decode(encode_receipt(USUAL), bytes_max=STATE_VALUE_BYTES_MAX))
+    assert receiptrecords._usual(fields) == receiptrecords._any(fields) == USUAL
+    changed = (*fields[:place], value, *fields[place + 1 :])
+    quick, thorough = judged(receiptrecords._usual, changed), judged(receiptrecords._any, changed)
+    assert quick in (None, thorough)
+    assert judged(lambda asked: decode_receipt(codec.encode(asked)), changed) == thorough
+
+
+@pytest.mark.parametrize("place", range(9))
+@pytest.mark.parametrize("value", ODD, ids=lambda value: f"{type(value).__name__} {str(value)[:9]}")
+def test_a_pledge_is_judged_field_by_field(place: int, value: Value) -> None:
+    fields = codec.as_array(codec.decode(encode_receipt(USUAL), bytes_max=STATE_VALUE_BYTES_MAX))
+    pledge = (*PLEDGE[:place], value, *PLEDGE[place + 1 :])
+    is_text = place in (0, 2, 4)
+    if is_text:
+        fits = type(value) is str and len(value.encode()) <= TEXT_BYTES_MAX
+    else:
+        fits = type(value) is int and 0 <= value < 2**63
+    found = judged(receiptrecords._any, (*fields[:16], (pledge,), *fields[17:]))
+    assert (found is not None) == fits
+    assert found is None or found.pledges == (pledge,)

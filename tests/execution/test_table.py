@@ -1,5 +1,6 @@
 """Methods as rows of a table: arguments are checked against annotations, and each misfit has its code and names its argument."""
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -170,3 +171,26 @@ def test_require_says_no_with_its_code() -> None:
     with pytest.raises(Rejected) as refusal:
         require(False, NOT_FOUND)
     assert refusal.value.detail == NOT_FOUND.meaning
+
+
+def scalars(call: Call, state: State, name: str, count: int, is_so: bool, digest: bytes, nothing: None) -> Value:
+    """A method whose arguments are checked all at once."""
+    return (name, count, is_so, digest, nothing)
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("argument", ANYTHING, ids=repr)
+def test_scalars_are_checked_at_once_as_one_by_one(place: int, argument: Value) -> None:
+    row = table_of(method(scalars))["scalars"]
+    assert row.types == (str, int, bool, bytes, type(None))
+    good = ("x", 1, True, b"d", None)
+    arguments = (*good[:place], argument, *good[place + 1 :])
+    slow = replace(row, types=None)
+    if type(argument) is row.types[place]:
+        assert run(row, *arguments) == run(slow, *arguments) == arguments
+    else:
+        assert refused(row, *arguments) == refused(slow, *arguments)
+
+
+def test_rows_with_other_arguments_are_checked_one_by_one() -> None:
+    assert table_of(method(seen))["seen"].types is None
