@@ -114,6 +114,10 @@ def build(tree: Path) -> None:
     )
     if made.returncode:
         sys.exit(f"the C of {tree.name} cannot be built: {made.stderr[-500:]}")
+    where = [sys.executable, "-c", "import chainnode; print(chainnode.__file__)"]
+    found = subprocess.run(where, cwd=tree.parent, env=environment(tree), capture_output=True, text=True).stdout.strip()
+    if not Path(found or "/").resolve().is_relative_to(tree.resolve()):
+        sys.exit(f"Python takes chainnode from {found or 'nowhere'}, not from {tree.name}")
 
 
 def environment(tree: Path) -> dict[str, str]:

@@ -46,10 +46,13 @@ def test_the_verdict_is_of_the_median_of_ratios_within_rounds():
 
 def test_a_commit_that_is_slower_is_told_and_nothing_is_left_behind(tmp_path: Path):
     repository, left = tmp_path / "repository", tmp_path / "tmp"
-    (repository / "bench").mkdir(parents=True)
-    left.mkdir()
-    for name in ("compare.py", "netbench.py"):
-        shutil.copy(BENCH / name, repository / "bench" / name)
+    for folder in (repository / "bench", repository / "chainnode", left):
+        folder.mkdir(parents=True)
+    shutil.copy(BENCH / "compare.py", repository / "bench")
+    (repository / "bench" / "netbench.py").write_text(
+        "import json\ndef conditions(**more): return more\ndef finish(told): print(json.dumps(told))"
+    )
+    (repository / "chainnode" / "__init__.py").touch()
     (repository / "setup.py").write_text("open('built', 'w').write('yes')")
 
     def git(*arguments: str) -> None:
@@ -65,9 +68,9 @@ assert sys.argv[1:] == ['--x', '1']
 print('{line}')
 """
         (repository / "bench" / "latency.py").write_text(bench)
-        git("add", "bench", "setup.py")
+        git("add", "bench", "chainnode", "setup.py")
         git("commit", "-q", "-m", str(took))
-    environment = {**os.environ, "TMPDIR": str(left), "PYTHONPATH": str(BENCH.parent)}
+    environment = {**os.environ, "TMPDIR": str(left), "PYTHONPATH": ""}
 
     def compared(*arguments: str) -> tuple[int, dict[str, object]]:
         command = [sys.executable, "bench/compare.py", "HEAD~1", "--bench", "latency", "--rounds", "2", *arguments, "--", "--x", "1"]
