@@ -29,6 +29,7 @@ from chainnode.node.credentials import issuing_of
 from chainnode.node.frontdesk import FrontDesk
 from chainnode.node.gateway import Gateway
 from chainnode.node.host import Host
+from chainnode.node.indextender import IndexTender
 from chainnode.node.ingress import Ingress
 from chainnode.node.listener import cannot_listen, connections_max, listen, raise_open_files
 from chainnode.node.referrals import Referrals
@@ -102,6 +103,7 @@ class Node:
         self.desk = FrontDesk(self.host, self.chain, self.node_id, threads=config.verify_threads)
         self.pool = ThreadPoolExecutor(config.verify_threads, "ingress")
         self.ingress = Ingress(self.host, self.chain, self.pool)
+        self.tender = IndexTender(self.chain.state.ledger)
         self.network = PeerNetwork(
             node_key, self.desk, listen=split_address(config.peers_listen), admitted=self._admitted(), addresses=self._addresses()
         )
@@ -165,6 +167,7 @@ class Node:
             self.network.connect_to(self._addresses())
             self.network.admit(self._admitted())
         self.backend.height_applied()
+        self.tender.height_applied()
         if self.config.storage_keep_heights and header.height % PRUNE_EVERY == 0:
             self.pool.submit(self._prune, header.height - self.config.storage_keep_heights)
 
@@ -246,6 +249,7 @@ class Node:
                 part.cancel()
             results = await asyncio.gather(*parts, return_exceptions=True)
             self.pool.shutdown(wait=True, cancel_futures=True)
+            self.tender.close()
             self.backend.close()
             self.chain.state.ledger.close()
             log.info("node_stopped", extra={"height": self.chain.tip.height})

@@ -62,6 +62,10 @@ class Index:
             for key, value in one.entries():
                 yield name, key, value
 
+    def is_due(self) -> bool:
+        """Whether `tend` has something to do."""
+        return any(one.is_due() for one in self._spaces.values())
+
     def tend(self) -> bool:
         """A step of writing and merging runs in each space, 0.1 s with C; whether there is more to do.
 

@@ -10,7 +10,7 @@ Files that are not named are removed when the store is opened.
 import heapq
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import count
 from struct import Struct
 from threading import Lock
@@ -19,6 +19,7 @@ from chainnode.errors import Corrupt, Unavailable
 from chainnode.storage import layout, runfilter
 from chainnode.storage.indexmerge import Merge, sorted_entries, split_entries
 from chainnode.storage.indexrun import Run, RunWriter
+from chainnode.storage.indextail import Tail
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.runfilter import KEY_BYTES, SALT_BYTES
 from chainnode.types.codes import CORRUPT_STORE
@@ -27,22 +28,17 @@ from chainnode.types.limits import INDEX_FAN_OUT, INDEX_MERGE_STEP, INDEX_RUN_KE
 _NAMED = Struct(">QBQ")  # number, level, entries
 
 
-@dataclass(slots=True)
-class _Tail:
-    """Entries of some heights, not in a run yet: to be looked at, and as the store has them. One task adds; any may look."""
-
-    entries: dict[bytes, bytes] = field(default_factory=dict)
-    heights: list[int] = field(default_factory=list)
-    pieces: list[bytes] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What there is, the newest first; replaced as a whole. The first tail grows."""
 
-    tails: tuple[_Tail, ...]
+    tails: tuple[Tail, ...]
     runs: tuple[Run, ...]
-    filters: tuple[bytes, ...]
+    filters: tuple[runfilter.Filter, ...]  # of both
+
+
+def _kept(tails: Sequence[Tail], runs: Sequence[Run]) -> _Kept:
+    return _Kept(tuple(tails), tuple(runs), (*[tail.filter for tail in tails], *[run.filter for run in runs]))
 
 
 class SpaceIndex:
@@ -58,7 +54,7 @@ class SpaceIndex:
         if len(places) % _NAMED.size:
             raise Corrupt(CORRUPT_STORE, f"the list of runs of index {space} is cut off")
         runs = tuple([self._opened(*place) for place in _NAMED.iter_unpack(places)])
-        self._kept = _Kept((_Tail(),), runs, tuple([run.filter for run in runs]))
+        self._kept = _kept((Tail(self._salt),), runs)
         self._merges: dict[int, Merge] = {}  # by level
         self._replacing, self._tending = Lock(), Lock()
         self._is_closed = False
@@ -80,35 +76,39 @@ class SpaceIndex:
     def committed(self, height: int, entries: Mapping[bytes, bytes], piece: bytes) -> None:
         """The height is on disk, with this value: its entries are found from now on."""
         tail = self._kept.tails[0]
-        tail.entries.update(entries)
-        tail.heights.append(height)
-        tail.pieces.append(piece)
-        if len(tail.entries) >= INDEX_RUN_KEYS:
+        tail.add(height, entries, piece)
+        if tail.count >= INDEX_RUN_KEYS:
             with self._replacing:
-                self._kept = replace(self._kept, tails=(_Tail(), *self._kept.tails))
+                self._kept = _kept((Tail(self._salt), *self._kept.tails), self._kept.runs)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Those of the keys that are there, with their values. 0.1 us for one that is not."""
+        """Those of the keys that are there, with their values. 0.05 us for one that is not."""
         kept = self._kept
         found: dict[bytes, bytes] = {}
-        for tail in kept.tails:
-            entries = tail.entries
-            if not entries.keys().isdisjoint(keys):
-                found = {key: entries[key] for key in keys if key in entries} | found
-        if kept.runs:
-            for run, positions in zip(kept.runs, runfilter.known(kept.filters, self._salt, keys), strict=True):
-                for position in positions:
-                    key = keys[position]
-                    value = None if key in found else run.find(key)
-                    if value is not None:
-                        found[key] = value
+        for part, positions in zip((*kept.tails, *kept.runs), self._likely(kept, keys), strict=True):
+            for position in positions:
+                key = keys[position]
+                value = None if key in found else part.find(key)
+                if value is not None:
+                    found[key] = value
         return found
+
+    def _likely(self, kept: _Kept, keys: Sequence[bytes]) -> list[list[int]]:
+        """For each tail and each run the positions of the keys that it may hold."""
+        if runfilter.IS_QUICK:
+            return runfilter.known(kept.filters, self._salt, keys)
+        tails = [tail.positions(keys) for tail in kept.tails]
+        return [*tails, *runfilter.known(kept.filters[len(tails) :], self._salt, keys)] if kept.runs else tails
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All entries, ascending."""
         kept = self._kept
-        tails = [iter(sorted(tail.entries.items())) for tail in kept.tails]
+        tails = [iter(sorted(tail.items())) for tail in kept.tails]
         return heapq.merge(*tails, *[self._entries_of(run) for run in kept.runs])
+
+    def is_due(self) -> bool:
+        """Whether `tend` has something to do."""
+        return len(self._kept.tails) > 1 or self._level_due() is not None
 
     def is_behind(self) -> bool:
         """Whether more is in memory than should be: whoever commits must tend, when nobody else does."""
@@ -127,7 +127,7 @@ class SpaceIndex:
             level = self._level_due()
             if level is not None:
                 self._merge_on(level)
-            return len(self._kept.tails) > 1 or self._level_due() is not None
+            return self.is_due()
 
     def close(self) -> None:
         """Wait for `tend`, which does nothing from now on."""
@@ -135,8 +135,8 @@ class SpaceIndex:
             self._is_closed = True
             self._merges.clear()
 
-    def _write_tail(self, tail: _Tail) -> None:
-        number, writer = self._created(len(tail.entries))
+    def _write_tail(self, tail: Tail) -> None:
+        number, writer = self._created(tail.count)
         try:
             writer.add(sorted_entries(tail.pieces[::-1], self._value_bytes))
             writer.finish()
@@ -169,17 +169,16 @@ class SpaceIndex:
 
     def _level_due(self) -> int | None:
         """The lowest level that has something to merge."""
-        levels = [run.level for run in self._kept.runs]
-        due = [level for level in set(levels) if level in self._merges or levels.count(level) >= INDEX_FAN_OUT]
-        return min(due, default=None)
+        levels = [run.level for run in self._kept.runs]  # ascending: the newest runs come first
+        return next((level for level in levels if level in self._merges or levels.count(level) >= INDEX_FAN_OUT), None)
 
-    def _publish(self, runs: tuple[Run, ...], removed: Sequence[Change], tail: _Tail | None) -> None:
+    def _publish(self, runs: tuple[Run, ...], removed: Sequence[Change], tail: Tail | None) -> None:
         """From now on there are these runs, and no longer this tail; first on disk."""
         named = b"".join([_NAMED.pack(run.number, run.level, run.count) for run in runs])
         self._kv.write([(self._runs_key, self._salt + named), *removed], sync=True)
         with self._replacing:
             tails = tuple([one for one in self._kept.tails if one is not tail])
-            self._kept = _Kept(tails, runs, tuple([run.filter for run in runs]))
+            self._kept = _kept(tails, runs)
 
     def _created(self, count_max: int) -> tuple[int, RunWriter]:
         number = next(self._numbers)

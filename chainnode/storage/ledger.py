@@ -243,6 +243,10 @@ class Ledger:
         """The whole index after the last height: space, key, value; to compare two ledgers."""
         return self._index.entries()
 
+    def is_index_due(self) -> bool:
+        """Whether `tend_index` has something to do."""
+        return self._index.is_due()
+
     def tend_index(self) -> bool:
         """A bounded step of work on the index, beside commits; whether there is more. Who never calls it commits more slowly."""
         return self._index.tend()

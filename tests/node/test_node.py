@@ -204,6 +204,21 @@ async def test_old_bodies_are_pruned_and_a_disk_that_refuses_is_told(config: Con
     node.host._guard.close()
 
 
+# The index
+
+
+async def test_the_index_is_tended_beside_the_heights(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each height of a lone validator adds nothing; what is due all the same is done, and no longer once the node has ended."""
+    async with running(config) as node:
+        done = asyncio.Event()
+        ledger, loop = node.chain.state.ledger, asyncio.get_running_loop()
+        monkeypatch.setattr(ledger, "is_index_due", lambda: not done.is_set())
+        monkeypatch.setattr(ledger, "tend_index", lambda: loop.call_soon_threadsafe(done.set) and False)
+        async with asyncio.timeout(DEADLINE_S):
+            await done.wait()
+    assert node.tender._is_closed
+
+
 # Equivocation
 
 
