@@ -338,13 +338,14 @@ def test_what_is_no_batch_is_refused(batch):
 @given(
     st.builds(
         TxResult,
-        st.integers(0, 2**32 - 1),
-        st.binary(max_size=50),
+        st.integers(0, 130) | st.integers(0, 2**32 - 1),
+        st.binary(max_size=50) | st.binary(min_size=254, max_size=258),
         st.lists(st.builds(Event, NAMES, NAMES, st.dictionaries(TEXTS, VALUES, max_size=4)), max_size=4).map(tuple),
     )
 )
 def test_a_result_is_read_back_with_its_events(result):
     assert transactions.decode_result(transactions.encode_result(result)) == result
+    assert transactions.result_head(transactions.encode_result(result)) == (result.code, result.data)
 
 
 @pytest.mark.parametrize(

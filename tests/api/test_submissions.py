@@ -5,12 +5,16 @@ import base64
 import pytest
 
 from chainnode import codec
+from chainnode.api.backend import Submitted, SubmittedBatch
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
+from chainnode.execution.results import results_of
 from chainnode.transactions import decode_transaction
 from chainnode.types.bundle import TransactionFact
-from chainnode.types.limits import JSON_PARTS_MAX, SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
-from tests.api.fake_node import with_memo
+from chainnode.types.codes import MALFORMED
+from chainnode.types.limits import JSON_PARTS_MAX, SUBMIT_BATCH_TXS_MIN, SUBMIT_TXS_MAX, SUBMIT_WAIT_MS_MAX
+from chainnode.types.transaction import TxResult
+from tests.api.fake_node import moved, with_memo
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 
@@ -62,6 +66,50 @@ async def test_msgpack_goes_in_and_comes_out(served):
     assert committed == (tx.tx_id, 1, "malformed", "", 2, 3, codec.encode(("moved", 3)))
     assert malformed[:3] == (None, 1, "malformed") and malformed[4:] == (None, None, None)
     assert waiting[1:3] == (907, "wait-timeout")
+
+
+@pytest.fixture
+def many(served):
+    """A request that is long enough to be a batch."""
+    return tuple(with_memo(served.node, f"number {number}") for number in range(SUBMIT_BATCH_TXS_MIN))
+
+
+async def test_many_transactions_in_msgpack_are_offered_as_a_batch_and_answered_as_one(served, many):
+    ids = tuple(decode_transaction(raw).tx_id for raw in many)
+    served.node.batch_answer = SubmittedBatch(ids)
+    answer = await served.client.post("/v1/transactions", data=codec.encode(many), headers=MSGPACK)
+    assert served.node.batches == [(codec.encode(many), len(many), None)] and served.node.submitted == []
+    body = await answer.read()
+    assert codec.decode(body, bytes_max=len(body)) == tuple((tx_id, 0, "ok", "", None, None, None) for tx_id in ids)
+    long = TxResult(0, bytes(300), ())
+    results = [moved(number) for number in range(len(many) - 1)] + [long]
+    served.node.batch_answer = SubmittedBatch(ids, 7, 40, results_of(results))
+    answer = await served.client.post("/v1/transactions?wait_ms=9", data=codec.encode(many), headers=MSGPACK)
+    assert served.node.batches[1:] == [(codec.encode(many), len(many), 9)] and answer.content_type == "application/msgpack"
+    body = await answer.read()
+    names = {0: "ok", 1: "malformed"}
+    ended = enumerate(zip(ids, results, strict=True), 40)
+    expected = tuple((tx_id, one.code, names[one.code], "", 7, index, one.data) for index, (tx_id, one) in ended)
+    assert codec.decode(body, bytes_max=len(body)) == expected
+    assert body == codec.encode(expected)
+
+
+async def test_a_batch_that_has_to_be_looked_at_is_submitted_one_by_one(served, many):
+    answer = await served.client.post("/v1/transactions", data=codec.encode(many), headers=MSGPACK)
+    assert len(served.node.batches) == 1 and served.node.submitted == [(many, None)]
+    body = await answer.read()
+    assert [row[2] for row in codec.decode(body, bytes_max=len(body))] == ["ok"] * len(many)
+    served.node.batch_answer = [Submitted(None, MALFORMED, "no")] * len(many)
+    answer = await served.client.post("/v1/transactions", data=codec.encode(many), headers=MSGPACK)
+    assert len(served.node.batches) == 2 and len(served.node.submitted) == 1
+    body = await answer.read()
+    assert codec.decode(body, bytes_max=len(body)) == ((None, MALFORMED.number, MALFORMED.name, "no", None, None, None),) * len(many)
+
+
+async def test_few_transactions_and_those_in_json_are_no_batch(served, many):
+    await served.client.post("/v1/transactions", data=codec.encode(many[1:]), headers=MSGPACK)
+    await post(served, transactions=[raw.hex() for raw in many])
+    assert served.node.batches == [] and served.node.submitted == [(many[1:], None), (many, None)]
 
 
 @pytest.mark.parametrize(
