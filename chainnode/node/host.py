@@ -8,8 +8,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, assert_never
 
 from chainnode import blocks, wire
@@ -19,6 +19,7 @@ from chainnode.consensus.inputs import StartHeight, TimeoutElapsed
 from chainnode.crypto import keys, suites
 from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import Corrupt, Malformed, Rejected
+from chainnode.mempool.batch import Batch
 from chainnode.node.chain import NS_PER_MS, Applied, Chain
 from chainnode.node.clockcheck import ClockCheck
 from chainnode.node.journalcodec import decode_input, encode_input
@@ -51,10 +52,12 @@ from chainnode.storage.journal import Journal
 from chainnode.storage.signguard import PRECOMMIT_STEP, PREVOTE_STEP, PROPOSAL_STEP, SignGuard
 from chainnode.types.block import Proposal, Vote, VoteType
 from chainnode.types.codes import CORRUPT_STORE
-from chainnode.types.limits import HOST_INPUTS_MAX, SYNC_REPLY_BYTES_MAX, TICK_MS
+from chainnode.types.limits import HOST_INPUTS_MAX, HOST_LOOP_TXS_MAX, SYNC_REPLY_BYTES_MAX, TICK_MS
 from chainnode.types.messages import BatchMessage, BlockReply, DecidedBlock, Message
 
 log = logging.getLogger(__name__)
+
+Answer = Callable[[], None]  # what a piece of work leaves to do on the loop
 
 
 class Listener(Protocol):
@@ -88,12 +91,12 @@ class Host:
         self._key = validator_key
         self._guard = guard
         self._inputs: deque[Input] = deque()
-        self._wake = asyncio.Event()
+        self._answers: deque[Future[Answer]] = deque()  # of the worker
+        self._sleep: asyncio.Future[None] | None = None  # while there is nothing to do
         self._room = asyncio.Event()
         self._room.set()
         self._worker = ThreadPoolExecutor(1, "chain")
-        self._working: set[asyncio.Task[None]] = set()
-        self._failure: asyncio.Future[None] | None = None
+        self._under_way = 0  # pieces of work that the worker has or will have
         self.clock = ClockCheck()
         self.validator_nodes: frozenset[str] = frozenset()  # node ids of the validators
 
@@ -107,7 +110,7 @@ class Host:
     def put_now(self, item: Input) -> None:
         """Hand over an input of this node."""
         self._inputs.append(item)
-        self._wake.set()
+        self._wake()
         if len(self._inputs) >= HOST_INPUTS_MAX:
             self._room.clear()
 
@@ -121,31 +124,31 @@ class Host:
     async def run(self) -> None:
         """Boot from disk and run until cancelled, or until something of ours breaks, which it raises."""
         assert self.network is not None and self.listener is not None
-        loop = asyncio.get_running_loop()
-        self._failure = loop.create_future()
-        self._failure.add_done_callback(lambda _: self._wake.set())
         try:
             self._act_all(self._boot())
-            loop.call_soon(self._tick)
+            asyncio.get_running_loop().call_soon(self._tick)
             while True:
-                await self._next_inputs()
+                await self._something_to_do()
+                while self._answers:
+                    self._answers.popleft().result()()
                 self._beats()
-                await asyncio.sleep(0)  # let peers and clients in between two rounds of beats
         finally:
-            self._failure.cancel()
             self._worker.shutdown(wait=True, cancel_futures=True)
             self._journal.close()
             if self._guard is not None:
                 self._guard.close()
 
-    async def _next_inputs(self) -> None:
-        assert self._failure is not None
-        if not self._inputs:
-            self._wake.clear()
-            if not self._failure.done():  # which wakes us, too
-                await self._wake.wait()
-        if self._failure.done():
-            self._failure.result()
+    async def _something_to_do(self) -> None:
+        """Let peers and clients in, once at least; until there is an input or an answer."""
+        if self._inputs or self._answers:
+            await asyncio.sleep(0)
+            return
+        self._sleep = asyncio.get_running_loop().create_future()
+        await self._sleep
+
+    def _wake(self) -> None:
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
 
     def _boot(self) -> tuple[Effect, ...]:
         height = self.chain.tip.height + 1
@@ -206,9 +209,9 @@ class Host:
             case SignProposal():
                 self._sign_proposal(effect.proposal)
             case BuildBlock():
-                self._work(lambda: self._build(effect))
+                self._work_on(effect.batches, lambda: self._build(effect))
             case CheckBlock():
-                self._work(lambda: self._check(effect))
+                self._work_on(effect.batches, lambda: self._check(effect))
             case Decide():
                 if effect.commit.height == (tip := self.chain.tip).height + 1:
                     self.clock.decided(effect.commit, tip.validators, tip.params, time.time_ns())
@@ -284,23 +287,24 @@ class Host:
 
     # Work in the thread: each gives what to do back on the loop
 
-    def _work(self, work: Callable[[], Callable[[], None]]) -> None:
-        task = asyncio.get_running_loop().create_task(self._run_work(work), name="chain-work")
-        self._working.add(task)
-        task.add_done_callback(self._work_done)
+    def _work_on(self, batches: Sequence[Batch], work: Callable[[], Answer]) -> None:
+        """Build or check a block with these batches: at once when that takes less than the way to the thread and back."""
+        if not self._under_way and sum(len(batch.ids) for batch in batches) <= HOST_LOOP_TXS_MAX:
+            work()()
+        else:
+            self._work(work)
 
-    async def _run_work(self, work: Callable[[], Callable[[], None]]) -> None:
-        answer = await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        answer()
+    def _work(self, work: Callable[[], Answer]) -> None:
+        loop = asyncio.get_running_loop()
+        self._under_way += 1
+        self._worker.submit(work).add_done_callback(lambda done: loop.call_soon_threadsafe(self._answered, done))
 
-    def _work_done(self, task: asyncio.Task[None]) -> None:
-        self._working.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            assert self._failure is not None
-            if not self._failure.done():
-                self._failure.set_exception(error)
+    def _answered(self, done: Future[Answer]) -> None:
+        self._under_way -= 1
+        self._answers.append(done)
+        self._wake()
 
-    def _build(self, asked: BuildBlock) -> Callable[[], None]:
+    def _build(self, asked: BuildBlock) -> Answer:
         assert self.address is not None
         if asked.height != self.chain.tip.height + 1:
             return _nothing
@@ -308,14 +312,14 @@ class Host:
         built = BlockBuilt(asked.height, asked.round, block_id, block.header.time_ns, block_bytes, asked.batches)
         return lambda: self.put_now(built)
 
-    def _check(self, asked: CheckBlock) -> Callable[[], None]:
+    def _check(self, asked: CheckBlock) -> Answer:
         if asked.height != self.chain.tip.height + 1:
             return _nothing
         valid = self.chain.check(asked.block_bytes, asked.batches, asked.time_ns)
         checked = BlockChecked(asked.height, asked.round, asked.block_id, valid, asked.batches if valid else ())
         return lambda: self.put_now(checked)
 
-    def _apply_synced(self, asked: ApplySynced) -> Callable[[], None]:
+    def _apply_synced(self, asked: ApplySynced) -> Answer:
         try:
             applied = self.chain.apply_synced(asked.block)
         except Malformed as error:
@@ -324,7 +328,7 @@ class Host:
             return lambda: self.put_now(bad)
         return self._applied(applied)
 
-    def _applied(self, applied: Applied) -> Callable[[], None]:
+    def _applied(self, applied: Applied) -> Answer:
         def tell() -> None:
             assert self.listener is not None
             header = applied.header
@@ -337,7 +341,7 @@ class Host:
 
         return tell
 
-    def _load(self, asked: LoadBlocks) -> Callable[[], None]:
+    def _load(self, asked: LoadBlocks) -> Answer:
         """Decided blocks for a peer that is behind, as many as fit one reply."""
         ledger = self.chain.state.ledger
         found: list[DecidedBlock] = []

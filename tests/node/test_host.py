@@ -316,6 +316,44 @@ async def test_a_clock_known_to_be_wrong_signs_no_time_of_its_own(node: Watched)
     assert node.host._inputs.pop().time_ns == earliest
 
 
+# Where a block is checked
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+async def test_a_small_block_is_checked_at_once_and_a_large_one_in_the_thread(
+    node: Watched, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", 2)
+    raws = [transaction(number, genesis=node.small.genesis) for number in range(count)]
+    batches = (batch(*raws),) if raws else ()
+    block, block_bytes, block_id = node.small.build(*batches)
+    question = CheckBlock(1, 0, block_id, block.header.time_ns, block_bytes, batches)
+    node.host._act(question)
+    assert node.host.inputs_waiting == (count < 3) and bool(node.host._under_way) == (count == 3)
+    if count < 3:
+        node.host._work(lambda: lambda: None)  # the thread may be at work on the chain, which one may use at a time
+        node.host._act(question)
+        assert node.host.inputs_waiting == 1
+    node.host._worker.shutdown()
+
+
+@pytest.mark.parametrize("where", ["step", "journals"])
+async def test_a_bug_of_the_replica_stops_the_node(node: Watched, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(node.host.replica, where, broken)
+    assert isinstance(await node.run_to_failure(), ZeroDivisionError)
+
+
+async def test_a_bug_in_what_is_done_with_an_answer_stops_the_node(node: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(node, "height_applied", broken)
+    assert isinstance(await node.run_to_failure(), ZeroDivisionError)
+
+
 # Peers
 
 
