@@ -34,7 +34,8 @@ Repeated = tuple[tuple[int, int], ...]
 
 def lanes(state: State, context: BlockContext, sheets: Sequence[Sheet]) -> Sequence["EvidenceLane"]:
     """For each batch of a block. Reads ahead which digests are known."""
-    made = [EvidenceLane(state, context.height, context.time_ms, sheet) for sheet in sheets]
+    beginnings: dict[str, bytes] = {}
+    made = [EvidenceLane(state, context.height, context.time_ms, sheet, beginnings) for sheet in sheets]
     state.index_expect(evidence.DIGEST_INDEX, [lane.digests for lane in made])
     return made
 
@@ -42,12 +43,14 @@ def lanes(state: State, context: BlockContext, sheets: Sequence[Sheet]) -> Seque
 class EvidenceLane:
     """An `engine.Lane` for the transactions that are one good call of one sender."""
 
-    def __init__(self, state: State, height: int, time_ms: int, sheet: Sheet) -> None:
+    def __init__(self, state: State, height: int, time_ms: int, sheet: Sheet, beginnings: dict[str, bytes]) -> None:
+        """`beginnings`: of the leaves of senders in this block, as far as they are known."""
         self._state = state
         self._height = height
         self._time_ms = time_ms
         self._sheet = sheet
-        self._beginnings = state.memo("recorders", roles.NAME, SUPERVISION)  # of the leaves of who may record
+        self._beginnings = beginnings
+        self._recorders = state.memo("recorders", roles.NAME, SUPERVISION)  # until when each may record, if nobody writes there
         columns = sheet.records()
         taken = None if columns is None else _taken(columns)
         self._columns = None if taken is None else columns
@@ -94,9 +97,13 @@ class EvidenceLane:
         return self._may_record(self._sheet.txs[place].body.signers[0])
 
     def _may_record(self, sender: str) -> bool:
+        until_ms: int | None = self._recorders.get(sender)
+        if until_ms is None:
+            is_noted = supervision.is_noted(self._state, sender)
+            until_ms = self._recorders[sender] = 0 if is_noted else roles.member_until_ms(self._state, sender)
+        if self._time_ms >= until_ms:
+            return False
         if sender not in self._beginnings:
-            if supervision.is_noted(self._state, sender) or not roles.is_member(self._state, sender, self._time_ms):
-                return False
             self._beginnings[sender] = evidence.leaf_beginning(sender, self._height, self._time_ms)
         return True
 

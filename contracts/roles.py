@@ -43,6 +43,7 @@ Grant = RoleGrant
 _LISTED = {SUPER: (b"\x02", SUPERS_MAX), SUPERVISION: (b"\x03", SUPERVISORS_MAX)}
 _HOLDERS_CACHED = 16_384
 _INT64_MAX = 2**63 - 1
+_NEVER_MS = 2**63
 
 
 @lru_cache(maxsize=_HOLDERS_CACHED)
@@ -86,6 +87,11 @@ def has_any_role(state: State, did: str, roles: tuple[str, ...], time_ms: int) -
 def is_member(state: State, did: str, time_ms: int) -> bool:
     """Whether the DID holds a role at this block time, whichever."""
     return True in [grant.is_valid_at(time_ms) for grant in grants(state, did)]
+
+
+def member_until_ms(state: State, did: str) -> int:
+    """The block time from which on the DID holds no role any more: 0 when it holds none, far ahead when one of its roles has no end."""
+    return max([grant.expires_ms or _NEVER_MS for grant in grants(state, did)], default=0)
 
 
 def require_member(state: State, call: Call) -> None:

@@ -12,7 +12,7 @@ from chainnode.errors import Rejected
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState
 from chainnode.execution.indexvalues import places
 from chainnode.execution.results import Results, joined, results_of
-from chainnode.execution.state import Entry, Reader, State
+from chainnode.execution.state import Entry, Memos, Reader, State
 from chainnode.execution.table import Call
 from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
@@ -157,10 +157,19 @@ def apply_genesis(contracts: Contracts, genesis: Genesis) -> BlockOutcome:
 
 
 def apply_block(
-    contracts: Contracts, reader: Reader, log: LogState, context: BlockContext, params: ChainParams, sheets: Sequence[Sheet]
+    contracts: Contracts,
+    reader: Reader,
+    log: LogState,
+    context: BlockContext,
+    params: ChainParams,
+    sheets: Sequence[Sheet],
+    memos: Memos | None = None,
 ) -> BlockOutcome:
-    """Apply a decided block's transactions, batch by batch, whose signatures verified, to the state after the last one."""
-    state = State(reader, log)
+    """Apply a decided block's transactions, batch by batch, whose signatures verified, to the state after the last one.
+
+    `memos` are of the block before, and then of this one.
+    """
+    state = State(reader, log, memos)
     ids = [sheet.ids for sheet in sheets]
     state.index_expect(TX_INDEX, ids)
     lanes = contracts.lanes(state, context, sheets)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LeafHashes, Leaves, LogState, append_groups, count_leaves
-from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from chainnode.types.limits import MEMO_ANSWERS_MAX, STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 
 Entry = tuple[bytes, bytes | None]  # None deletes
@@ -46,6 +46,38 @@ class _Ahead:
         return any(keys is one for one in self.lists) or self.known.issuperset(keys)
 
 
+class Memos:
+    """Answers that follow from the state alone, kept from block to block for those who go on where the last block ended.
+
+    A write to a store forgets what rests on it, so that after a block they are those of its state. They end with a block that comes to
+    nothing.
+    """
+
+    def __init__(self) -> None:
+        self._named: dict[str, dict[Hashable, Any]] = {}
+        self._watching: dict[str, list[dict[Hashable, Any]]] = {}  # by store: the memos that rest on it
+
+    def named(self, name: str, stores: Sequence[str]) -> dict[Hashable, Any]:
+        """See `State.memo`."""
+        found = self._named.get(name)
+        if found is None:
+            found = self._named[name] = {}
+            for store in stores:
+                self._watching.setdefault(store, []).append(found)
+        return found
+
+    def written(self, store: str) -> None:
+        """Forget what rests on a store."""
+        for memo in self._watching.get(store, ()):
+            memo.clear()
+
+    def trim(self) -> None:
+        """Forget those that have become many: between two blocks."""
+        for memo in self._named.values():
+            if len(memo) > MEMO_ANSWERS_MAX:
+                memo.clear()
+
+
 class State:
     """Reads through, writes into the overlay. `rollback` takes back all since the last `checkpoint`, events and log too.
 
@@ -55,7 +87,8 @@ class State:
     What many transactions of a block ask again is asked once: see `memo` and `index_expect`, neither of which changes an answer.
     """
 
-    def __init__(self, reader: Reader, log: LogState = EMPTY_LOG) -> None:
+    def __init__(self, reader: Reader, log: LogState = EMPTY_LOG, memos: Memos | None = None) -> None:
+        """`memos`: of the block before, whose state `reader` reads."""
         self._reader = reader
         self._log = log
         self._reads: dict[tuple[str, bytes], bytes | None] = {}  # the reader's answers, which are the same all block long
@@ -63,8 +96,7 @@ class State:
         self._touched: dict[str, dict[bytes, None]] = {}  # by store: the keys that were ever in the writes
         self._index: dict[str, dict[bytes, bytes]] = {}  # by space
         self._expected: dict[str, _Ahead] = {}  # by space
-        self._memos: dict[str, dict[Hashable, Any]] = {}
-        self._watching: dict[str, list[dict[Hashable, Any]]] = {}  # by store: the memos that rest on it
+        self._memos = memos or Memos()
         self._groups: list[Leaves] = []  # evidence
         self._log_size = log.size  # with these
         self._growth: Growth | None = None  # by these
@@ -81,16 +113,11 @@ class State:
         return Store(self, name)
 
     def memo(self, name: str, *stores: str) -> dict[Hashable, Any]:
-        """A place for answers that follow from these stores alone; it is emptied when one of them is written, or a write undone.
+        """A place for answers that follow from these stores alone, and not from the block's time or height.
 
-        One name goes with one list of stores.
+        It is emptied when one of them is written, or a write undone. One name goes with one list of stores.
         """
-        found = self._memos.get(name)
-        if found is None:
-            found = self._memos[name] = {}
-            for store in stores:
-                self._watching.setdefault(store, []).append(found)
-        return found
+        return self._memos.named(name, stores)
 
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key."""
@@ -194,7 +221,7 @@ class State:
         assert undone <= len(self._undo) and indexed <= len(self._index_added) and events <= len(self._events), "a void mark"
         assert self._groups_before <= groups <= len(self._groups), "a void mark"
         for place, was_there, value in reversed(self._undo[undone:]):
-            self._forget(place[0])
+            self._memos.written(place[0])
             if was_there:
                 self._writes[place] = value
             else:
@@ -268,16 +295,12 @@ class State:
         return value
 
     def _set(self, place: tuple[str, bytes], value: bytes | None) -> None:
-        self._forget(place[0])
+        self._memos.written(place[0])
         was_there = place in self._writes
         self._undo.append((place, was_there, self._writes.get(place)))
         self._writes[place] = value
         if not was_there:
             self._touched.setdefault(place[0], {})[place[1]] = None
-
-    def _forget(self, store: str) -> None:
-        for memo in self._watching.get(store, ()):
-            memo.clear()
 
     def _iterate(self, name: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
         touched = [(name, key) for key in self._touched.get(name, ()) if key.startswith(prefix)]

@@ -12,7 +12,7 @@ from chainnode import blocks, codec, digests, light
 from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.execution.engine import BlockContext, BlockOutcome, Contracts, apply_block, apply_genesis, is_settled
 from chainnode.execution.results import Results, joined
-from chainnode.execution.state import State
+from chainnode.execution.state import Memos, State
 from chainnode.mempool.batch import Batch
 from chainnode.sheets import read_sheet
 from chainnode.storage.keeping import RECORDS_CHUNK, Kept, keep_plainly
@@ -102,6 +102,7 @@ class Chain:
         self.state = state
         self.contracts = contracts
         self._reader = CommittersReader(state)
+        self._memos = Memos()
         self._data_hashed: tuple[tuple[bytes, ...], bytes] = (), digests.data_hash(())
         last = state.ledger.last()
         if last is None:
@@ -211,9 +212,9 @@ class Chain:
     def _apply(self, block: Block, block_bytes: bytes, commit: Commit, batches: Sequence[Batch]) -> Applied:
         tip, header = self.tip, block.header
         context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
-        outcome = apply_block(
-            self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, [batch.sheet for batch in batches]
-        )
+        sheets = [batch.sheet for batch in batches]
+        memos, self._memos = self._memos, Memos()  # which count again once this block does
+        outcome = apply_block(self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, sheets, memos)
         after = outcome.validators or tip.next_validators
         block_id = digests.block_id(header, block_bytes)
         applied: list[AppliedBatch] = []
@@ -239,6 +240,8 @@ class Chain:
             log_growth=outcome.log_growth,
         )
         app_hash = self.state.commit(record)
+        memos.trim()
+        self._memos = memos
         self.tip = Tip(
             height=header.height,
             time_ns=header.time_ns,

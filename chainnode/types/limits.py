@@ -124,6 +124,7 @@ STATE_OVERLAY_BYTES_MAX = 64 * 1024 * 1024  # replaced values kept for those pro
 STATE_UNDO_HEIGHTS = 4  # of those heights, how many are provable again right after a restart
 RECORD_TILES_KEPT = 256  # tiles of 8 KiB that proofs of evidence have lately asked for
 WARM_BYTES_MAX = 32 * 1024 * 1024  # of memory for values that were lately read or written
+MEMO_ANSWERS_MAX = 16_384  # of one kind that execution keeps for the next block
 PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 steps of about 70 bytes, and two values
 
 # Disk

@@ -5,16 +5,17 @@ from hashlib import sha256
 import pytest
 
 from chainnode.did.record import SIGNING, Document, Method, document_value
+from chainnode.execution import state as module
 from chainnode.execution.engine import BlockContext, NothingYet
-from chainnode.execution.state import State
+from chainnode.execution.state import Memos, State
 from chainnode.sheets import PlainSheet
 from chainnode.types.limits import EVIDENCE_META_BYTES_MAX
 from chainnode.types.transaction import Invocation, Transaction
-from contracts import evidencelane
+from contracts import evidencelane, roles
 from tests.chain_maker import key_of
 from tests.contracts.council import did
 from tests.execution.readers import DictReader
-from tests.execution.twins import BAD_ARGUMENTS, DIGESTS, GENESIS, PARAMS, Twins, recorded, row
+from tests.execution.twins import BAD_ARGUMENTS, DIGESTS, GENESIS, LAW, PARAMS, Twins, recorded, row
 
 SEEDS = range(6)
 
@@ -161,6 +162,42 @@ def test_a_memo_ends_with_a_write_to_what_it_rests_on_and_with_its_undoing() -> 
     state.undo_to(mark)
     assert (memo, other) == ({}, {"asked": True})
     assert state.memo("answers", "roles", "chains") is memo
+
+
+def test_answers_are_kept_for_the_next_block_until_what_they_rest_on_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    memos = Memos()
+    State(NothingYet(), memos=memos).memo("answers", "roles")["asked"] = True
+    second = State(NothingYet(), memos=memos)
+    assert second.memo("answers", "roles") == {"asked": True} and State(NothingYet()).memo("answers", "roles") == {}
+    second.store("roles").put(b"k", b"v")
+    third = State(NothingYet(), memos=memos).memo("answers", "roles")
+    assert third == {}
+    monkeypatch.setattr(module, "MEMO_ANSWERS_MAX", 2)
+    for number in range(3):
+        memos.trim()
+        third[number] = True
+    assert len(third) == 3
+    memos.trim()
+    assert third == {}
+
+
+def test_who_was_asked_for_in_an_earlier_block_is_not_looked_up_again() -> None:
+    twins = Twins()
+    assert twins.apply_batches([twins.signed(("mia",), recorded(row()))]).results.are_ok
+    asked, state = twins.reader.asked, State(twins.reader, memos=twins.memos)
+    assert LAW.may_sign(state, did("mia"), "e", key_of("mia").public) and roles.is_member(state, did("mia"), twins.time_ms)
+    assert twins.reader.asked == asked
+
+
+def test_a_role_ends_between_two_blocks() -> None:
+    twins = Twins()
+    ends_ms = twins.time_ms + 1_000
+    grant = Invocation("roles", "grant", (did("stranger"), "member", ends_ms, b"\x05" * 32))
+    assert twins.apply(twins.signed(("ada",), grant), twins.signed(("stranger",), recorded(row()))) == ["ok", "ok"]
+    assert twins.time_ms == ends_ms and twins.apply(twins.signed(("stranger",), recorded(row()))) == ["not-member"]
+    later = Invocation("roles", "grant", (did("stranger"), "business", 0, b"\x05" * 32))
+    assert twins.apply(twins.signed(("ada",), later), twins.signed(("stranger",), recorded(row()))) == ["ok", "ok"]
+    assert twins.apply(twins.signed(("stranger",), recorded(row()))) == ["ok"]
 
 
 def test_keys_of_the_index_are_new_until_they_are_set() -> None:

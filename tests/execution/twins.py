@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -11,6 +12,7 @@ from chainnode.did.record import SIGNING, Document, Method, document_value
 from chainnode.digests import genesis_hash
 from chainnode.evidencelog import EMPTY_LOG, LogState
 from chainnode.execution.engine import BlockContext, BlockOutcome, apply_block, apply_genesis
+from chainnode.execution.state import Memos
 from chainnode.mempool.batch import Batch
 from chainnode.node.chain import kept_of_block
 from chainnode.sheets import PlainSheet, Sheet, read_sheet
@@ -72,6 +74,8 @@ class Twins:
     log: LogState = EMPTY_LOG
     reader: DictReader = field(default_factory=DictReader)
     used: list[Transaction] = field(default_factory=list)
+    memos: Memos = field(default_factory=Memos)  # kept from block to block, as a chain does
+    next_memos: Memos = field(default_factory=Memos)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -120,7 +124,9 @@ class Twins:
         dice = random.Random(self.seed + self.height)
         outcome = plain
         for way in (PlainSheet, as_read, lambda txs: dice.choice((PlainSheet, TwinSheet, as_read))(txs), TwinSheet):
-            outcome = apply_block(LAW, self.reader, self.log, context, PARAMS, [way(txs) for txs in batches])
+            memos = deepcopy(self.memos)
+            outcome = apply_block(LAW, self.reader, self.log, context, PARAMS, [way(txs) for txs in batches], memos)
+            self.next_memos = memos
             said = f"seed {self.seed}, height {context.height}"
             for place, (one, other) in enumerate(zip(outcome.results, plain.results, strict=True)):
                 assert one == other, f"{said}, transaction {place}"
@@ -133,6 +139,7 @@ class Twins:
 
     def _count(self, outcome: BlockOutcome) -> None:
         self.height += 1
+        self.memos = self.next_memos
         self._keep(outcome)
 
     def _keep(self, outcome: BlockOutcome) -> None:

@@ -55,6 +55,22 @@ def test_a_block_fixes_the_state_and_the_results_of_the_one_before(small: SmallC
     assert following.header.last_results_hash == digests.results_hash(applied.results)
 
 
+def test_what_was_learnt_of_a_block_is_forgotten_when_it_is_not_written(small: SmallChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.decide(batch(transaction(2)))
+    assert small.chain._memos._named
+    with monkeypatch.context() as patch:
+        patch.setattr(small.chain.state.ledger, "commit_height", full_disk)
+        with pytest.raises(Unavailable):
+            small.decide(batch(proposal(1, "set_parameter", "block_txs_max", 7)))
+    assert not small.chain._memos._named
+    assert small.decide(batch(transaction(3))).results.are_ok
+
+
+def full_disk(_: object) -> None:
+    """Nothing can be written."""
+    raise Unavailable(DISK_FULL)
+
+
 def test_a_change_is_due_to_be_proved_and_nothing_else_is(small: SmallChain) -> None:
     assert small.decide(batch(transaction(2))).tip.is_due
     assert not small.decide().tip.is_due
