@@ -231,7 +231,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
     moves: tuple[Value, ...] = ()
     if receipt.origin is not None or receipt.away is not None:
         moves = (_origin_value(receipt.origin), _away_value(receipt.away))
-    return codec.encode(
+    return codec.pack(
         (
             _MOVED_VERSION if moves else _RECORD_VERSION,
             receipt.receipt_id,
@@ -250,7 +250,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
             receipt.document,
             receipt.evidence,
             tuple([tuple(pledge) for pledge in receipt.pledges]),
-            tuple((hold.kind.value, hold.authority, hold.reason, hold.height) for hold in receipt.holds),
+            tuple([(hold.kind.value, hold.authority, hold.reason, hold.height) for hold in receipt.holds]),
             receipt.offered_to,
             None if order is None else (order.consignee, order.unit_count, order.units_digest, order.height),
             receipt.parents,
