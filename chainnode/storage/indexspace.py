@@ -84,8 +84,9 @@ class SpaceIndex:
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Those of the keys that are there, with their values. 0.05 us for one that is not."""
         kept = self._kept
+        parts: tuple[Tail | Run, ...] = (*kept.tails, *kept.runs)
         found: dict[bytes, bytes] = {}
-        for part, positions in zip((*kept.tails, *kept.runs), self._likely(kept, keys), strict=True):
+        for part, positions in zip(parts, self._likely(kept, keys), strict=True):
             for position in positions:
                 key = keys[position]
                 value = None if key in found else part.find(key)

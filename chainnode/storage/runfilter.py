@@ -73,3 +73,4 @@ def _native() -> tuple[
 
 
 add, known = _native()
+IS_QUICK = known is not known_plainly  # whether to ask a filter costs less than to ask a dict
