@@ -220,6 +220,15 @@ def speaker_of(tx: Transaction) -> Speaker:
 
 def read_sheet(batch_bytes: bytes) -> Sheet:
     """The sheet of a batch; Malformed unless all bytes are canonical and all limits hold. Nothing is verified."""
+    return _columns_of(batch_bytes) or PlainSheet(transactions.decode_batch(batch_bytes))
+
+
+def sheet_of(batch_bytes: bytes, txs: Sequence[Transaction]) -> Sheet:
+    """The sheet of a batch that was made of these: by columns where it can be, which costs less to read than it saves (0.5 us of 8)."""
+    return _columns_of(batch_bytes) or PlainSheet(txs)
+
+
+def _columns_of(batch_bytes: bytes) -> Sheet | None:
     native = transactions.NATIVE
     if native is not None and len(batch_bytes) <= BATCH_BYTES_MAX:
         columns = native.read_sheet(batch_bytes, BATCH_TXS_MAX)
@@ -228,7 +237,5 @@ def read_sheet(batch_bytes: bytes) -> Sheet:
     if native is None:
         from chainnode.columnsheet import read_column_sheet  # which knows the words of this file
 
-        found = read_column_sheet(batch_bytes)
-        if found is not None:
-            return found
-    return PlainSheet(transactions.decode_batch(batch_bytes))
+        return read_column_sheet(batch_bytes)
+    return None

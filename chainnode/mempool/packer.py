@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chainnode.digests import batch_digest
 from chainnode.mempool.batch import Batch
-from chainnode.sheets import PlainSheet
+from chainnode.sheets import sheet_of
 from chainnode.transactions import encode_batch
 from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, PACK_MS
 from chainnode.types.transaction import Transaction
@@ -58,4 +58,4 @@ class Packer:
         self._waiting = {}
         self.bytes = _ARRAY_BYTES
         self._free_at_ms = now_ms + PACK_MS
-        return Batch(batch_digest(batch_bytes), batch_bytes, PlainSheet(txs))
+        return Batch(batch_digest(batch_bytes), batch_bytes, sheet_of(batch_bytes, txs))

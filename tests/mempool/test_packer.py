@@ -8,8 +8,10 @@ from chainnode.digests import batch_digest
 from chainnode.genesisfile import PARAM_BOUNDS
 from chainnode.mempool import packer
 from chainnode.mempool.packer import Packer
-from chainnode.transactions import decode_batch, encode_batch
+from chainnode.sheets import PlainSheet, read_sheet
+from chainnode.transactions import decode_batch, decode_transaction, encode_batch, encode_transaction
 from chainnode.types.limits import BATCH_BYTES_MAX, PACK_MS, TX_BYTES_MAX
+from chainnode.types.transaction import Signature
 from tests.sim.chain import make_tx
 
 
@@ -83,3 +85,22 @@ def test_the_largest_transaction_fits_into_a_batch_and_that_into_the_smallest_bl
 def test_an_empty_batch_is_never_made():
     with pytest.raises(AssertionError):
         Packer().flush(0)
+
+
+def test_a_packed_batch_is_held_by_columns_like_one_that_came_so():
+    """The node that packs single transactions would else apply them the slow way."""
+    txs = [tx(1), tx(2)]
+    one = Packer()
+    for each in txs:
+        one.add(each)
+    batch = one.flush(0)
+    assert type(batch.sheet) is type(read_sheet(batch.batch_bytes)) is not PlainSheet
+    assert (batch.ids, batch.sheet.speakers) == (PlainSheet(txs).ids, PlainSheet(txs).speakers)
+
+
+def test_what_has_no_columns_is_held_as_it_was_read():
+    named = tx(1)
+    odd = decode_transaction(encode_transaction(named.body_bytes, [Signature("z", b"\x04" + bytes(64), bytes(64))]))
+    one = Packer()
+    one.add(odd)
+    assert one.flush(0).txs[0] is odd
