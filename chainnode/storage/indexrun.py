@@ -8,7 +8,7 @@
 | trailer | mark, bytes of an entry, entries, blocks, bytes of the filter, checksum of keys and filter, checksum of these and the identity |
 
 First keys and filter are in memory, some 3 bytes an entry: a key that is not there costs no reading in 99 of 100 cases, one that is
-there costs one. Each block is checked whenever it is read.
+there costs one. Each block is checked whenever it is read (INV-86).
 """
 
 from bisect import bisect_right

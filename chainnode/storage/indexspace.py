@@ -3,7 +3,7 @@
 LevelDB takes 2 us to take in an entry and to sort it again and again; here an entry is sorted once, and merged with others two or three
 times (`storage/indexmerge.py`), beside the commits. A height's entries go with the height itself, in one value of the store. Those of
 finished heights, INDEX_RUN_KEYS at least, make a run; one write of the store then names the run and removes their values: a crash
-leaves either these or the run. INDEX_FAN_OUT runs of a level make one of the next, named in the same way.
+leaves either these or the run (INV-86, ADR-0015). INDEX_FAN_OUT runs of a level make one of the next, named in the same way.
 Files that are not named are removed when the store is opened.
 """
 
