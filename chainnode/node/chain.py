@@ -173,7 +173,7 @@ class Chain:
         """The data hash of a block with these batches. One that is built or checked is mostly the one that is applied next."""
         key = tuple([batch.digest for batch in batches])
         if self._data_hashed[0] != key:
-            self._data_hashed = key, digests.data_hash([digest for batch in batches for digest in batch.sheet.raw_digests()])
+            self._data_hashed = key, digests.data_hash(list(chain.from_iterable([batch.sheet.raw_digests() for batch in batches])))
         return self._data_hashed[1]
 
     # Batches
