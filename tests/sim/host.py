@@ -19,6 +19,7 @@ from chainnode.node.replica import Replica
 from chainnode.node.replicainputs import (
     ApplySynced,
     BatchesRequested,
+    BatchSubmitted,
     BatchVerified,
     BlockBuilt,
     BlockChecked,
@@ -48,6 +49,7 @@ from chainnode.node.replicainputs import (
     VoteVerified,
     needs_sync,
 )
+from chainnode.transactions import encode_batch
 from chainnode.types.block import Commit, Proposal, ValidatorSet, Vote
 from chainnode.types.limits import TICK_MS
 from chainnode.types.messages import (
@@ -472,9 +474,12 @@ class Host:
     # Clients
 
     def submit(self, txs: tuple[Transaction, ...]) -> None:
-        """A client's transactions arrive."""
+        """A client's transactions arrive; two or four as the batch that it has made of them."""
         if self.replica is None:
             return
         for tx in txs:
             self.accepted[tx.tx_id] = (self.epoch, self.world.now_us)
-        self.take(TransactionsSubmitted(txs))
+        if len(txs) > 1 and not len(txs) % 2:
+            self.take(BatchSubmitted(chain.batch_of(encode_batch([tx.raw for tx in txs]))))
+        else:
+            self.take(TransactionsSubmitted(txs))
