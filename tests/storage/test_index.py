@@ -213,7 +213,7 @@ FAULTS = [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.TORN, Fault.DISK_FULL, Fa
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_at_any_write_loses_nothing(fault):
+def test_inv_86_a_fault_at_any_write_loses_nothing(fault):
     plain = FaultyKV()
     filled(plain, 28, each=21)
     for number in range(plain.writes):
@@ -262,7 +262,7 @@ def test_after_a_full_disk_tending_goes_on():
         check(Index(kv.restarted()), entries_of(range(720)))
 
 
-def test_a_run_that_is_gone_cut_or_changed_is_told(tmp_path):
+def test_inv_86_a_run_that_is_gone_cut_or_changed_is_told(tmp_path):
     kv = LevelKV(tmp_path / "db")
     filled(kv, 20)
     kv.close()
