@@ -222,7 +222,7 @@ class PeerNetwork:
         connection = self._connections.get(peer_id)
         if connection is None:
             return False
-        queued = connection.outbox.put(framed, urgent=urgent)
+        queued = connection.put(framed, urgent=urgent)
         self.frames_dropped += not queued
         return queued
 

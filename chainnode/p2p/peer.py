@@ -69,6 +69,20 @@ class Connection:
         self._writer = writer
         self._closing: asyncio.Future[ChainError] = asyncio.get_running_loop().create_future()
         self._reading_since: float | None = None  # None while a message is being handled
+        self._is_running = False
+
+    def put(self, frame: bytes, *, urgent: bool) -> bool:
+        """Send a frame, at once unless others wait or the peer is behind; False when it was dropped because too many wait."""
+        if len(self.outbox) or not self._is_free():
+            return self.outbox.put(frame, urgent=urgent)
+        self._writer.write(frame)
+        self._count_out(1, len(frame))
+        return True
+
+    def _is_free(self) -> bool:
+        """Whether what is written now goes out soon. What goes past the writing task saves a turn of the loop for each frame."""
+        transport = self._writer.transport
+        return self._is_running and not transport.is_closing() and transport.get_write_buffer_size() <= PEER_WRITE_BYTES
 
     def close(self, error: ChainError) -> None:
         """End the connection with this reason; the first reason counts."""
@@ -82,6 +96,7 @@ class Connection:
     async def run(self, on_message: Callable[[bytes], Awaitable[None]]) -> ChainError:
         """Exchange frames until the connection ends; the reason why. Leaves nothing running, nothing open."""
         reasons: list[ChainError] = []
+        self._is_running = True
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(on_message), name=f"peer-read-{self.peer_id}")
@@ -91,6 +106,7 @@ class Connection:
         except* ChainError as errors:
             reasons.extend(error for error in errors.exceptions if isinstance(error, ChainError))
         finally:
+            self._is_running = False
             self.discard()
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -119,9 +135,12 @@ class Connection:
             self._writer.write(joined)
             if self._writer.transport.get_write_buffer_size() > PEER_WRITE_BYTES:  # else there is nothing to wait for
                 await self._drain()
-            for traffic in (self.traffic, self._totals):
-                traffic.bytes_out += len(joined)
-                traffic.frames_out += len(frames)
+            self._count_out(len(frames), len(joined))
+
+    def _count_out(self, frames: int, size: int) -> None:
+        for traffic in (self.traffic, self._totals):
+            traffic.frames_out += frames
+            traffic.bytes_out += size
 
     async def _drain(self) -> None:
         """Wait until the peer has read most of what was written."""
@@ -142,4 +161,4 @@ class Connection:
             if since is not None and (clock() - since) * 1000 > self._timing.silent_ms_max:
                 raise Unavailable(PEER_SILENT, "the peer has said nothing for too long")
             if not len(self.outbox):
-                self.outbox.put(KEEPALIVE, urgent=True)
+                self.put(KEEPALIVE, urgent=True)

@@ -83,6 +83,10 @@ class FakeTransport:
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.is_gone = False
+
+    def is_closing(self) -> bool:
+        return self.is_gone
 
     def get_write_buffer_size(self) -> int:
         return self.waiting
@@ -96,8 +100,10 @@ class FakeWriter:
 
     def __init__(self) -> None:
         self.transport = FakeTransport()
+        self.written: list[bytes] = []
 
     def write(self, written: bytes) -> None:
+        self.written.append(written)
         self.transport.waiting += len(written)
 
     async def drain(self) -> None:
@@ -132,3 +138,42 @@ async def test_nothing_waits_while_little_is_buffered() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert connection.traffic.frames_out == 3
+
+
+async def test_a_frame_is_written_at_once_while_the_peer_keeps_up_and_queued_when_it_does_not() -> None:
+    writer = FakeWriter()
+    connection = opened(writer)
+    assert connection.put(b"early", urgent=True) and writer.written == [], "it may not have its place yet"
+    task = asyncio.create_task(connection.run(ignore))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert writer.written == [b"early"]
+    assert connection.put(b"frame", urgent=False) and writer.written == [b"early", b"frame"]
+    large = bytes(PEER_WRITE_BYTES)
+    assert connection.put(large, urgent=False) and len(connection.outbox) == 0
+    assert connection.put(b"bulk", urgent=False) and connection.put(b"vote", urgent=True)
+    assert len(connection.outbox) == 2 and len(writer.written) == 3
+    writer.transport.waiting = 0
+    assert connection.put(b"next", urgent=True), "what waits goes before it"
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert writer.written[3:] == [b"votenextbulk"]
+    assert (connection.traffic.frames_out, connection.traffic.bytes_out) == (6, 22 + len(large))
+    writer.transport.is_gone = True
+    assert connection.put(b"late", urgent=True) and len(connection.outbox) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    writer.transport.is_gone = False
+    written = len(writer.written)
+    assert connection.put(b"too late", urgent=True) and len(writer.written) == written
+
+
+async def test_what_is_queued_is_bounded_when_the_peer_does_not_read() -> None:
+    writer = FakeWriter()
+    connection = opened(writer)
+    task = asyncio.create_task(connection.run(ignore))
+    await asyncio.sleep(0)
+    taken = [connection.put(bytes(4 * PEER_WRITE_BYTES), urgent=False) for _ in range(80)]
+    assert taken.count(True) == 65 and connection.outbox.frames_dropped == 15  # one is written, 64 MiB wait
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
