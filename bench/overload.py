@@ -168,6 +168,7 @@ def run_one(bench: Bench, args: argparse.Namespace, peak: float | None) -> tuple
     told |= {
         name: round(seen.cores(cpu_s, half), 2) for name, cpu_s in (("node_cores", seen.nodes_cpu_s), ("client_cores", seen.client_cpu_s))
     }
+    told["cpu_us"] = round(seen.cores(seen.nodes_cpu_s, half) / seen.rate(half) / args.validators * 1e6, 1)
     print("peak" if peak is None else "overload", told, flush=True)
     return seen.rate(half), told
 
