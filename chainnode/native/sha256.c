@@ -12,6 +12,8 @@ const uint32_t SHA256_ROUNDS[64] = {
     0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
+enum { LAST = 2 }; /* blocks of a text that is put together; 2 are the least that hold a rest and its end */
+
 static const uint32_t START[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
 static uint32_t turned(uint32_t x, int by) {
@@ -66,15 +68,22 @@ sha256_mixer *sha256_best(void) {
     return best;
 }
 
+/* A number, the highest byte first. */
+static void put_word(uint8_t *bytes, uint32_t word) {
+    const uint8_t turned[4] = {(uint8_t)(word >> 24), (uint8_t)(word >> 16), (uint8_t)(word >> 8), (uint8_t)word};
+    memcpy(bytes, turned, sizeof turned);
+}
+
 void sha256(uint8_t digest[32], const uint8_t *text, size_t length, sha256_mixer *mix) {
     uint32_t state[8];
     uint8_t last[2 * SHA256_BLOCK] = {0};
     size_t whole = length / SHA256_BLOCK, rest = length % SHA256_BLOCK, ends = rest + 9 <= SHA256_BLOCK ? 1 : 2;
     memcpy(state, START, sizeof state);
-    mix(state, text, whole);
+    if (whole > 0) mix(state, text, whole);
     if (rest > 0) memcpy(last, text + whole * SHA256_BLOCK, rest);
     last[rest] = 0x80;
-    for (int i = 0; i < 8; i++) last[ends * SHA256_BLOCK - 1 - i] = (uint8_t)((uint64_t)length << 3 >> 8 * i);
+    put_word(last + ends * SHA256_BLOCK - 8, (uint32_t)((uint64_t)length >> 29));
+    put_word(last + ends * SHA256_BLOCK - 4, (uint32_t)((uint64_t)length << 3));
     mix(state, last, ends);
-    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+    for (int i = 0; i < 8; i++) put_word(digest + 4 * i, state[i]);
 }
