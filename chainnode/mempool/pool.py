@@ -102,10 +102,14 @@ class Mempool:
             return Refusal.MAKER_FULL  # what the validators take in together must fit into the mempool of each
         return None
 
-    def add(self, batch: Batch, maker: str | None, *, now_ms: int, time_ms: int) -> Refusal | None:
-        """Take a verified batch of a peer, or of ours (None); None when it was taken, else why not."""
+    def add(self, batch: Batch, maker: str | None, *, now_ms: int, time_ms: int, is_promised: bool = False) -> Refusal | None:
+        """Take a verified batch of a peer, or of ours (None); None when it was taken, else why not.
+
+        `is_promised`: there was room when its transactions were taken, one by one. Peers may have filled it since: by one batch at most
+        there is more here then than has room.
+        """
         _, expires_ms = batch.sheet.valid_until_ms
-        refusal = self._refusal(batch, maker, expires_ms, time_ms)
+        refusal = self._refusal(batch, maker, expires_ms, time_ms, is_promised=is_promised)
         match refusal:
             case None:
                 self._insert(batch, maker, expires_ms, now_ms)
@@ -180,7 +184,7 @@ class Mempool:
         self.counts.shared_again += len(due)
         return tuple(due)
 
-    def _refusal(self, batch: Batch, maker: str | None, expires_ms: int, time_ms: int) -> Refusal | None:
+    def _refusal(self, batch: Batch, maker: str | None, expires_ms: int, time_ms: int, *, is_promised: bool) -> Refusal | None:
         if batch.digest in self._pending:
             return Refusal.DUPLICATE
         if batch.digest in self._remembered:
@@ -189,7 +193,7 @@ class Mempool:
             return Refusal.EXPIRED
         if self._ids.issuperset(batch.ids):
             return Refusal.DUPLICATE
-        return self.has_room(len(batch.batch_bytes), len(batch.ids), maker)
+        return None if is_promised else self.has_room(len(batch.batch_bytes), len(batch.ids), maker)
 
     def _insert(self, batch: Batch, maker: str | None, expires_ms: int, now_ms: int) -> None:
         ids = batch.ids

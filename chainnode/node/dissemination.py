@@ -44,20 +44,20 @@ class Dissemination:
         ids = batch.ids
         if not self.mempool.holds_none(ids) or not self.packer.holds_none(ids):
             return self.submit(batch.txs, now_ms)
-        refusal = self.mempool.has_room(self.packer.bytes + len(batch.batch_bytes), len(self.packer) + len(ids))
+        refusal = self.has_room(len(batch.batch_bytes), len(ids))
         refusal = refusal or self.mempool.add(batch, None, now_ms=now_ms, time_ms=self.time_ms)
-        if refusal is not None:
-            return [TransactionsRefused(tuple([(tx_id, refusal) for tx_id in ids]))]
-        return [Broadcast(BatchMessage(batch.batch_bytes))]
+        return _told(batch, refusal)
+
+    def has_room(self, bytes_more: int, txs_more: int) -> Refusal | None:
+        """None when so much more of this node's clients fits beside what is gathered, else why not."""
+        return self.mempool.has_room(self.packer.bytes + bytes_more, len(self.packer) + txs_more)
 
     def flush(self, now_ms: int) -> list[Effect]:
-        """Send what the packer holds as a batch, if it holds anything."""
+        """Send what the packer holds as a batch, if it holds anything. It had its room when it was taken, and has it still (INV-13)."""
         if not len(self.packer):
             return []
         batch = self.packer.flush(now_ms)
-        if self.mempool.add(batch, None, now_ms=now_ms, time_ms=self.time_ms) is not None:
-            return []  # all of it has expired
-        return [Broadcast(BatchMessage(batch.batch_bytes))]
+        return _told(batch, self.mempool.add(batch, None, now_ms=now_ms, time_ms=self.time_ms, is_promised=True))
 
     def arrive(self, peer: str, batch: Batch, now_ms: int) -> bool:
         """Take a peer's batch; whether it is new and now waits here."""
@@ -79,4 +79,11 @@ class Dissemination:
     def _refusal(self, tx: Transaction) -> Refusal | None:
         if self.mempool.holds_tx(tx.tx_id) or self.packer.holds_tx(tx.tx_id):
             return Refusal.DUPLICATE
-        return self.mempool.has_room(self.packer.bytes + len(tx.raw), len(self.packer) + 1)
+        return self.has_room(len(tx.raw), 1)
+
+
+def _told(batch: Batch, refusal: Refusal | None) -> list[Effect]:
+    """Who is told of a batch of ours: everybody when it was taken, else those who sent its transactions."""
+    if refusal is None:
+        return [Broadcast(BatchMessage(batch.batch_bytes))]
+    return [TransactionsRefused(tuple([(tx_id, refusal) for tx_id in batch.ids]))]

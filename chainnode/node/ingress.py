@@ -36,6 +36,8 @@ from chainnode.types.codes import (
 from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_LOOP_BYTES_MAX, INGRESS_WAITERS_MAX
 from chainnode.types.transaction import Transaction, TxResult
 
+_TURNS_OF_HOST = 2  # of the loop: in the next one transactions are handed over, and in the one after it the host has stepped them
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -91,12 +93,12 @@ class Ingress:
             self._checked_bytes, self._checked_txs = self._checked_bytes - size, self._checked_txs - len(raws)
         txs = [tx for tx in checked if isinstance(tx, Transaction)]
         if not txs:
-            return [self._outcome(one, None) for one in checked]
+            return [one for one in checked if isinstance(one, Outcome)]
         self._check_room([tx.raw for tx in txs], wait_ms)  # again: others came meanwhile
-        waiter = None if wait_ms is None else self._following.follow(txs)
+        waiter = self._following.follow(txs)
         self._hand_over(txs)
         await self._wait(waiter, wait_ms)
-        return [self._outcome(one, waiter) for one in checked]
+        return [self._outcome(one, waiter, wait_ms) for one in checked]
 
     async def submit_batch(self, body: bytes, count: int, *, wait_ms: int | None) -> BatchOutcome | list[Outcome] | None:
         """The same for transactions that a client has packed into a batch of so many, which goes on as it came: 1 us a transaction.
@@ -116,27 +118,29 @@ class Ingress:
             return None
         self.check_room(len(body), count)  # again: others came meanwhile
         self._check_waiters(count, wait_ms)
-        waiter = None if wait_ms is None else self._following.follow_batch(batch)
+        waiter = self._following.follow_batch(batch)
         self._host.put_now(BatchSubmitted(batch))
         await self._wait(waiter, wait_ms)
-        if waiter is None or waiter.whole is not None:
+        if waiter.whole is not None or (wait_ms is None and not waiter.ends):
             self.taken += count
-            return BatchOutcome(batch.ids, None if waiter is None else waiter.whole)
-        return [self._ended(tx_id, waiter) for tx_id in batch.ids]
+            return BatchOutcome(batch.ids, None if wait_ms is None else waiter.whole)
+        return [self._ended(tx_id, waiter, wait_ms) for tx_id in batch.ids]
 
-    async def _wait(self, waiter: Waiter | None, wait_ms: int | None) -> None:
-        """Until all have ended or the time is over; without a waiter, until the host has them."""
-        if waiter is None or wait_ms is None:
-            await asyncio.sleep(0)
-            return
-        self._waiting += len(waiter.ids)
+    async def _wait(self, waiter: Waiter, wait_ms: int | None) -> None:
+        """Until all have ended or the time is over; without one, until the host has them, and has said which of them it does not take."""
+        waiting = 0 if wait_ms is None else len(waiter.ids)
+        self._waiting += waiting
         try:
-            async with asyncio.timeout(wait_ms / 1000):
-                await waiter.done
+            if wait_ms is None:
+                for _ in range(_TURNS_OF_HOST):
+                    await asyncio.sleep(0)
+            else:
+                async with asyncio.timeout(wait_ms / 1000):
+                    await waiter.done
         except TimeoutError:
             pass  # the outcomes say which are still open
         finally:
-            self._waiting -= len(waiter.ids)
+            self._waiting -= waiting
             self._following.unfollow(waiter)
 
     def _check_open(self) -> None:
@@ -148,8 +152,7 @@ class Ingress:
 
     def check_room(self, size: int, count: int) -> None:
         """Unavailable(OVERLOADED) when there is no room for so many more bytes and transactions. Cheap: asked before they are read."""
-        mempool = self._host.replica.dissemination.mempool
-        if mempool.has_room(self._checked_bytes + size, self._checked_txs + count) is not None:
+        if self._host.replica.dissemination.has_room(self._checked_bytes + size, self._checked_txs + count) is not None:
             raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
 
     def _check_room(self, raws: Sequence[bytes], wait_ms: int | None) -> None:
@@ -278,20 +281,18 @@ class Ingress:
         self.refused[error.code.name] = self.refused.get(error.code.name, 0) + 1
         return Outcome(tx_id, error)
 
-    def _outcome(self, one: Transaction | Outcome, waiter: Waiter | None) -> Outcome:
-        if isinstance(one, Outcome):
-            return one
-        if waiter is None:
-            self.taken += 1
-            return Outcome(one.tx_id)
-        return self._ended(one.tx_id, waiter)
+    def _outcome(self, one: Transaction | Outcome, waiter: Waiter, wait_ms: int | None) -> Outcome:
+        return one if isinstance(one, Outcome) else self._ended(one.tx_id, waiter, wait_ms)
 
-    def _ended(self, tx_id: bytes, waiter: Waiter) -> Outcome:
+    def _ended(self, tx_id: bytes, waiter: Waiter, wait_ms: int | None) -> Outcome:
         end = waiter.ends.get(tx_id)
-        if end is None:
-            return Outcome(tx_id, Unavailable(WAIT_TIMEOUT))
         if isinstance(end, ChainError):
             return self._refuse(tx_id, end)
+        if wait_ms is None:
+            self.taken += 1
+            return Outcome(tx_id)
+        if end is None:
+            return Outcome(tx_id, Unavailable(WAIT_TIMEOUT))
         self.taken += 1
         return Outcome(tx_id, None, *end)
 

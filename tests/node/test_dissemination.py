@@ -159,3 +159,21 @@ def test_a_clients_batch_whose_time_is_over_or_that_was_committed_is_refused():
     assert node.submit_batch(late, 0) == [TransactionsRefused(((late.ids[0], Refusal.EXPIRED),))]
     node.mempool.committed([batch(2).digest], [tx(2).tx_id], time_ms=TIME_MS, lifetime_ms=1)
     assert node.submit_batch(whole(2), 0) == [TransactionsRefused(((tx(2).tx_id, Refusal.COMMITTED),))]
+
+
+def test_inv_13_what_is_gathered_has_its_room_still_when_peers_have_filled_the_mempool(monkeypatch):
+    monkeypatch.setattr(pool, "MEMPOOL_TXS_MAX", 4)
+    node = ready()
+    node.submit((tx(1),), 0)
+    assert refused(node.submit((tx(2), tx(3)), 1)) == []  # and these are gathered
+    assert node.arrive("p1", batch(4, 5, 6), 1)
+    assert sent(node.flush(2)) == [batch(2, 3).batch_bytes] and node.mempool.txs == 6
+    assert not node.arrive("p1", batch(7), 3)
+    assert refused(node.submit((tx(8),), 3)) == [(tx(8).tx_id, Refusal.FULL)]
+
+
+def test_what_was_gathered_and_comes_too_late_is_told_of():
+    node = ready()
+    node.submit((tx(1),), 0)
+    node.submit((tx(2, TIME_MS + 5),), 1)
+    assert refused(node.tick(TIME_MS + 6, PACK_MS)) == [(tx(2, TIME_MS + 5).tx_id, Refusal.EXPIRED)]

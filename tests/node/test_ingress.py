@@ -383,7 +383,8 @@ async def test_a_full_mempool_takes_no_more(door: Door, monkeypatch: pytest.Monk
     with pytest.raises(Unavailable) as caught:
         await door.ingress.submit([raw, b"rubbish"], wait_ms=None)
     assert caught.value.code is OVERLOADED and not door.host.given
-    assert asked == [(len(raw) + 7, 2), (len(raw), 1)][: rooms + 1] and checked == [2] * rooms
+    head = door.host.replica.dissemination.packer.bytes
+    assert asked == [(head + len(raw) + 7, 2), (head + len(raw), 1)][: rooms + 1] and checked == [2] * rooms
 
 
 async def test_what_is_being_checked_has_its_room_already(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,9 +406,10 @@ async def test_what_is_being_checked_has_its_room_already(door: Door, monkeypatc
     with pytest.raises(Unavailable) as caught:
         door.ingress.check_room(0, room + 1)
     assert caught.value.code is OVERLOADED
-    door.ingress.check_room(MEMPOOL_OWN_BYTES_MAX - sum(map(len, raws)), 1)
+    left = MEMPOOL_OWN_BYTES_MAX - door.host.replica.dissemination.packer.bytes - sum(map(len, raws))
+    door.ingress.check_room(left, 1)
     with pytest.raises(Unavailable):
-        door.ingress.check_room(MEMPOOL_OWN_BYTES_MAX - sum(map(len, raws)) + 1, 1)
+        door.ingress.check_room(left + 1, 1)
     go_on.set()
     assert [one.error for one in await task] == [None, None]
-    door.ingress.check_room(MEMPOOL_OWN_BYTES_MAX, MEMPOOL_OWN_TXS_MAX)  # the promise is kept or over
+    door.ingress.check_room(left + sum(map(len, raws)), MEMPOOL_OWN_TXS_MAX)  # the promise is kept or over

@@ -364,6 +364,31 @@ async def test_a_batch_that_the_mempool_refuses_is_refused_to_each(world: DoorWo
     assert world.ingress.refused == {code.name: COUNT} and not world.ingress.taken and not len(world.ingress._following)
 
 
+@pytest.mark.parametrize("count", [1, COUNT])
+async def test_who_does_not_wait_is_told_when_the_mempool_refuses(world: DoorWorld, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """What was answered with OK is not lost (INV-13)."""
+    raws = [tx(number) for number in range(count)]
+    monkeypatch.setattr(world.ingress, "check_room", lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(pool_module, "MEMPOOL_TXS_MAX", count - 1)
+        task = await world.asked(raws, None)
+        assert [row[1:3] for row in rows_of(await task)] == [(OVERLOADED.number, OVERLOADED.name)] * count
+    assert not world.ingress.taken and not len(world.ingress._following) and not world.ingress._waiting
+    assert [row[1] for row in rows_of(await (await world.asked(raws, None)))] == [0] * count
+    assert world.ingress.taken == count and not len(world.ingress._following)
+
+
+async def test_what_is_gathered_takes_room_at_the_door(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "MEMPOOL_TXS_MAX", 3)
+    world.ingress.check_room(0, 2)
+    for number in range(2):  # the first goes on at once, the other is gathered
+        await (await world.asked([tx(number)], None))
+    assert len(world.dissemination.packer) == 1 and world.dissemination.mempool.txs == 1
+    world.ingress.check_room(0, 1)
+    with pytest.raises(Unavailable):
+        world.ingress.check_room(0, 2)
+
+
 async def test_after_a_restart_a_batch_comes_again_and_is_taken_anew(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is not in the journal: a client that was not answered asks again, and nothing is committed twice."""
     raws = [tx(number) for number in range(COUNT)]
