@@ -31,8 +31,8 @@ def rss_mb() -> float:
 
 def parts_of(folder: Path) -> Iterator[tuple[str, int]]:
     """The parts of a chain's folder, and their bytes on disk."""
-    for name, pattern in (("bodies", "ledger/bodies/*"), ("records", "ledger/records/*"), ("leveldb", "ledger/*")):
-        yield name, sum(path.stat().st_blocks * 512 for path in folder.glob(pattern) if path.is_file())
+    for name, pattern in (("bodies", "bodies/*"), ("records", "records/*"), ("runs of the index", "*/*.run"), ("leveldb", "*")):
+        yield name, sum(path.stat().st_blocks * 512 for path in (folder / "ledger").glob(pattern) if path.is_file())
 
 
 def at_rest(folder: Path) -> dict[str, int]:

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY = 32, SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1 };
+enum { KEY = 32, SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1, AHEAD = 16 };
 
 /* An entry: the first 8 bytes of its key as a number, to compare by, and where it is. */
 typedef struct {
@@ -206,6 +206,7 @@ static int is_known(const uint8_t *bits, size_t size, uint64_t place) {
 static PyObject *known_to(const uint8_t *bits, size_t size, const uint64_t *places, const Py_ssize_t *positions, Py_ssize_t count) {
     PyObject *found = PyList_New(0);
     for (Py_ssize_t i = 0; found != NULL && i < count; i++) {
+        if (i + AHEAD < count) __builtin_prefetch(bits + block_of(places[i + AHEAD], size)); /* waiting for memory is what it costs */
         if (!is_known(bits, size, places[i])) continue;
         PyObject *position = PyLong_FromSsize_t(positions[i]);
         if (position == NULL || PyList_Append(found, position) < 0) Py_CLEAR(found);

@@ -4,10 +4,10 @@
 |---|---|
 | blocks | 4,096 each: as many entries (key of 32, value) as fit, zeros, checksum |
 | the first key of each block | 32 each |
-| filter of the keys (`storage/runfilter.py`) | 64 for up to 32 keys |
+| filter of the keys (`storage/runfilter.py`) | 64 for up to 20 keys |
 | trailer | mark, bytes of an entry, entries, blocks, bytes of the filter, checksum of keys and filter, checksum of these and the identity |
 
-First keys and filter are in memory, some 3 bytes an entry: a key that is not there costs no reading in 99 of 100 cases, one that is
+First keys and filter are in memory, some 4 bytes an entry: a key that is not there costs no reading in 99 of 100 cases, one that is
 there costs one. Each block is checked whenever it is read (INV-86).
 """
 
@@ -94,12 +94,12 @@ class Run:
         search = self._file.read(begin, end - begin)
         if crc32(search) != search_sum:
             raise self._damaged("its filter")
-        self._firsts = search[: blocks * KEY_BYTES]
+        self._firsts = [search[at : at + KEY_BYTES] for at in range(0, blocks * KEY_BYTES, KEY_BYTES)]
         self.filter = search[blocks * KEY_BYTES :]
 
     def find(self, key: bytes) -> bytes | None:
         """The value of a key: one block is read."""
-        block = bisect_right(range(self.blocks), key, key=self._first) - 1
+        block = bisect_right(self._firsts, key) - 1
         if block < 0:
             return None
         entries = self.read(block, 1)
@@ -128,9 +128,6 @@ class Run:
         """All entries, a few at a time, ascending."""
         for block in range(0, self.blocks, READ_BLOCKS):
             yield self.read(block, READ_BLOCKS)
-
-    def _first(self, block: int) -> bytes:
-        return self._firsts[block * KEY_BYTES : (block + 1) * KEY_BYTES]
 
     def _damaged(self, what: str) -> Corrupt:
         return Corrupt(CORRUPT_STORE, f"{self._file.name}: {what} is damaged")

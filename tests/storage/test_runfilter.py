@@ -30,20 +30,20 @@ def test_others_are_absent():
     digests = [sha256(b"%d" % number).digest() for number in range(20_000)]
     (known,) = runfilter.known((filter_of(digests[:10_000]),), SALT, digests)
     assert known[:10_000] == list(range(10_000))
-    assert len(known) < 10_050
+    assert len(known) < 10_020
     assert runfilter.known((), SALT, digests) == [] and runfilter.known((filter_of([]),), SALT, digests[:9]) == [[]]
 
 
 def test_who_does_not_know_the_salt_cannot_choose_keys_that_look_present():
     """Keys that all look present under one salt are like any others under another."""
-    digests = [sha256(b"%d" % number).digest() for number in range(60_000)]
+    digests = [sha256(b"%d" % number).digest() for number in range(90_000)]
     other = bytes(31) + b"\x03"
     ours, theirs = filter_of(digests[:10_000]), filter_of(digests[:10_000], other)
     (chosen,) = runfilter.known((theirs,), other, digests[10_000:])
-    assert len(chosen) > 20
+    assert len(chosen) > 10
     (known,) = runfilter.known((ours,), SALT, [digests[10_000 + position] for position in chosen])
-    assert len(known) < 5
+    assert len(known) < 3
 
 
-def test_a_filter_has_two_bytes_a_key():
-    assert [filter_bytes(count) for count in (1, 32, 33, 65_536)] == [64, 64, 128, 131_072]
+def test_a_filter_has_three_bytes_a_key():
+    assert [filter_bytes(count) for count in (1, 20, 21, 65_540)] == [64, 64, 128, 3_277 * 64]
