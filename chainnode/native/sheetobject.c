@@ -254,8 +254,12 @@ static PyObject *take_records(sheet *one, const record_rules *rules) {
     if (!found) Py_RETURN_NONE;
     if (one->is_taken) {
         sheet_drop_records(&aside);
-    } else {
-        *one = aside;
+    } else { /* the records alone: who verifies has no lock and reads the other columns meanwhile */
+        one->records = aside.records;
+        one->record_ends = aside.record_ends;
+        one->record_lists = aside.record_lists;
+        one->record_count = aside.record_count;
+        one->is_taken = 1;
     }
     return list_digests(one);
 }
