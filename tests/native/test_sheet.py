@@ -414,7 +414,11 @@ def test_a_sheet_is_made_by_reading_alone_and_does_not_change():
     assert not gc.is_tracked(columns)
 
 
-@pytest.mark.parametrize("content", [bytearray(batch_of(make_raw())), memoryview(batch_of(make_raw())), "text", None], ids=lambda content: type(content).__name__)
+@pytest.mark.parametrize(
+    "content",
+    [bytearray(batch_of(make_raw())), memoryview(batch_of(make_raw())), "text", None],
+    ids=["bytearray", "memoryview", "text", "None"],
+)
 def test_what_is_no_bytes_is_left_to_python(content):
     assert NATIVE.read_sheet(content, 10) is None
     assert NATIVE.read_sheet(batch_of(make_raw()), -1) is None and NATIVE.read_sheet(batch_of(make_raw()), 0) is None
