@@ -39,6 +39,7 @@ _UINT32_MAX = 2**32 - 1
 _POWER_MAX = 2**63 - 1
 _PUBLIC_KEY_BYTES_MAX = 65
 _BLOCK_IDS_CACHED = 64
+_BLOCKS_CACHED = 4  # of up to BLOCK_BODY_BYTES_MAX
 
 
 def encode_block(block: Block) -> bytes:
@@ -47,8 +48,12 @@ def encode_block(block: Block) -> bytes:
     return codec.encode((header_to_value(block.header), block.batch_digests, commit))
 
 
+@lru_cache(maxsize=_BLOCKS_CACHED)
 def decode_block(data: bytes) -> Block:
-    """The block with these bytes. Its first height alone has no last commit; no batch stands twice."""
+    """The block with these bytes. Its first height alone has no last commit; no batch stands twice.
+
+    The last ones are remembered: a block is read when it is proposed, when it is checked and when it is applied.
+    """
     header_value, digests_value, commit_value = codec.as_array(codec.decode(data, bytes_max=BLOCK_BODY_BYTES_MAX), 3)
     header = header_from_value(header_value)
     digests = digests_from_value(digests_value, BLOCK_BATCHES_MAX)

@@ -4,6 +4,7 @@ Source: CometBFT types/{block,validator_set,tx,results,params}.go.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from chainnode import cometbytes, merkle
@@ -12,6 +13,8 @@ from chainnode.types.block import BlockId, Commit, Header, PartSetHeader, Valida
 from chainnode.types.genesis import Genesis
 from chainnode.types.limits import BLOCK_PART_BYTES
 from chainnode.types.transaction import TxResult
+
+_SETS_CACHED = 8  # a header is made or compared three times a height, with the sets and the commit of the two around it
 
 
 def header_hash(header: Header) -> bytes:
@@ -31,11 +34,13 @@ def block_id(header: Header, block_bytes: bytes) -> BlockId:
     return BlockId(header_hash(header), part_set_header(block_bytes))
 
 
+@lru_cache(maxsize=_SETS_CACHED)
 def validators_hash(validators: ValidatorSet) -> bytes:
     """The hash of a validator set in its order."""
     return merkle.root([cometbytes.simple_validator_bytes(validator) for validator in validators.validators])
 
 
+@lru_cache(maxsize=_SETS_CACHED)
 def commit_hash(commit: Commit | None) -> bytes:
     """last_commit_hash of the header after the commit; None, before the first block, is the empty tree."""
     if commit is None:

@@ -22,7 +22,7 @@ from chainnode.errors import Corrupt, Malformed, Rejected
 from chainnode.mempool.batch import Batch
 from chainnode.node.chain import NS_PER_MS, Applied, Chain
 from chainnode.node.clockcheck import ClockCheck
-from chainnode.node.journalcodec import decode_input, encode_input
+from chainnode.node.journalcodec import decode_input, encode_pieces
 from chainnode.node.replica import Replica
 from chainnode.node.replicainputs import (
     ApplySynced,
@@ -179,7 +179,7 @@ class Host:
         for _ in range(len(self._inputs)):
             item = self._inputs.popleft()
             if self.replica.journals(item):
-                self._append(encode_input(item))
+                self._append(encode_pieces(item))
             effects += self.replica.step(item, _now_ms())
         if len(self._inputs) < HOST_INPUTS_MAX:
             self._room.set()
@@ -187,11 +187,11 @@ class Host:
             self._journal.sync()
         self._act_all(effects)
 
-    def _append(self, record: bytes) -> None:
+    def _append(self, record: tuple[bytes, ...]) -> None:
         if self._journal_height != self.replica.height:
             self._journal.begin(self.replica.height)
             self._journal_height = self.replica.height
-        self._journal.append(record)
+        self._journal.append(*record)
 
     def _act_all(self, effects: list[Effect] | tuple[Effect, ...]) -> None:
         for effect in effects:

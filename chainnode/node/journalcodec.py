@@ -41,6 +41,7 @@ from chainnode.types.messages import ProposalMessage
 from chainnode.types.transaction import Value
 
 PROPOSAL, VOTE, BUILT, CHECKED, OWN_PROPOSAL, OWN_VOTE, TIMEOUT, WORK = range(1, 9)
+_NO_BATCHES = codec.encode(())
 JOURNALLED = (
     ProposalVerified,
     VoteVerified,
@@ -59,8 +60,33 @@ def journalled(item: Input) -> bool:
 
 
 def encode_input(item: Input) -> bytes:
-    """The record of a journalled input; its batches are copied once."""
-    return codec.encode(_to_value(item))
+    """The record of a journalled input."""
+    return b"".join(encode_pieces(item))
+
+
+def encode_pieces(item: Input) -> tuple[bytes, ...]:
+    """The same in pieces: hot for its batches, most of what is written before a vote, which are not copied."""
+    without = codec.encode(_to_value(item))
+    batches = item.batches if isinstance(item, BlockBuilt | BlockChecked) else ()
+    if not batches:
+        return (without,)
+    assert without.endswith(_NO_BATCHES)  # the last field
+    pieces = [without[: -len(_NO_BATCHES)] + _array_head(len(batches))]
+    for batch in batches:
+        pieces += (_bytes_head(len(batch.batch_bytes)), batch.batch_bytes)
+    return tuple(pieces)
+
+
+def _array_head(count: int) -> bytes:
+    """What stands before the elements of an array in msgpack, in the shortest form."""
+    return bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+
+
+def _bytes_head(length: int) -> bytes:
+    """What stands before bytes."""
+    if length < 1 << 8:
+        return b"\xc4" + length.to_bytes(1, "big")
+    return b"\xc5" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xc6" + length.to_bytes(4, "big")
 
 
 def decode_input(record: bytes) -> Input:
@@ -105,6 +131,7 @@ def decode_input(record: bytes) -> Input:
 
 
 def _to_value(item: Input) -> Value:
+    """The record as a value, without its batches."""
     match item:
         case ProposalVerified():
             message = item.message
@@ -112,11 +139,9 @@ def _to_value(item: Input) -> Value:
         case VoteVerified():
             return (VOTE, item.peer, vote_to_value(item.vote))
         case BlockBuilt():
-            raws = tuple(batch.batch_bytes for batch in item.batches)
-            return (BUILT, item.height, item.round, _block_id_value(item.block_id), item.time_ns, item.block_bytes, raws)
+            return (BUILT, item.height, item.round, _block_id_value(item.block_id), item.time_ns, item.block_bytes, ())
         case BlockChecked():
-            raws = tuple(batch.batch_bytes for batch in item.batches)
-            return (CHECKED, item.height, item.round, _block_id_value(item.block_id), item.valid, raws)
+            return (CHECKED, item.height, item.round, _block_id_value(item.block_id), item.valid, ())
         case ProposalSigned():
             return (OWN_PROPOSAL, proposal_to_value(item.proposal), item.received_ns)
         case VoteSigned():

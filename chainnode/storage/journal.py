@@ -11,6 +11,7 @@ before a sound record was written cannot come from a crash: `Corrupt(CORRUPT_STO
 
 import os
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -24,6 +25,7 @@ NAMES = ("journal.0", "journal.1")
 _MAGIC = b"cnjourn2"
 _SALT_BYTES = 16
 _HEAD = Struct(f">8s{_SALT_BYTES}sQI")  # magic, salt, height, checksum; within one sector, which a disk writes whole or not at all
+_LARGE_BYTES = 16 * 1024  # to copy so many costs as much as another write
 _MARK = b"\xc5\x9a"
 _RECORD = Struct(">2sIIIII")  # mark, number, synced, length, checksum of these, checksum of the content
 _RECORD_CHECKED = Struct(">2sIIII")
@@ -48,7 +50,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: _Open | None = None
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[bytes, ...]] = []
         self._failed = False
         self._files: dict[str, int] = {}  # open, by name; whatever an earlier crash interrupted, the folder holds the name on disk
 
@@ -96,11 +98,11 @@ class Journal:
             raise explained(error, path) from error
         self._open = _Open(path, file, zlib.crc32(salt), height, _HEAD.size, 0, head)
 
-    def append(self, record: bytes) -> None:
-        """Add a record; it lasts once `sync` has returned."""
+    def append(self, *pieces: bytes) -> None:
+        """Add a record, which may come in pieces; it lasts once `sync` has returned."""
         assert self._open is not None, "a height must have begun"
-        assert len(record) <= JOURNAL_RECORD_BYTES_MAX
-        self._waiting.append(record)
+        assert sum(map(len, pieces)) <= JOURNAL_RECORD_BYTES_MAX
+        self._waiting.append(pieces)
 
     def sync(self) -> None:
         """Make what was appended outlive a loss of power. On an error none of it counts as written."""
@@ -112,16 +114,14 @@ class Journal:
             raise Corrupt(DISK_FAILED, f"{current.path} could not be written before")
         parts = [current.head]
         for number, record in enumerate(self._waiting, current.count):
-            parts += (_record_head(record, number, current.count, current.salt), record)
-        content = b"".join(parts)
+            parts += (_record_head(record, number, current.count, current.salt), *record)
         try:
-            write_all(current.file, content, current.size - len(current.head))
+            current.size = _write_pieces(current.file, parts, current.size - len(current.head))
             os.fdatasync(current.file)
         except OSError as error:
             # After a failed sync nobody knows what the disk holds; the next start reads it and cuts off the rest.
             self._failed = True
             raise explained(error, current.path) from error
-        current.size += len(content) - len(current.head)
         current.count += len(self._waiting)
         current.head = b""
         self._waiting.clear()
@@ -201,10 +201,26 @@ def _read_head(content: bytes) -> tuple[int, int] | None:
     return zlib.crc32(salt), height
 
 
-def _record_head(record: bytes, number: int, synced: int, salt: int) -> bytes:
-    checksum = zlib.crc32(record, salt)
-    checked = _RECORD_CHECKED.pack(_MARK, number, synced, len(record), checksum)
-    return _RECORD.pack(_MARK, number, synced, len(record), zlib.crc32(checked, salt), checksum)
+def _write_pieces(file: int, pieces: Iterable[bytes], offset: int) -> int:
+    """Write them behind each other, small ones together and large ones as they are; where they end."""
+    small: list[bytes] = []
+    for piece in (*pieces, b""):
+        if piece and len(piece) < _LARGE_BYTES:
+            small.append(piece)
+            continue
+        for content in (b"".join(small), piece):
+            write_all(file, content, offset)
+            offset += len(content)
+        small = []
+    return offset
+
+
+def _record_head(pieces: Sequence[bytes], number: int, synced: int, salt: int) -> bytes:
+    length, checksum = 0, salt
+    for piece in pieces:
+        length, checksum = length + len(piece), zlib.crc32(piece, checksum)
+    checked = _RECORD_CHECKED.pack(_MARK, number, synced, length, checksum)
+    return _RECORD.pack(_MARK, number, synced, length, zlib.crc32(checked, salt), checksum)
 
 
 def _read_head_at(content: bytes, offset: int, salt: int) -> tuple[int, int, int, int] | None:

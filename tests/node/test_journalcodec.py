@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from chainnode import codec
 from chainnode.consensus.inputs import Step, TimeoutElapsed, WorkArrived
 from chainnode.errors import Malformed
-from chainnode.node.journalcodec import JOURNALLED, decode_input, encode_input, journalled
+from chainnode.mempool.batch import Batch
+from chainnode.node.journalcodec import JOURNALLED, decode_input, encode_input, encode_pieces, journalled
 from chainnode.node.replicainputs import BlockBuilt, BlockChecked, Input, ProposalSigned, ProposalVerified, Tick, VoteSigned, VoteVerified
 from chainnode.types.block import BlockId, PartSetHeader, Proposal, Vote, VoteType
 from chainnode.types.messages import ProposalMessage
@@ -104,6 +105,17 @@ def test_a_kind_that_was_never_given_is_refused(kind: Value) -> None:
     for count in range(7):
         with pytest.raises(Malformed):
             decode_input(codec.encode((kind, *[0] * count)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 300])
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 65_535, 65_536])
+def test_pieces_are_the_canonical_bytes_and_batches_among_them_no_copies(count: int, length: int) -> None:
+    one = Batch(bytes(32), bytes(length), batch(1).sheet)
+    whole = (4, 5, 0, (bytes([1]) * 32, 1, bytes([2]) * 32), True, (one.batch_bytes,) * count)
+    item = BlockChecked(5, 0, BlockId(bytes([1]) * 32, PartSetHeader(1, bytes([2]) * 32)), True, (one,) * count)
+    pieces = encode_pieces(item)
+    assert b"".join(pieces) == codec.encode(whole) == encode_input(item)
+    assert sum(piece is one.batch_bytes for piece in pieces) == count
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,21 @@ def test_appending_goes_on_after_a_replay(folder):
     assert replayed(folder) == [*RECORDS, b"more", b"and more"]
 
 
+@pytest.mark.parametrize("sizes", [(3, 4), (0, 0), (20_000,), (1, 20_000), (20_000, 1), (5, 20_000, 7, 16_384, 16_383, 9)])
+def test_a_record_may_come_in_pieces(folder, sizes):
+    pieces = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+    journal = Journal(folder)
+    journal.begin(5)
+    journal.append(b"before")
+    journal.append(*pieces)
+    journal.append(b"after")
+    journal.sync()
+    journal.append(*pieces)
+    journal.sync()
+    journal.close()
+    assert replayed(folder) == [b"before", b"".join(pieces), b"after", b"".join(pieces)]
+
+
 def test_what_was_not_synced_is_not_there(folder):
     journal = Journal(folder)
     journal.begin(5)
