@@ -1,7 +1,9 @@
 """The sheet of a batch that was read by columns: for the lane of evidence what a sheet of C is, where there is no C.
 
 Hot there: to put a transaction of one record on record and to make ready what the disk keeps of it costs 3 us, and 1.2 us a record of
-many, most of which is SHA-256. The bytes are those of the functions that make one thing at a time, which the tests hold it to.
+many, most of which is SHA-256. The bytes are those of the functions that make one thing at a time, which the tests hold it to, but for
+this: a hole is where the records are, while `storage/punched.py` takes the first place where the same bytes stand, be it in a signature.
+Either is read back as the same batch.
 """
 
 from collections.abc import Iterator, Sequence

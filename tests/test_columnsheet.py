@@ -6,11 +6,12 @@ import random
 import msgpack
 import pytest
 
-from chainnode import columns, sheets, transactions
+from chainnode import codec, columns, sheets, transactions
 from chainnode.columnsheet import ColumnSheet
 from chainnode.crypto.suites import generate, sign
 from chainnode.errors import Malformed
 from chainnode.sheets import PlainSheet
+from chainnode.storage.punched import fill
 from chainnode.types.limits import TX_BYTES_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
 from tests.execution.record_twin import TwinSheet
@@ -261,6 +262,22 @@ def test_records_that_stand_there_twice_are_kept_like_others():
     records = [RECORD, RECORD, ("sm3", b"e" * 32, RECORD[2])]
     raws = [signed(key, records[:count]) for key in KEYS for count in (1, 2, 3, 1)]
     assert assert_same_records(*both(raws))
+
+
+def test_a_hole_is_where_the_records_are_whatever_looks_like_them_before():
+    draw = random.Random(SEED)
+    records = records_of(draw, 3, meta_bytes=100)
+    made = [transactions.decode_transaction(signed(KEYS[0], [record])) for record in records]
+    looks = codec.pack(records[1])[1:49].rjust(64, b"\x93")
+    raws = [transactions.encode_transaction(made[0].body_bytes, [Signature("e", KEYS[0].public, looks)]), made[1].raw, made[2].raw]
+    sheet, twin = both(raws)
+    assert sheet.take(*RULES) == twin.take(*RULES)
+    beginnings = [b"beginning"] * len(sheet.speakers)
+    (kept, values), (other, other_values) = sheet.keep(beginnings, 7, 256), twin.keep(beginnings, 7, 256)
+    assert values == other_values and kept != other
+    middles = [codec.pack(record)[1:] for record in records]
+    for one in (kept, other):
+        assert fill(one, lambda first, count: middles[first - 7 : first - 7 + count]) == transactions.encode_batch(raws)
 
 
 OTHERS = {
