@@ -73,7 +73,7 @@ class RecordSheet(Protocol):
     """A sheet of C whose transactions may all be plain calls to put evidence on record: its columns for execution and for the disk.
 
     First `take`; the others only when it gave digests, ValueError otherwise. `beginnings` has for each of `speakers` how the leaves of
-    its records begin.
+    its records begin. What comes of it is what the plain functions make (INV-87).
     """
 
     @property

@@ -1,5 +1,5 @@
-/* What recording evidence does: leaves of the log, results of transactions (INV-87). The twin is the lane in Python, contracts/evidencelane.py.
- * 0.4 us for a transaction of one record of 256 bytes, nearly all of it SHA-256. */
+/* What recording evidence does: leaves of the log, results of transactions (INV-87). The twin is the lane in Python,
+ * contracts/evidencelane.py. 0.4 us for a transaction of one record of 256 bytes, nearly all of it SHA-256. */
 #include "records.h"
 
 #include <string.h>

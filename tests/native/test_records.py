@@ -88,7 +88,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_sheet_does_and_keeps_what_the_plain_functions_do(shape):
+def test_inv_87_a_sheet_does_and_keeps_what_the_plain_functions_do(shape):
     dice = random.Random(f"{SEED}{shape}")
     counts, lengths = SHAPES[shape]
     check(batch_of(dice, counts, lengths), dice, shape)
