@@ -4,13 +4,14 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from chainnode.storage import segments
+from chainnode.storage import indexspace, segments
 from chainnode.storage.ledger import Ledger
 from chainnode.storage.leveldb import LevelKV
-from tests.storage.heights import GENESIS, height_record, opened
+from tests.storage.heights import GENESIS, digest, height_record, opened
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
@@ -24,9 +25,11 @@ def opened_in(folder: Path) -> Ledger:
 
 
 def write(folder: str) -> None:
-    """Heights without end, each told once it is on disk; old ones are pruned beside them."""
+    """Heights without end, each told once it is on disk; old ones are pruned, and runs of the index written and merged, beside them."""
     segments.INLINE_BYTES_MAX = 0
+    indexspace.INDEX_RUN_KEYS, indexspace.INDEX_FAN_OUT = 3, 3
     ledger = opened_in(Path(folder))
+    Thread(target=tend, args=(ledger,), daemon=True).start()
     last = ledger.last()
     height = -1 if last is None else last.height
     while True:
@@ -35,6 +38,12 @@ def write(folder: str) -> None:
         print(height, flush=True)
         if height % 7 == 0:
             ledger.prune(height - KEPT)
+
+
+def tend(ledger: Ledger) -> None:
+    """Without end, too."""
+    while True:
+        ledger.tend_index()
 
 
 def test_every_height_that_was_told_of_is_whole(tmp_path: Path) -> None:
@@ -58,5 +67,8 @@ def test_every_height_that_was_told_of_is_whole(tmp_path: Path) -> None:
         for index in range(ledger.log_state().size):
             height, leaf = ledger.log_record(index) or (0, b"")
             assert leaf == height_record(height).log_groups[0].leaf(index % 3)
+        placed = {digest("tx", height): b"%012d" % height for height in range(last.height + 1)}
+        assert ledger.index_find("tx", [*placed, digest("tx", last.height + 1)]) == placed
         ledger.close()
+    assert len(list((tmp_path / "tx").glob("*.run"))) in range(1, last.height // 4)
     assert len(list((tmp_path / "records").glob("*.seg"))) > KILLS
