@@ -1,4 +1,4 @@
-"""A real network in which two nodes do batches in C and two without: packed by clients, sent to several nodes at once, with repeated digests."""
+"""A real network in which two nodes do batches in C and two without: packed by clients, sent to several nodes, with repeated digests."""
 
 import json
 import os
