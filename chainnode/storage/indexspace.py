@@ -116,18 +116,21 @@ class SpaceIndex:
         return len(self._kept.tails) > INDEX_TAILS_MAX
 
     def tend(self) -> bool:
-        """Write the oldest entries in memory as a run, if there are enough, and merge a bounded part of what is due; whether more is.
+        """Write the older entries in memory as runs, and merge a bounded part of what is due; whether more is.
 
+        First what memory waits for; then merging that keeps up with what was written, whoever calls how seldom.
         Unavailable(DISK_FULL) may be tried again.
         """
         with self._tending:
             if self._is_closed:
                 return False
-            if len(self._kept.tails) > 1:
+            steps = max(1, len(self._kept.tails) - 1)
+            while len(self._kept.tails) > 1:
                 self._write_tail(self._kept.tails[-1])
-            level = self._level_due()
-            if level is not None:
-                self._merge_on(level)
+            for _ in range(steps):
+                level = self._level_due()
+                if level is not None:
+                    self._merge_on(level)
             return self.is_due()
 
     def close(self) -> None:
