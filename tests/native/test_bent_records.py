@@ -10,8 +10,8 @@ from chainnode.types.limits import BATCH_TXS_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
 from tests.execution.record_twin import TwinSheet
 from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.recordforms import RULES, batch_of, seeking_ends, signed
 from tests.native.test_bent_decoding import layout
-from tests.native.test_records import RULES, batch_of, seeking_ends, signed
 
 if transactions.NATIVE is None:
     pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)

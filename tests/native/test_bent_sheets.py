@@ -295,8 +295,8 @@ BENT = {
         records(evidence(*[(*RECORD[:2], b"m" * 100)] * 3)),
     ),
     "nothing is recorded that was not taken": (
-        "sheet.c",
-        "one->is_taken = found > 0;",
+        "sheetobject.c",
+        "one->is_taken = 1;",
         "one->is_taken = 0;",
         lambda module: records_at_all(module),
     ),

@@ -11,27 +11,17 @@ import pytest
 from chainnode import codec, sheets, transactions
 from chainnode.storage import layout
 from chainnode.storage.punched import fill
-from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, EVIDENCE_META_BYTES_MAX, EVIDENCE_RECORDS_MAX
+from chainnode.types.limits import BATCH_TXS_MAX, EVIDENCE_RECORDS_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
-from contracts import evidence
 from tests.execution.record_twin import TwinSheet
+from tests.native.recordforms import LENGTHS, RULES, batch_of, record_of, seeking_ends, signed
 
 if transactions.NATIVE is None:
     pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
 native = importlib.import_module("chainnode.native._verify")
 SEED = int(os.environ.get("CHAINNODE_SEED", "20261126"))
-RULES = (evidence.NAME, evidence.record.__name__, evidence.ALGORITHMS, EVIDENCE_RECORDS_MAX, EVIDENCE_META_BYTES_MAX)
-LENGTHS = [0, 1, 31, 32, 100, 255, 256, 1024]  # of descriptions: around every limit of their heads, and of what is sought
 FIRSTS = sorted({max(0, limit + near) for limit in (128, 256, 65_536, 2**32, 2**40) for near in (-400, -2, -1, 0)} | {1, 2**64 - 5_000})
 CHUNKS = [1, 2, 3, 7, 255, 256, 257, 5_000]
-SIGNERS = ["d", "did:bid:ef" + "a" * 21, "did:bid:ef" + "b" * 22, "did:bid:ef" + "c" * 24, "did:bid:" + "e" * 49]
-
-
-def signed(records, signer=SIGNERS[2], key=bytes(32), signature=bytes(64), memo=""):
-    """The bytes of a transaction with these records, whose signature nobody has made."""
-    nonce = random.Random(f"{signer}{len(records)}{records[0]}").randbytes(16)
-    body = TransactionBody("bench-1", (signer,), nonce, 1_795_000_000_000, (Invocation("evidence", "record", (tuple(records),)),), memo)
-    return transactions.encode_transaction(transactions.encode_body(body), [Signature("e", key, signature)])
 
 
 def both(batch):
@@ -54,25 +44,6 @@ def check(batch, dice, words=""):
     assert (kept, values) == twin.keep(beginnings, number, chunk), told
     middles = [middle for _, value in values for group in layout.split_groups(value) for middle in group.middles]
     assert fill(kept, lambda start, count: middles[start - number : start - number + count]) == batch, told
-
-
-def record_of(dice, length):
-    return (dice.choice(evidence.ALGORITHMS), dice.randbytes(32), dice.randbytes(length))
-
-
-def batch_of(dice, counts, lengths):
-    """Transactions with so many records each, by a few speakers."""
-    speakers = [(dice.choice(SIGNERS), bytes([dice.randrange(3)]) * 32) for _ in range(dice.choice([1, 1, 2, 5]))]
-    raws, room = [], BATCH_BYTES_MAX - 1_000
-    for count in counts:
-        records = [record_of(dice, dice.choice(lengths)) for _ in range(count)]
-        signer, key = dice.choice(speakers)
-        raw = signed(records, signer, key, dice.randbytes(64), "m" * dice.choice([0, 0, 31, 200]))
-        room -= len(raw) + 5
-        if room < 0:
-            break
-        raws.append(raw)
-    return transactions.encode_batch(raws)
 
 
 SHAPES = {
@@ -164,19 +135,6 @@ def test_a_record_that_stands_before_itself(meta_end, others, holes):
     kept, _ = both(batch)[0].keep([b""], 0, 256)
     assert kept[0] == (holes > 0) and (holes == 0 or int.from_bytes(kept[1:5], "big") == holes)
     assert holes or kept == b"\x00" + batch
-
-
-def seeking_ends(vain):
-    """A batch in which the beginnings of many records stand elsewhere: after some, nothing is sought any more."""
-    dice = random.Random(SEED)
-    records = [("sha-256", dice.randbytes(32), dice.randbytes(100)) for _ in range(2 * vain + 1)]
-    beginnings = [codec.encode(record)[1:49] for record in records[1::2]] + [b""]
-    return transactions.encode_batch(
-        [
-            signed([record], signature=beginnings[place // 2].ljust(64) if place % 2 == 0 else bytes(64))
-            for place, record in enumerate(records)
-        ]
-    )
 
 
 @pytest.mark.parametrize("vain", [1, 2, 3, 4, 8])
