@@ -144,7 +144,6 @@ def test_every_torn_tail_is_cut(folder):
     whole = path.read_bytes()
     assert len(whole) == ends(RECORDS)[-1]
     for length in range(HEAD_BYTES, len(whole) + 1):
-        kept = RECORDS[: sum(end <= length for end in ends(RECORDS)[1:])]
         for tail in (b"", bytes(50)):
             found = whole[:length] + tail  # with zeros, a record may be whole whose last bytes are zeros: a checksum's, by chance
             kept = RECORDS[: sum(len(found) >= end and found[:end] == whole[:end] for end in ends(RECORDS)[1:])]
