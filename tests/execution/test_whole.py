@@ -88,6 +88,16 @@ def test_a_transaction_of_an_earlier_batch_or_block_is_not_done_again() -> None:
     assert apply(twins, [again, good(twins, 8), again]) == (["ok", "ok", "replayed"], [False])
 
 
+def test_a_transaction_that_failed_before_is_not_done_again_though_its_records_are_new() -> None:
+    twins = Twins()
+    one = good(twins, 0, "stranger")
+    assert apply(twins, [one], [twins.signed(("ada",), GRANT)], [one], [good(twins, 1, "stranger")]) == (
+        ["not-member", "ok", "replayed", "ok"],
+        [False, False, False, True],
+    )
+    assert apply(twins, [good(twins, 2), one], [good(twins, 3)]) == (["ok", "replayed", "ok"], [False, True])
+
+
 def test_digests_that_are_known_are_told_of() -> None:
     twins = Twins()
 
