@@ -57,12 +57,12 @@ def test_a_block_fixes_the_state_and_the_results_of_the_one_before(small: SmallC
 
 def test_what_was_learnt_of_a_block_is_forgotten_when_it_is_not_written(small: SmallChain, monkeypatch: pytest.MonkeyPatch) -> None:
     small.decide(batch(transaction(2)))
-    assert small.chain._memos.named
+    assert small.chain._memos.by_name
     with monkeypatch.context() as patch:
         patch.setattr(small.chain.state.ledger, "commit_height", full_disk)
         with pytest.raises(Unavailable):
             small.decide(batch(proposal(1, "set_parameter", "block_txs_max", 7)))
-    assert not small.chain._memos.named
+    assert not small.chain._memos.by_name
     assert small.decide(batch(transaction(3))).results.are_ok
 
 
