@@ -54,7 +54,7 @@ class Sheet(Protocol):
         """Of each, whether all its signatures count on this chain. Unavailable when one is of a suite that is not installed."""
 
     def records(self) -> "RecordSheet | None":
-        """The same sheet for the lane of evidence (`contracts/evidencelane.py`), where C has columns of it; None on a plain sheet."""
+        """The same sheet for the lane of evidence (`contracts/evidencelane.py`), where there are columns of it; None on a plain sheet."""
 
 
 class Recorded(NamedTuple):
@@ -70,10 +70,10 @@ class Recorded(NamedTuple):
 
 
 class RecordSheet(Protocol):
-    """A sheet of C whose transactions may all be plain calls to put evidence on record: its columns for execution and for the disk.
+    """A sheet by columns whose transactions may all be plain calls to put evidence on record: what execution and the disk need of it.
 
-    First `take`; the others only when it gave digests, ValueError otherwise. `beginnings` has for each of `speakers` how the leaves of
-    its records begin. What comes of it is what the plain functions make (INV-87).
+    First `take`; the others only when it gave digests, else the caller is wrong. `beginnings` has for each of `speakers` how the leaves
+    of its records begin. What comes of it is what the plain functions make (INV-87).
     """
 
     @property
