@@ -4,7 +4,7 @@ Full means refuse and count. What is committed leaves; its digest is remembered 
 so that a late copy is not proposed again. Times: `now_ms` is a clock that never goes back, `time_ms` is since 1970.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -149,12 +149,18 @@ class Mempool:
             for pending in self._pending.values()
         )
 
-    def committed(self, digests: Iterable[bytes], tx_ids: Iterable[bytes], *, time_ms: int, lifetime_ms: int) -> None:
-        """Remove what a block of `time_ms` holds. `lifetime_ms` is how long any transaction can live from now."""
+    def committed(
+        self, digests: Iterable[bytes], tx_ids: Iterable[bytes], *, time_ms: int, lifetime_ms: int, unsettled: Collection[bytes] = ()
+    ) -> None:
+        """Remove what a block of `time_ms` holds. `lifetime_ms` is how long any transaction can live from now.
+
+        `unsettled`: those of the batches that may come again, since not all in them counts as applied.
+        """
         for digest in digests:
             if digest in self._pending:
                 self._remove(digest)
-            self._remembered[digest] = time_ms + lifetime_ms
+            if digest not in unsettled:
+                self._remembered[digest] = time_ms + lifetime_ms
             self.counts.committed += 1
         copies = self._ids.intersection(tx_ids)
         if copies:

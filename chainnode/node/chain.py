@@ -92,6 +92,11 @@ class Applied:
         """Those that need not wait any more."""
         return tuple(chain.from_iterable([batch.settled_ids() for batch in self.batches]))
 
+    @cached_property
+    def unsettled(self) -> tuple[bytes, ...]:
+        """The batches with transactions that may be applied yet, when they come again."""
+        return tuple([batch.digest for batch in self.batches if len(batch.settled_ids()) < len(batch.ids)])
+
 
 class Chain:
     """The chain of one genesis in one store. Opening it writes the genesis the first time."""

@@ -334,7 +334,12 @@ class Host:
             header = applied.header
             self.clock.seen(header.time_ns, applied.tip.params, time.time_ns())
             item = HeightApplied(
-                header.height, header.time_ns // NS_PER_MS, applied.batch_digests, applied.settled_ids, self._start_height()
+                header.height,
+                header.time_ns // NS_PER_MS,
+                applied.batch_digests,
+                applied.settled_ids,
+                self._start_height(),
+                applied.unsettled,
             )
             self.put_now(item)
             self.listener.height_applied(applied)

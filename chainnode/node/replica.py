@@ -356,7 +356,9 @@ class Replica:
     def _height_applied(self, item: HeightApplied) -> list[Effect]:
         assert item.height == self.height and item.start.height == item.height + 1 and self._applying is not _Applying.NOTHING
         lifetime_ms = item.start.params.tx_lifetime_ms_max
-        self.dissemination.mempool.committed(item.batch_digests, item.tx_ids, time_ms=item.time_ms, lifetime_ms=lifetime_ms)
+        self.dissemination.mempool.committed(
+            item.batch_digests, item.tx_ids, time_ms=item.time_ms, lifetime_ms=lifetime_ms, unsettled=item.unsettled
+        )
         self._begin(item.start)
         synced = self._apply_synced()
         if synced:  # the core would only open a round that is over

@@ -23,7 +23,7 @@ from chainnode.types.transaction import Transaction
 class HeightApplied:
     """The block of `height` is on disk and applied, after a Decide or an ApplySynced; `start` begins the next height.
 
-    `batch_digests` and `tx_ids` are what it committed and settled, `time_ms` its header's time.
+    `batch_digests` and `tx_ids` are what it committed and settled, `time_ms` its header's time. `unsettled`: batches not all of which is.
     """
 
     height: int
@@ -31,6 +31,7 @@ class HeightApplied:
     batch_digests: tuple[bytes, ...]
     tx_ids: tuple[bytes, ...]
     start: StartHeight
+    unsettled: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

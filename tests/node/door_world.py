@@ -87,7 +87,9 @@ class DoorWorld:
             self.dissemination.flush(0)
             batches = self.dissemination.mempool.reap(bytes_max=10**9, txs_max=10**9, time_ms=NOW_MS)
         applied = self.small.decide(*batches)
-        self.dissemination.mempool.committed(applied.batch_digests, applied.settled_ids, time_ms=NOW_MS, lifetime_ms=LIFE_MS)
+        self.dissemination.mempool.committed(
+            applied.batch_digests, applied.settled_ids, time_ms=NOW_MS, lifetime_ms=LIFE_MS, unsettled=applied.unsettled
+        )
         self.ingress.height_applied(applied)
         return applied
 

@@ -303,6 +303,20 @@ async def test_inv_25_what_another_key_has_spoilt_is_told_when_it_is_in_a_block_
     assert [row[1:2] + row[4:6] for row in rows_of(await task)] == [(0, 3, place) for place in reversed(range(COUNT))]
 
 
+async def test_inv_25_a_batch_that_could_not_be_applied_is_taken_again(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the mempool knows its digest, and says of transactions that were never applied that they are replayed."""
+    raws = [tx(number) for number in range(COUNT)]
+    task = await world.asked(raws)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.small.chain.contracts, "may_sign", lambda *_: False)
+        world.decide()
+    assert {row[1] for row in rows_of(await task)} == {KEY_NOT_AUTHORISED.number}
+    again = await world.asked(raws)
+    world.decide()
+    assert {row[1:3] for row in rows_of(await again)} == {(OK.number, OK.name)}
+    assert {row[2] for row in rows_of(await (await world.asked(raws)))} == {"replayed"}
+
+
 async def test_a_replay_in_a_batch_is_not_the_answer(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else was faster, between our check and the block: as where each is looked at by itself."""
     raws = [COMMITTED, *[tx(number) for number in range(COUNT)]]

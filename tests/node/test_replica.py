@@ -691,3 +691,17 @@ def test_every_journalled_input_survives_its_record():
     assert not journalled(Tick(1))
     with pytest.raises(AssertionError):
         encode_input(Tick(1))
+
+
+def test_inv_25_a_batch_that_may_be_applied_yet_is_taken_again():
+    driver = Driver(start(own=not_turn()))
+    batches = [batch(1), batch(2)]
+    for one in batches:
+        driver.tell(BatchVerified("p1", one))
+    decided(driver, proposed(*batches))
+    driver.tell(replace(applied(1, *batches, own=None), tx_ids=batches[0].ids, unsettled=(batches[1].digest,)))
+    mempool = driver.replica.dissemination.mempool
+    assert len(mempool) == 0
+    for one in batches:
+        driver.tell(BatchVerified("p1", one))
+    assert [mempool.get(one.digest) for one in batches] == [None, batches[1]]

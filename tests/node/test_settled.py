@@ -73,6 +73,7 @@ async def test_inv_25_the_replica_is_told_of_what_is_settled_alone(tmp_path: Pat
     host._applied(applied)()
     height_applied, seen = told
     assert isinstance(height_applied, HeightApplied) and height_applied.tx_ids == applied.tx_ids[1:] and seen is applied
+    assert height_applied.unsettled == applied.batch_digests and small.decide(batch(transaction(3))).unsettled == ()
 
 
 async def test_inv_25_a_client_is_not_told_of_a_strangers_copy() -> None:
