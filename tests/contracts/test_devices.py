@@ -12,8 +12,8 @@ from chainnode.did import record
 from chainnode.did.record import SIGNING, Attribute, Control, Document, Extension, Facts, Identity, Method, Service, encode_identity
 from chainnode.evidencelog import EMPTY_LOG
 from chainnode.execution.engine import BlockContext, apply_block, apply_genesis
-from chainnode.statetree import StateTree
 from chainnode.sheets import PlainSheet
+from chainnode.statetree import StateTree
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction, sign_bytes
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import DEVICE_TEMPLATE_BYTES_MAX, DEVICES_MAX
