@@ -143,7 +143,8 @@ done:
     return result;
 }
 
-/* Bits 192 to 255 of key times salt, both big-endian: a hash that who does not know the salt cannot choose. */
+/* Bits 192 to 255 of key times salt, both big-endian, then mixed. Who does not know the salt cannot choose two keys with the same bits, but
+ * keys whose bits differ in the upper half alone: unmixed, these would have the same pattern in blocks of all kinds. */
 static uint64_t place_of(const uint8_t *key, const uint64_t *salt) {
     uint64_t sum[4] = {0};
     for (int i = 0; i < 4; i++) {
@@ -154,7 +155,8 @@ static uint64_t place_of(const uint8_t *key, const uint64_t *salt) {
             carry = (uint64_t)(product >> 64);
         }
     }
-    return sum[3];
+    uint64_t mixed = (sum[3] ^ sum[3] >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    return mixed ^ mixed >> 32;
 }
 
 static void read_salt(const uint8_t *bytes, uint64_t *salt) {

@@ -27,7 +27,7 @@ READ_BLOCKS = 64  # at one time, by who reads all
 _CHECKSUM = Struct(">I")
 _USABLE = BLOCK_BYTES - _CHECKSUM.size
 _TRAILER = Struct(">8sIQQQI")  # a checksum of it follows
-_MARK = b"cn-run-1"
+_MARK = b"cn-run-2"
 
 
 class RunWriter:

@@ -155,6 +155,8 @@ BENT = {
     "the salt": ("limb * salt[j]", "limb * (salt[j] ^ 1 << 9)", filters_agree),
     "the carry": ("+ sum[i + j] + carry;", "+ sum[i + j];", filters_agree),
     "the sum": ("salt[j] + sum[i + j] + carry;", "salt[j] + carry;", filters_agree),
+    "the product is mixed": ("(sum[3] ^ sum[3] >> 32) * UINT64_C(0x9e3779b97f4a7c15)", "sum[3]", filters_agree),
+    "the mixed product's upper half": ("return mixed ^ mixed >> 32;", "return mixed;", filters_agree),
     "the block": ("(place >> 32) * (filter_size / BLOCK) >> 32", "(place >> 33) * (filter_size / BLOCK) >> 32", filters_agree),
     "all bits are set": ("i < BITS; i++, bit += step) block[", "i < BITS - 1; i++, bit += step) block[", filters_agree),
     "all bits are asked": ("i < BITS; i++, bit += step)\n", "i < BITS - 5; i++, bit += step)\n", filters_agree),

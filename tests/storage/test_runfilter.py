@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,15 @@ def test_who_does_not_know_the_salt_cannot_choose_keys_that_look_present():
     assert len(chosen) > 10
     (known,) = runfilter.known((ours,), SALT, [digests[10_000 + position] for position in chosen])
     assert len(known) < 3
+
+
+@pytest.mark.parametrize("chosen", range(0, 32, 4))
+def test_keys_that_differ_in_few_bytes_are_like_any_others(chosen):
+    """Digests are chosen by those who put them on record, and need be no digests of anything."""
+    base = sha256(b"base").digest()
+    keys = [base[:chosen] + sha256(b"%d" % number).digest()[:4] + base[chosen + 4 :] for number in range(20_000)]
+    (known,) = runfilter.known((filter_of(keys[:10_000]),), SALT, keys)
+    assert known[:10_000] == list(range(10_000)) and len(known) < 10_030
 
 
 def test_a_filter_has_three_bytes_a_key():
