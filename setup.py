@@ -17,7 +17,7 @@ HEADERS = [
     *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
     *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "records.h", "sheet.h", "sheetobject.h"),
 ]
-BULK_SOURCES = ["bulk.c", "sha256.c", "sha256_x86.c"]  # hashes and numbers
+BULK_SOURCES = ["bulk.c", "crc32.c", "crc32_x86.c", "sha256.c", "sha256_x86.c"]  # hashes, checksums, numbers
 
 
 class BuildFresh(build_ext):
@@ -47,7 +47,7 @@ def extension(name: str, sources: list[str], headers: list[str]) -> Extension:
 setup(
     ext_modules=[
         extension("_verify", SOURCES, HEADERS),
-        extension("_bulk", BULK_SOURCES, ["sha256.h"]),
+        extension("_bulk", BULK_SOURCES, ["crc32.h", "sha256.h"]),
         extension("_runs", ["runs.c"], []),  # the index on disk
     ],
     cmdclass={"build_ext": BuildFresh},

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crc32.h"
 #include "sha256.h"
 
-enum { HASH = 32 };
+enum { HASH = 32, WORTH_LETTING_GO = 128 * 1024 }; /* bytes of a checksum: some 10 us */
 
 /* The bytes of an item of a tuple; NULL with an exception set when it is not bytes. */
 static const uint8_t *item_bytes(PyObject *items, Py_ssize_t index, Py_ssize_t *size) {
@@ -127,23 +128,46 @@ static PyObject *py_places(PyObject *self, PyObject *args) {
     return read_numbers(args, "OOn:places", UINT32_MAX, numbers, &count) ? numbered(numbers[1], 4, count, numbers[0], 0) : NULL;
 }
 
+/* crc32(data, before=0): what zlib.crc32 is. */
+static PyObject *py_crc32(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    Py_buffer data;
+    (void)self;
+    if (count < 1 || count > 2) {
+        PyErr_SetString(PyExc_TypeError, "crc32 takes data, and what they follow");
+        return NULL;
+    }
+    unsigned long before = count == 2 ? PyLong_AsUnsignedLongMask(args[1]) : 0;
+    if (before == (unsigned long)-1 && PyErr_Occurred()) return NULL;
+    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) return NULL;
+    uint32_t sum = (uint32_t)before;
+    PyThreadState *state = data.len < WORTH_LETTING_GO ? NULL : PyEval_SaveThread();
+    sum = crc32_of(data.buf, (size_t)data.len, sum);
+    if (state != NULL) PyEval_RestoreThread(state);
+    PyBuffer_Release(&data);
+    return PyLong_FromUnsignedLong(sum);
+}
+
 static PyMethodDef METHODS[] = {
     {"hash_leaves", py_hash_leaves, METH_VARARGS, "hash_leaves(leaves, prefix, suffix) -> their leaf hashes, joined"},
     {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level) -> the hashes above a level of joined hashes"},
     {"positions", py_positions, METH_VARARGS, "positions(first, height, count) -> of each record: log index (8) and height (8)"},
     {"places", py_places, METH_VARARGS, "places(height, first, count) -> of each transaction: height (8) and place (4)"},
+    {"crc32", (PyCFunction)(void (*)(void))py_crc32, METH_FASTCALL, "crc32(data, before=0) -> what zlib.crc32 gives"},
     {NULL, NULL, 0, NULL},
 };
 
 static int execute(PyObject *module) {
     const char *chosen = getenv("CHAINNODE_NATIVE");
-    (void)module;
     if (chosen != NULL && strcmp(chosen, "0") == 0) {
         PyErr_SetString(PyExc_ImportError, "switched off by CHAINNODE_NATIVE=0");
         return -1;
     }
     sha256_start();
-    return 0;
+    crc32_start();
+    PyObject *flag = PyBool_FromLong(has_crc32_x86());
+    int code = PyModule_AddObjectRef(module, "HAS_CRC32_X86", flag);
+    Py_DECREF(flag);
+    return code;
 }
 
 static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};

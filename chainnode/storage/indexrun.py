@@ -14,10 +14,10 @@ there costs one. Each block is checked whenever it is read (INV-86).
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from zlib import crc32
 
 from chainnode.errors import Corrupt
 from chainnode.storage import runfilter
+from chainnode.storage.checksum import crc32
 from chainnode.storage.runfiles import GrowingFile, RunFiles
 from chainnode.storage.runfilter import KEY_BYTES
 from chainnode.types.codes import CORRUPT_STORE

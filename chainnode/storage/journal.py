@@ -10,13 +10,13 @@ before a sound record was written cannot come from a crash: `Corrupt(CORRUPT_STO
 """
 
 import os
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
 from chainnode.errors import Corrupt
+from chainnode.storage.checksum import crc32
 from chainnode.storage.files import explained, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
 from chainnode.types.limits import JOURNAL_KEPT_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX
@@ -86,7 +86,7 @@ class Journal:
         path = self._folder / self._older_name()
         salt = os.urandom(_SALT_BYTES)
         checked = _MAGIC + salt + height.to_bytes(8, "big")
-        head = checked + zlib.crc32(checked).to_bytes(4, "big")
+        head = checked + crc32(checked).to_bytes(4, "big")
         try:
             file = self._files.get(path.name)
             if file is None:
@@ -96,7 +96,7 @@ class Journal:
                 os.ftruncate(file, JOURNAL_KEPT_BYTES_MAX)
         except OSError as error:
             raise explained(error, path) from error
-        self._open = _Open(path, file, zlib.crc32(salt), height, _HEAD.size, 0, head)
+        self._open = _Open(path, file, crc32(salt), height, _HEAD.size, 0, head)
 
     def append(self, *pieces: bytes) -> None:
         """Add a record, which may come in pieces; it lasts once `sync` has returned."""
@@ -196,9 +196,9 @@ def _read_head(content: bytes) -> tuple[int, int] | None:
     if len(content) < _HEAD.size:
         return None
     magic, salt, height, checksum = _HEAD.unpack_from(content)
-    if magic != _MAGIC or checksum != zlib.crc32(content[: _HEAD.size - 4]):
+    if magic != _MAGIC or checksum != crc32(content[: _HEAD.size - 4]):
         return None
-    return zlib.crc32(salt), height
+    return crc32(salt), height
 
 
 def _write_pieces(file: int, pieces: Iterable[bytes], offset: int) -> int:
@@ -218,9 +218,9 @@ def _write_pieces(file: int, pieces: Iterable[bytes], offset: int) -> int:
 def _record_head(pieces: Sequence[bytes], number: int, synced: int, salt: int) -> bytes:
     length, checksum = 0, salt
     for piece in pieces:
-        length, checksum = length + len(piece), zlib.crc32(piece, checksum)
+        length, checksum = length + len(piece), crc32(piece, checksum)
     checked = _RECORD_CHECKED.pack(_MARK, number, synced, length, checksum)
-    return _RECORD.pack(_MARK, number, synced, length, zlib.crc32(checked, salt), checksum)
+    return _RECORD.pack(_MARK, number, synced, length, crc32(checked, salt), checksum)
 
 
 def _read_head_at(content: bytes, offset: int, salt: int) -> tuple[int, int, int, int] | None:
@@ -228,7 +228,7 @@ def _read_head_at(content: bytes, offset: int, salt: int) -> tuple[int, int, int
     if len(content) - offset < _RECORD.size:
         return None
     mark, number, synced, length, head_checksum, checksum = _RECORD.unpack_from(content, offset)
-    if mark != _MARK or head_checksum != zlib.crc32(_RECORD_CHECKED.pack(mark, number, synced, length, checksum), salt):
+    if mark != _MARK or head_checksum != crc32(_RECORD_CHECKED.pack(mark, number, synced, length, checksum), salt):
         return None
     return number, synced, length, checksum
 
@@ -240,7 +240,7 @@ def _read_record(content: bytes, offset: int, number: int, salt: int) -> bytes |
         return None
     _, _, length, checksum = head
     record = content[offset + _RECORD.size : offset + _RECORD.size + length]
-    return record if len(record) == length and checksum == zlib.crc32(record, salt) else None
+    return record if len(record) == length and checksum == crc32(record, salt) else None
 
 
 def _is_damage(content: bytes, offset: int, number: int, salt: int) -> bool:

@@ -8,7 +8,6 @@ What is small stays in the store itself (`Shelf`), so that an idle chain syncs o
 """
 
 import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +16,7 @@ from struct import Struct
 from typing import Protocol
 
 from chainnode.errors import Corrupt
+from chainnode.storage.checksum import crc32
 from chainnode.storage.files import explained, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
 from chainnode.types.limits import INLINE_BYTES_MAX, SEGMENT_BYTES_MAX
@@ -287,4 +287,4 @@ class Shelf:
 
 
 def _checksum(place: Place, content: bytes) -> int:
-    return zlib.crc32(content, zlib.crc32(_END.pack(place.segment, place.offset)))
+    return crc32(content, crc32(_END.pack(place.segment, place.offset)))
