@@ -106,18 +106,20 @@ class Following:
         for tx_id, how in ends:
             self._end(tx_id, how)
 
-    def height_applied(self, applied: Applied) -> None:
-        """Tell those who wait for a transaction of this height."""
+    def height_applied(self, applied: Applied) -> list[Transaction]:
+        """Tell those who wait for a transaction of this height; those of theirs that are not in it but for a copy, refused (INV-25)."""
         height = applied.tip.height
+        spoilt: list[Transaction] = []
         for batch in applied.batches:
             if not self._waiters and not self._batches:
-                return
+                break
             if batch.digest in self._batches and _stands_by_itself(batch):
                 self._drop_batch(batch.digest).end_whole(height, batch)
             else:
                 self._scatter(batch.ids)
             if not self._waiters.keys().isdisjoint(batch.ids):
-                self._tell_each(height, batch)
+                spoilt += self._tell_each(height, batch)
+        return [tx for tx in spoilt if tx.tx_id in self._waiters]
 
     def _follow_each(self, waiter: Waiter) -> None:
         waiter.open.update(waiter.ids)
@@ -138,30 +140,32 @@ class Following:
         for digest in [digest for digest, waiter in self._batches.items() if not asked.isdisjoint(waiter.ids)]:
             self._follow_each(self._drop_batch(digest))
 
-    def _tell_each(self, height: int, batch: AppliedBatch) -> None:
+    def _tell_each(self, height: int, batch: AppliedBatch) -> list[Transaction]:
+        spoilt: list[Transaction] = []
         for place, tx_id in enumerate(batch.ids):
             if tx_id in self._waiters:
                 result = batch.results[place]
-                if result.code != REPLAYED.number and not self._is_of_a_copy(tx_id, result):
+                ours = self._spoilt(tx_id, result)
+                if ours is not None:
+                    spoilt.append(ours)
+                elif result.code != REPLAYED.number:
                     self._end(tx_id, (height, batch.first + place, result))
+        return spoilt
 
     def _end(self, tx_id: bytes, how: End) -> None:
         for waiter in self._waiters.pop(tx_id, ()):
             waiter.end(tx_id, how)
 
-    def _is_of_a_copy(self, tx_id: bytes, result: TxResult) -> bool:
-        """Whether it is not our client's transaction that was refused but its body under another key's signature (INV-25)."""
+    def _spoilt(self, tx_id: bytes, result: TxResult) -> Transaction | None:
+        """Our client's transaction when it is not this one that was refused but its body under another key's signature (INV-25)."""
         if result.code != KEY_NOT_AUTHORISED.number:
-            return False
-        state = State(self._chain.state)
-        ours = [waiter.tx(tx_id) for waiter in self._waiters[tx_id]]
-        return any(
-            all(
-                self._chain.contracts.may_sign(state, did, one.suite, one.public_key)
-                for did, one in zip(tx.body.signers, tx.signatures, strict=True)
-            )
-            for tx in ours
-        )
+            return None
+        state, may_sign = State(self._chain.state), self._chain.contracts.may_sign
+        for tx in [waiter.tx(tx_id) for waiter in self._waiters[tx_id]]:
+            keys = [(one.suite, one.public_key) for one in tx.signatures]
+            if all(may_sign(state, did, *key) for did, key in zip(tx.body.signers, keys, strict=True)):
+                return tx
+        return None
 
 
 def _stands_by_itself(batch: AppliedBatch) -> bool:

@@ -299,8 +299,13 @@ class Ingress:
     # Told by the host
 
     def height_applied(self, applied: Applied) -> None:
-        """Answer those who wait for a transaction of this height."""
-        self._following.height_applied(applied)
+        """Answer those who wait for a transaction of this height.
+
+        As long as a copy that another key had signed waited here, theirs was not taken (INV-25): it is now, unless it waits already.
+        """
+        spoilt = self._following.height_applied(applied)
+        if spoilt:
+            self._hand_over(spoilt)
 
     def refused_by_mempool(self, effect: TransactionsRefused) -> None:
         """Tell those whose transaction the mempool did not take. One that waits already is no refusal."""

@@ -317,6 +317,21 @@ async def test_inv_25_a_batch_that_could_not_be_applied_is_taken_again(world: Do
     assert {row[2] for row in rows_of(await (await world.asked(raws)))} == {"replayed"}
 
 
+@pytest.mark.parametrize("count", [1, COUNT])
+async def test_inv_25_what_a_copy_kept_out_is_taken_when_the_copy_is_gone(world: DoorWorld, count: int) -> None:
+    """A peer that knows a transaction could keep it out for ever, by sending us its body under another key before its client comes."""
+    raws = [tx(number) for number in range(count)]
+    copies = batch(*map(copy_of, raws))
+    assert world.dissemination.arrive("peer", copies, 0)
+    task = await world.asked(raws)
+    assert len(world.dissemination.mempool) == 1 and not len(world.dissemination.packer), "a copy is thought to be the same"
+    assert world.decide().batch_digests == (copies.digest,)
+    assert not task.done()
+    await asyncio.sleep(0)
+    assert {result.code for result in world.decide().results} == {0}
+    assert [row[:2] for row in rows_of(await task)] == [(decode_transaction(raw).tx_id, 0) for raw in raws]
+
+
 async def test_a_replay_in_a_batch_is_not_the_answer(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else was faster, between our check and the block: as where each is looked at by itself."""
     raws = [COMMITTED, *[tx(number) for number in range(COUNT)]]
