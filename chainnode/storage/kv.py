@@ -13,7 +13,8 @@ Change = tuple[bytes, bytes | None]  # None deletes
 class KV(Protocol):
     """An ordered map of bytes.
 
-    Raises Unavailable(DISK_FULL) and leaves the store as it was, or Corrupt when the disk is at fault.
+    Raises Unavailable(DISK_FULL) and leaves the store as it was, or Corrupt when the disk is at fault. After a write that failed, others
+    may be refused until the store is opened anew, which tells whether it is there after all.
     """
 
     def get(self, key: bytes) -> bytes | None:

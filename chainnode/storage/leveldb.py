@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 
 import plyvel
 
@@ -27,7 +28,8 @@ class LevelKV:
     """A KV in a folder of its own. `Unavailable(DATA_IN_USE)` while another process holds it.
 
     Checksums are verified on every read from disk: damage is `Corrupt(CORRUPT_STORE)`, never a missing entry.
-    After a failed write LevelDB refuses further ones until it is opened anew; so must the node.
+    After a failed write all further ones fail like it, whoever makes them, until the store is opened anew: LevelDB would append them
+    behind the torn one, say that they are synced, and not read any of them at the next start (INV-86).
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class LevelKV:
         self._folder = folder
         self._segment_bytes_max = segment_bytes_max
         self._segments: dict[str, Segments] = {}
+        self._writing = Lock()
+        self._refusal: ChainError | None = None
         try:
             make_folder(folder)
             _check_whole(folder)
@@ -109,16 +113,20 @@ class LevelKV:
 
     def write(self, changes: Sequence[Change], *, sync: bool) -> None:
         """Apply all changes in one LevelDB batch."""
-        try:
-            with self._db.write_batch(sync=sync) as batch:
-                put, delete = batch.put, batch.delete
-                for key, value in changes:
-                    if value is None:
-                        delete(key)
-                    else:
-                        put(key, value)
-        except plyvel.Error as error:
-            raise self._explained(error) from error
+        with self._writing:  # one at a time: one that waits must learn that the one in front has failed
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                with self._db.write_batch(sync=sync) as batch:
+                    put, delete = batch.put, batch.delete
+                    for key, value in changes:
+                        if value is None:
+                            delete(key)
+                        else:
+                            put(key, value)
+            except plyvel.Error as error:
+                self._refusal = self._explained(error)
+                raise self._refusal from error
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Rewrite the tables of this range without what was deleted. Takes as long as reading and writing them."""

@@ -1,10 +1,13 @@
 """Every key-value store against a sorted dict, and LevelDB's and the faulty store's own promises."""
 
+import os
 import resource
 import subprocess
 import sys
 import textwrap
+from threading import Event, Thread
 
+import plyvel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -242,6 +245,76 @@ class TestLevelDB:
         assert (kv.get(b"a"), kv.get(b"b")) == (b"1" * 1000, None)
         kv.write([(b"b", b"2")], sync=True)
         kv.close()
+
+    def test_after_a_write_that_failed_nothing_more_is_promised(self, tmp_path):
+        """INV-86. There is room again, and LevelDB would write on, behind the torn write: the next start could not read it."""
+        code = textwrap.dedent(f"""
+            import resource
+            from pathlib import Path
+            from chainnode.errors import Unavailable
+            from chainnode.storage.leveldb import LevelKV
+            kv = LevelKV(Path({str(tmp_path / "db")!r}))
+            kv.write([(b"a", b"1" * 1000)], sync=True)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+            for change in ((b"b", b"1" * 100_000), (b"c", b"2"), (b"d", b"3" * 1000)):
+                try:
+                    kv.write([change], sync=True)
+                    print("written", change[0])
+                except Unavailable as error:
+                    print(error.code.name)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert kv.get(b"a") and not kv.get(b"c")
+            kv.close()
+        """)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["disk-full"] * 3
+        kv = LevelKV(tmp_path / "db")
+        assert [kv.get(key) for key in (b"a", b"b", b"c", b"d")] == [b"1" * 1000, None, None, None]
+        kv.write([(b"b", b"2")], sync=True)
+        kv.close()
+
+    def test_a_write_that_waits_while_another_fails_fails_too(self, tmp_path):
+        """Such as that of a height, while the index is tended."""
+        kv = LevelKV(tmp_path / "db")
+        kv._db.close()
+        is_in, waits, may_fail, asked, errors = Event(), Event(), Event(), [], []
+
+        class Watched:
+            lock = kv._writing
+
+            def __enter__(self):
+                if not self.lock.acquire(blocking=False):
+                    waits.set()
+                    self.lock.acquire()
+
+            def __exit__(self, *_):
+                self.lock.release()
+
+        class Failing:
+            closed = True
+
+            def write_batch(self, **_):
+                asked.append(True)
+                is_in.set()
+                assert may_fail.wait(10)
+                raise plyvel.IOError(b"IO error: No space left on device")
+
+        def write():
+            with pytest.raises(Unavailable) as caught:
+                kv.write([(b"a", b"1")], sync=True)
+            errors.append(caught.value.code)
+
+        kv._db, kv._writing = Failing(), Watched()
+        threads = [Thread(target=write), Thread(target=write)]
+        threads[0].start()
+        assert is_in.wait(10)
+        threads[1].start()
+        assert waits.wait(10)
+        may_fail.set()
+        for thread in threads:
+            thread.join(10)
+        assert (errors, asked) == ([DISK_FULL] * 2, [True])
+        os.close(kv._lock)
 
     def test_a_folder_that_cannot_be_used_is_told(self, tmp_path):
         (tmp_path / "file").write_bytes(b"")
