@@ -225,7 +225,7 @@ class _FaultyFile:
         self._content = b""
         files.create(number)
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | bytearray) -> None:
         """Write on, unless a fault is due."""
         self._content += content
         self._files.contents[self._number] = self._kv.some(self._content)

@@ -17,7 +17,7 @@ def explained(error: OSError, path: Path) -> ChainError:
     return Corrupt(DISK_FAILED, f"{path}: {error.strerror or error}")
 
 
-def write_all(file: int, content: bytes, offset: int) -> None:
+def write_all(file: int, content: bytes | bytearray, offset: int) -> None:
     """Write all of `content` at `offset`; a short write is continued, and raises OSError when it cannot be."""
     view = memoryview(content)
     while view:

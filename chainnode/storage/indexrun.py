@@ -8,7 +8,7 @@
 | trailer | mark, bytes of an entry, entries, blocks, bytes of the filter, checksum of keys and filter, checksum of these and the identity |
 
 First keys and filter are in memory, some 4 bytes an entry: a key that is not there costs no reading in 99 of 100 cases, one that is
-there costs one. Each block is checked whenever it is read (INV-86).
+there costs one. Each block is checked whenever it is read, and that it is the one that belongs there (INV-86).
 """
 
 from bisect import bisect_right
@@ -57,9 +57,11 @@ class RunWriter:
         """On return the run is on disk for good."""
         if self._rest:
             self._write([self._rest])
-        search = b"".join((*self._firsts, self._filter))
-        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(self._firsts), len(self._filter), crc32(search))
-        self._file.append(search + trailer + _CHECKSUM.pack(crc32(trailer, crc32(self._identity))))
+        firsts = b"".join(self._firsts)
+        search_sum = crc32(self._filter, crc32(firsts))
+        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(self._firsts), len(self._filter), search_sum)
+        for piece in (firsts, self._filter, trailer + _CHECKSUM.pack(crc32(trailer, crc32(self._identity)))):
+            self._file.append(piece)  # the filter of a large run has 100 MB: it is not copied
         self._file.finish()
 
     def _write(self, blocks: Sequence[bytes]) -> None:
@@ -91,11 +93,11 @@ class Run:
         begin = blocks * BLOCK_BYTES
         if (width, entries, blocks) != (entry_bytes, count, self.blocks) or end != begin + blocks * KEY_BYTES + filter_bytes:
             raise self._damaged("its length")
-        search = self._file.read(begin, end - begin)
-        if crc32(search) != search_sum:
+        firsts = self._file.read(begin, blocks * KEY_BYTES)
+        self.filter = self._file.read(begin + blocks * KEY_BYTES, filter_bytes)
+        if crc32(self.filter, crc32(firsts)) != search_sum:
             raise self._damaged("its filter")
-        self._firsts = [search[at : at + KEY_BYTES] for at in range(0, blocks * KEY_BYTES, KEY_BYTES)]
-        self.filter = search[blocks * KEY_BYTES :]
+        self._firsts = [firsts[at : at + KEY_BYTES] for at in range(0, len(firsts), KEY_BYTES)]
 
     def find(self, key: bytes) -> bytes | None:
         """The value of a key: one block is read."""
@@ -118,8 +120,9 @@ class Run:
         pieces: list[bytes] = []
         for at in range(0, len(raw), BLOCK_BYTES):
             content = raw[at : at + _USABLE]
-            if raw[at + _USABLE : at + BLOCK_BYTES] != _CHECKSUM.pack(crc32(content)):
-                raise self._damaged(f"block {block + at // BLOCK_BYTES}")
+            number = block + at // BLOCK_BYTES
+            if raw[at + _USABLE : at + BLOCK_BYTES] != _CHECKSUM.pack(crc32(content)) or content[:KEY_BYTES] != self._firsts[number]:
+                raise self._damaged(f"block {number}")
             pieces.append(content[:filled])
         last = (self.count - block * self._in_block) * self._entry_bytes  # the last block of all may have room left
         return b"".join(pieces)[:last]

@@ -145,11 +145,11 @@ class SpaceIndex:
             writer.add(sorted_entries(tail.pieces[::-1], self._value_bytes))
             writer.finish()
             run = self._opened(number, 0, writer.count)
-            removed = [(self._prefix + layout.encode_height(height), None) for height in tail.heights]
-            self._publish((run, *self._kept.runs), removed, tail)
         except Unavailable:
             self._files.remove(number)
             raise
+        removed = [(self._prefix + layout.encode_height(height), None) for height in tail.heights]
+        self._publish((run, *self._kept.runs), removed, tail)
 
     def _merge_on(self, level: int) -> None:
         merge = self._merges.pop(level, None)
@@ -163,11 +163,11 @@ class SpaceIndex:
                 return
             merge.writer.finish()
             merged = self._opened(merge.number, level + 1, merge.writer.count)
-            newer = [run for run in self._kept.runs if run.level <= level and run not in merge.runs]
-            self._publish((*newer, merged, *[run for run in self._kept.runs if run.level > level]), [], None)
         except Unavailable:
             self._files.remove(merge.number)
             raise
+        newer = [run for run in self._kept.runs if run.level <= level and run not in merge.runs]
+        self._publish((*newer, merged, *[run for run in self._kept.runs if run.level > level]), [], None)
         for run in merge.runs:
             self._files.remove(run.number)
 
@@ -177,7 +177,10 @@ class SpaceIndex:
         return next((level for level in levels if level in self._merges or levels.count(level) >= INDEX_FAN_OUT), None)
 
     def _publish(self, runs: tuple[Run, ...], removed: Sequence[Change], tail: Tail | None) -> None:
-        """From now on there are these runs, and no longer this tail; first on disk."""
+        """From now on there are these runs, and no longer this tail; first on disk.
+
+        When that fails the files stay: a write that failed may be there after all when the store is opened anew.
+        """
         named = b"".join([_NAMED.pack(run.number, run.level, run.count) for run in runs])
         self._kv.write([(self._runs_key, self._salt + named), *removed], sync=True)
         with self._replacing:

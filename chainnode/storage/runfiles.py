@@ -13,12 +13,13 @@ from chainnode.storage.files import explained, make_folder, sync_folder, write_a
 from chainnode.types.codes import CORRUPT_STORE
 
 SUFFIX = ".run"
+SYNC_BYTES = 16 * 1024 * 1024  # so much is written between two syncs, so that none holds up the disk, and the commits beside it, for long
 
 
 class GrowingFile(Protocol):
     """A file that is being written, by one task."""
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | bytearray) -> None:
         """Write on. Unavailable(DISK_FULL) or Corrupt(DISK_FAILED) leave nothing that counts."""
 
     def finish(self) -> None:
@@ -116,14 +117,18 @@ class _GrowingDiskFile(_Handle):
     """See `GrowingFile`."""
 
     _size = 0
+    _synced = 0
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | bytearray) -> None:
         """See `GrowingFile`."""
         try:
             write_all(self.handle, content, self._size)
+            self._size += len(content)
+            if self._size - self._synced >= SYNC_BYTES:
+                os.fdatasync(self.handle)
+                self._synced = self._size
         except OSError as error:
             raise explained(error, self.path) from error
-        self._size += len(content)
 
     def finish(self) -> None:
         """See `GrowingFile`."""
@@ -194,9 +199,9 @@ class _GrowingMemoryFile:
         self._number = number
         self._pieces: list[bytes] = []
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | bytearray) -> None:
         """See `GrowingFile`."""
-        self._pieces.append(content)
+        self._pieces.append(bytes(content))
 
     def finish(self) -> None:
         """See `GrowingFile`."""

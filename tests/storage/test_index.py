@@ -262,6 +262,34 @@ def test_after_a_full_disk_tending_goes_on():
         check(Index(kv.restarted()), entries_of(range(720)))
 
 
+def test_inv_86_a_list_of_runs_that_failed_to_be_written_may_be_there_after_all():
+    """The sync says that there is no room, and what was to be synced stays: nothing that the list names may be gone."""
+
+    class Doubtful(MemoryKV):
+        failing = None
+
+        def write(self, changes, *, sync):
+            super().write(changes, sync=sync)
+            if self.failing in [key for key, _ in changes]:
+                raise Unavailable(DISK_FULL)
+
+    for heights, steps in ((3, 0), (9, 1)):  # a run is written; runs are merged
+        kv = Doubtful()
+        index = filled(kv, heights - 1)
+        commit(kv, index, heights - 1, entries_of(range((heights - 1) * 20, heights * 20)))
+        for _ in range(steps):
+            assert index.tend()
+        assert bool(index._spaces["digest"]._merges) == bool(steps)
+        kv.failing = layout.runs_key("digest")
+        with pytest.raises(Unavailable):
+            index.tend()
+        check(index, entries_of(range(heights * 20)))
+        kv.failing = None
+        again = Index(kv)
+        check(again, entries_of(range(heights * 20)))
+        assert {run.number for run in again._spaces["digest"]._kept.runs} == set(runs_of(kv))
+
+
 def test_inv_86_a_run_that_is_gone_cut_or_changed_is_told(tmp_path):
     kv = LevelKV(tmp_path / "db")
     filled(kv, 20)
@@ -295,6 +323,21 @@ def test_a_run_in_the_place_of_another_is_told():
         copied.files("digest").contents[first] = spoiled
         with pytest.raises(Corrupt):
             Index(copied)
+
+
+def test_a_block_in_the_place_of_another_is_told():
+    """A disk that wrote or reads at a wrong place: each block is whole in itself, and the search would find nothing in it."""
+    kv = MemoryKV()
+    index = filled(kv, 12)
+    (run, *_) = reversed(index._spaces["digest"]._kept.runs)
+    assert run.blocks > 1
+    content = kv.files("digest").contents[run.number]
+    kv.files("digest").contents[run.number] = content[4096:8192] + content[:4096] + content[8192:]
+    again = Index(kv)
+    with pytest.raises(Corrupt):
+        again.find("digest", list(entries_of(range(240))))
+    with pytest.raises(Corrupt):
+        list(again.entries())
 
 
 def _flipped(content, place):

@@ -1,0 +1,64 @@
+"""Files of runs on disk: synced on the way and at the end, whole or told."""
+
+import os
+
+import pytest
+
+from chainnode.errors import Corrupt, Unavailable
+from chainnode.storage import runfiles
+from chainnode.storage.runfiles import DiskFiles
+from chainnode.types.codes import DISK_FAILED, DISK_FULL
+
+
+def test_what_was_appended_is_read_at_any_place(tmp_path):
+    files = DiskFiles(tmp_path / "runs")
+    file = files.create(7)
+    for piece in (b"one", bytearray(b"two"), b"", b"three"):
+        file.append(piece)
+    file.finish()
+    found = files.open(7)
+    assert (found.size, found.read(0, 100), found.read(3, 3), found.read(11, 9)) == (11, b"onetwothree", b"two", b"")
+    assert files.numbers() == [7] and found.name == str(tmp_path / "runs" / "0000000000000007.run")
+    files.remove(7)
+    files.remove(7)
+    assert files.numbers() == [] and found.read(0, 3) == b"one", "who has it open reads on"
+    with pytest.raises(Corrupt):
+        files.open(7)
+
+
+def test_a_long_file_is_synced_on_the_way(tmp_path, monkeypatch):
+    """One sync of all of it would hold up the disk, and each commit beside it, for as long as it takes."""
+    monkeypatch.setattr(runfiles, "SYNC_BYTES", 100)
+    calls = []
+    for name in ("pwrite", "fdatasync", "fsync"):
+        real = getattr(os, name)
+
+        def noted(*arguments, real=real, name=name):
+            calls.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(os, name, noted)
+    file = DiskFiles(tmp_path).create(1)
+    for size in (60, 60, 99, 1, 250):
+        file.append(bytes(size))
+    assert calls == ["pwrite", "pwrite", "fdatasync", "pwrite", "pwrite", "fdatasync", "pwrite", "fdatasync"]
+    file.append(b"rest")
+    calls.clear()
+    file.finish()
+    assert calls == ["fsync", "fsync"], "the file and its name"
+
+
+@pytest.mark.parametrize(("number", "error"), [(28, Unavailable(DISK_FULL)), (5, Corrupt(DISK_FAILED))], ids=["full", "failed"])
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync", "fsync"])
+def test_a_disk_that_refuses_is_told(tmp_path, monkeypatch, call, number, error):
+    monkeypatch.setattr(runfiles, "SYNC_BYTES", 1)
+    file = DiskFiles(tmp_path).create(1)
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(type(error)) as caught:
+        file.append(b"content")
+        file.finish()
+    assert caught.value.code is error.code
