@@ -246,8 +246,8 @@ class TestLevelDB:
         kv.write([(b"b", b"2")], sync=True)
         kv.close()
 
-    def test_after_a_write_that_failed_nothing_more_is_promised(self, tmp_path):
-        """INV-86. There is room again, and LevelDB would write on, behind the torn write: the next start could not read it."""
+    def test_inv_86_after_a_write_that_failed_nothing_more_is_promised(self, tmp_path):
+        """There is room again, and LevelDB would write on, behind the torn write: the next start could not read it."""
         code = textwrap.dedent(f"""
             import resource
             from pathlib import Path
