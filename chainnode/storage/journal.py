@@ -179,7 +179,7 @@ class Journal:
             try:
                 if offset < len(content):
                     os.ftruncate(file, offset)
-                    os.fsync(file)
+                os.fsync(file)  # of what a killed process wrote, too: the core acts on it, and records behind say that it was synced
                 sync_folder(self._folder)
             except BaseException:
                 os.close(file)

@@ -71,6 +71,7 @@ class SignGuard:
             raise explained(error, path) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fdatasync(file)  # a killed process may have written what it did not sync, and what is read here may leave the node
             content = os.pread(file, 2 * SLOT_BYTES + 1, 0)
             if len(content) != 2 * SLOT_BYTES:
                 raise Corrupt(CORRUPT_STORE, f"{path} has the wrong length")
@@ -80,6 +81,9 @@ class SignGuard:
         except BlockingIOError as error:
             os.close(file)
             raise Unavailable(DATA_IN_USE, f"{path} is open in another process") from error
+        except OSError as error:
+            os.close(file)
+            raise explained(error, path) from error
         except BaseException:
             os.close(file)
             raise

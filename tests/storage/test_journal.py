@@ -377,6 +377,25 @@ def test_a_torn_tail_is_removed_from_the_disk(folder, monkeypatch):
     assert len(synced) == 2, "the file and its name"
 
 
+def test_what_a_killed_process_wrote_and_did_not_sync_is_synced_before_it_is_replayed(folder, monkeypatch):
+    """It was in the memory of the system, where it is read; a loss of power after a signature that rests on it would take it away."""
+    journal = Journal(folder)
+    journal.begin(5)
+    journal.append(b"a")
+    crashed(monkeypatch, "fdatasync", "before", journal.sync)
+    journal.close()
+    synced = []
+    real = os.fsync
+
+    def noted(file):
+        synced.append(os.fstat(file).st_ino)
+        real(file)
+
+    monkeypatch.setattr(module.os, "fsync", noted)
+    assert replayed(folder) == [b"a"]
+    assert synced[0] == (folder / NAMES[0]).stat().st_ino
+
+
 def test_a_file_lasts_with_its_name_and_a_height_costs_no_sync_of_its_own(folder, monkeypatch):
     calls = []
     for name in ("ftruncate", "pwrite", "fsync", "fdatasync"):

@@ -203,3 +203,22 @@ def test_the_disk_has_the_record_before_it_counts(path, monkeypatch):
     monkeypatch.setattr(module.os, "fdatasync", lambda file: order.append("sync"))
     guard.record(7, 0, PRECOMMIT_STEP, b"block", time_ns=1, signature=b"s")
     assert order == ["write", "sync"]
+
+
+def test_what_a_killed_process_wrote_and_did_not_sync_is_synced_before_it_counts(path, monkeypatch):
+    """The signature is given again when it is asked for: a loss of power must not take its record away any more."""
+    opened(path, create=True).close()
+    order = []
+    real = os.pread
+    monkeypatch.setattr(module.os, "pread", lambda *arguments: (order.append("read"), real(*arguments))[1])
+    monkeypatch.setattr(module.os, "fdatasync", lambda file: order.append("sync"))
+    opened(path).close()
+    assert order == ["sync", "read"]
+
+    def fail(file):
+        raise OSError(5, "told by the test")
+
+    monkeypatch.setattr(module.os, "fdatasync", fail)
+    with pytest.raises(Corrupt) as caught:
+        opened(path)
+    assert caught.value.code is DISK_FAILED
