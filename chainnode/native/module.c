@@ -142,6 +142,7 @@ static int execute(PyObject *module) {
         PyErr_NoMemory();
         return -1;
     }
+    if (!is_started) tables_start(); /* again, it would lose the tables that there are */
     sha256_start();
     is_started = 1;
     if (add_sheet_type(module) < 0) return -1;

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define BUCKETS 4096
 #define SIGHTINGS 16384
@@ -26,12 +27,22 @@ static struct {
 static tables_state state;
 static uint64_t lookups;
 
-/* 64 bits of a key. Keys that agree in them share a bucket or a count, which costs time and nothing else. */
+static uint64_t salt[4]; /* drawn at start, so that nobody can make keys that share a bucket, which would cost time and nothing else */
+
+void tables_start(void) {
+    if (getentropy(salt, sizeof salt) != 0) memset(salt, 0x5a, sizeof salt);
+}
+
+static uint64_t folded(uint64_t one, uint64_t other) {
+    u128 product = (u128)one * other;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* 64 bits of a key. */
 static uint64_t mark_of(const uint8_t key[32]) {
     uint64_t words[4];
     memcpy(words, key, sizeof words);
-    uint64_t mixed = (words[0] ^ words[1] << 1 ^ words[2] << 2 ^ words[3] << 3) * UINT64_C(0x9e3779b97f4a7c15);
-    return mixed ^ mixed >> 32;
+    return folded(words[0] ^ salt[0], words[1] ^ salt[1]) ^ folded(words[2] ^ salt[2], words[3] ^ salt[3]);
 }
 
 static table **bucket_of(const uint8_t key[32]) {

@@ -18,6 +18,9 @@ typedef struct {
     size_t tables, bytes, built, evicted;
 } tables_state;
 
+/* Before anything else, once. */
+void tables_start(void);
+
 /* The key's table, to be given back by `table_release`; NULL when there is none. */
 table *table_find(const uint8_t key[32]);
 void table_release(table *held);
