@@ -46,6 +46,8 @@ async def body_of(request: web.Request) -> bytes:
     if waits_to_send(request) and not request.content.is_eof():
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # of the answer, which has not begun
+    if request.content.is_eof():  # it came with the head, as short ones do
+        return await request.read()
     try:
         async with asyncio.timeout(HTTP_BODY_MS_MAX / 1000):
             return await request.read()

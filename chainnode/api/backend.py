@@ -9,6 +9,7 @@ from chainnode.did.record import Identity
 from chainnode.did.versions import Wanted
 from chainnode.execution.results import Results
 from chainnode.execution.state import State
+from chainnode.transactions import decode_result
 from chainnode.types.block import Block, Header, PublicKey, ValidatorSet
 from chainnode.types.bundle import Bundle, LightBlock, StateProof
 from chainnode.types.codes import Code
@@ -82,8 +83,8 @@ class PeerStatus:
 class Submitted:
     """What became of one submitted transaction.
 
-    `code` OK with `result` None: taken, not awaited. With `result`: committed at (height, index), whatever the result's code.
-    Any other `code`: not taken and why; or WAIT_TIMEOUT, taken but not committed in time. `tx_id` None: no transaction at all.
+    `code` OK with `encoded` None: taken, not awaited. With `encoded`, the result's bytes: committed at (height, index), whatever
+    its code. Any other `code`: not taken and why; or WAIT_TIMEOUT, taken but not committed in time. `tx_id` None: no transaction at all.
     """
 
     tx_id: bytes | None
@@ -91,7 +92,12 @@ class Submitted:
     detail: str
     height: int | None = None
     index: int | None = None
-    result: TxResult | None = None
+    encoded: bytes | None = None
+
+    @property
+    def result(self) -> TxResult | None:
+        """The result as a value, read anew at each asking."""
+        return None if self.encoded is None else decode_result(self.encoded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ async def broadcast_and_wait(backend: Backend, arguments: Arguments) -> Json:
     if outcome.code == WAIT_TIMEOUT:
         raise CometError(INTERNAL, "timed out waiting for tx to be included in a block")
     return {
-        "check_tx": check_form(Submitted(outcome.tx_id, OK, "") if outcome.result is not None else outcome),
+        "check_tx": check_form(Submitted(outcome.tx_id, OK, "") if outcome.encoded is not None else outcome),
         "tx_result": result_form(outcome.result),
         "hash": "" if outcome.tx_id is None else outcome.tx_id.hex().upper(),
         "height": str(outcome.height or 0),

@@ -34,6 +34,7 @@ class RequestCounter:
     """Counts requests by route and status, and open streams."""
 
     def __init__(self, registry: CollectorRegistry, streams: EventStreams) -> None:
+        self._children: dict[tuple[str, str, int], Counter] = {}  # `labels` takes three times as long
         self._counter = Counter("chainnode_http_requests", "HTTP requests answered.", ("method", "route", "status"), registry=registry)
         open_streams = Gauge("chainnode_event_streams", "Open event streams.", registry=registry)
         open_streams.set_function(lambda: len(streams.clients))
@@ -44,5 +45,9 @@ class RequestCounter:
         response = await handler(request)
         resource = request.match_info.route.resource
         route = "none" if resource is None else resource.canonical
-        self._counter.labels(request.method, route, response.status).inc()
+        labels = request.method, route, response.status
+        child = self._children.get(labels)
+        if child is None:
+            child = self._children[labels] = self._counter.labels(*labels)
+        child.inc()
         return response

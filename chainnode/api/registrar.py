@@ -208,7 +208,7 @@ async def _finish(backend: Backend, job: str, given: Members, finished: int) -> 
 async def _committed(backend: Backend, told: Submitted) -> Submitted:
     """What became of a transaction whose block came after its client was told to wait."""
     found = None if told.tx_id is None else await backend.transaction(told.tx_id)
-    return told if found is None else Submitted(told.tx_id, OK, "", found.height, found.index, found.result)
+    return told if found is None else Submitted(told.tx_id, OK, "", found.height, found.index, transactions.encode_result(found.result))
 
 
 def _signature(did: str, key: tuple[str, bytes], given: object, message: bytes) -> Signature:

@@ -116,10 +116,10 @@ def _raw_of_text(text: object) -> bytes:
 
 def _outcome_value(one: Submitted) -> Value:
     """[tx id or nil, code, name, detail, height or nil, index or nil, result data or nil]."""
-    if one.result is None:
+    if one.encoded is None:
         return (one.tx_id, one.code.number, one.code.name, one.detail, one.height, one.index, None)
-    code = one.result.code
-    return (one.tx_id, code, code_name(code), one.detail, one.height, one.index, one.result.data)
+    code, data = result_head(one.encoded)
+    return (one.tx_id, code, code_name(code), one.detail, one.height, one.index, data)
 
 
 def _batch_values(batch: SubmittedBatch) -> Value:
@@ -132,14 +132,15 @@ def _batch_values(batch: SubmittedBatch) -> Value:
 
 def _outcome_json(one: Submitted) -> Json:
     is_taken = one.code in (OK, WAIT_TIMEOUT)
-    code = one.code.number if one.result is None else one.result.code
+    result = one.result
+    code = one.code.number if result is None else result.code
     return {
         "tx_id": None if one.tx_id is None else one.tx_id.hex(),
-        "state": "committed" if one.result is not None else "taken" if is_taken else "refused",
+        "state": "committed" if result is not None else "taken" if is_taken else "refused",
         "code": code,
-        "name": one.code.name if one.result is None else code_name(code),
+        "name": one.code.name if result is None else code_name(code),
         "detail": one.detail,
         "height": one.height,
         "index": one.index,
-        "result": None if one.result is None else result_json(one.result),
+        "result": None if result is None else result_json(result),
     }

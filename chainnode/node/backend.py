@@ -295,4 +295,4 @@ class NodeBackend:
 def _submitted(one: Outcome) -> Submitted:
     if one.error is not None:
         return Submitted(one.tx_id, one.error.code, one.error.detail)
-    return Submitted(one.tx_id, OK, "", one.height, one.index, one.result)
+    return Submitted(one.tx_id, OK, "", one.height, one.index, one.encoded)

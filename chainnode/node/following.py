@@ -12,10 +12,11 @@ from chainnode.errors import ChainError
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.node.chain import Applied, AppliedBatch, Chain
+from chainnode.transactions import result_head
 from chainnode.types.codes import KEY_NOT_AUTHORISED, REPLAYED
-from chainnode.types.transaction import Transaction, TxResult
+from chainnode.types.transaction import Transaction
 
-End = tuple[int, int, TxResult] | ChainError  # height, place in the block and result; or why it was not taken
+End = tuple[int, int, bytes] | ChainError  # height, place in the block and encoded result; or why it was not taken
 _NOT_BY_ITSELF = frozenset({REPLAYED.number, KEY_NOT_AUTHORISED.number})  # results that may be of another copy
 
 
@@ -48,14 +49,15 @@ class Waiter:
         self.open.discard(tx_id)
         self.ends[tx_id] = how
         if not self.open:
-            self._let_go()
+            self.let_go()
 
     def end_whole(self, height: int, batch: AppliedBatch) -> None:
         """All of them ended as a batch of this height says."""
         self.whole = height, batch
-        self._let_go()
+        self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """The client waits no longer, whatever is open."""
         if not self.done.done():
             self.done.set_result(None)
 
@@ -144,21 +146,22 @@ class Following:
         spoilt: list[Transaction] = []
         for place, tx_id in enumerate(batch.ids):
             if tx_id in self._waiters:
-                result = batch.results[place]
-                ours = self._spoilt(tx_id, result)
+                encoded = batch.results.encoded[place]
+                code, _ = result_head(encoded)
+                ours = self._spoilt(tx_id, code)
                 if ours is not None:
                     spoilt.append(ours)
-                elif result.code != REPLAYED.number:
-                    self._end(tx_id, (height, batch.first + place, result))
+                elif code != REPLAYED.number:
+                    self._end(tx_id, (height, batch.first + place, encoded))
         return spoilt
 
     def _end(self, tx_id: bytes, how: End) -> None:
         for waiter in self._waiters.pop(tx_id, ()):
             waiter.end(tx_id, how)
 
-    def _spoilt(self, tx_id: bytes, result: TxResult) -> Transaction | None:
+    def _spoilt(self, tx_id: bytes, code: int) -> Transaction | None:
         """Our client's transaction when it is not this one that was refused but its body under another key's signature (INV-25)."""
-        if result.code != KEY_NOT_AUTHORISED.number:
+        if code != KEY_NOT_AUTHORISED.number:
             return None
         state, may_sign = State(self._chain.state), self._chain.contracts.may_sign
         for tx in [waiter.tx(tx_id) for waiter in self._waiters[tx_id]]:
@@ -170,4 +173,4 @@ class Following:
 
 def _stands_by_itself(batch: AppliedBatch) -> bool:
     """Whether each result is that of the transaction itself, for sure: no copy of it can have another."""
-    return batch.results.are_ok or _NOT_BY_ITSELF.isdisjoint([result.code for result in batch.results])
+    return batch.results.are_ok or _NOT_BY_ITSELF.isdisjoint([result_head(one)[0] for one in batch.results.encoded])

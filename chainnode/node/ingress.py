@@ -43,14 +43,19 @@ _TURNS_OF_HOST = 2  # of the loop: in the next one transactions are handed over,
 class Outcome:
     """What became of one submitted transaction.
 
-    `error` None: it was taken, and when asked to wait, committed: then height, place in the block and result are there.
+    `error` None: it was taken, and when asked to wait, committed: then height, place in the block and encoded result are there.
     """
 
     tx_id: bytes | None
     error: ChainError | None = None
     height: int | None = None
     index: int | None = None
-    result: TxResult | None = None
+    encoded: bytes | None = None
+
+    @property
+    def result(self) -> TxResult | None:
+        """The result as a value, read anew at each asking."""
+        return None if self.encoded is None else transactions.decode_result(self.encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,9 @@ class Ingress:
     async def submit(self, raws: Sequence[bytes], *, wait_ms: int | None) -> list[Outcome]:
         """Check transactions and bring them into a block; `wait_ms`: how long to wait until they are there, None not at all."""
         self._check_open()
-        self._check_room(raws, wait_ms)  # before they cost anything
         size = sum(map(len, raws))
+        self.check_room(size, len(raws))  # before they cost anything
+        self._check_waiters(len(raws), wait_ms)
         self._checked_bytes, self._checked_txs = self._checked_bytes + size, self._checked_txs + len(raws)
         try:
             if len(raws) == 1 and size <= INGRESS_LOOP_BYTES_MAX:
@@ -94,7 +100,8 @@ class Ingress:
         txs = [tx for tx in checked if isinstance(tx, Transaction)]
         if not txs:
             return [one for one in checked if isinstance(one, Outcome)]
-        self._check_room([tx.raw for tx in txs], wait_ms)  # again: others came meanwhile
+        self.check_room(sum([len(tx.raw) for tx in txs]), len(txs))  # again: others came meanwhile
+        self._check_waiters(len(txs), wait_ms)
         waiter = self._following.follow(txs)
         self._hand_over(txs)
         await self._wait(waiter, wait_ms)
@@ -128,20 +135,23 @@ class Ingress:
 
     async def _wait(self, waiter: Waiter, wait_ms: int | None) -> None:
         """Until all have ended or the time is over; without one, until the host has them, and has said which of them it does not take."""
-        waiting = 0 if wait_ms is None else len(waiter.ids)
-        self._waiting += waiting
         try:
             if wait_ms is None:
                 for _ in range(_TURNS_OF_HOST):
                     await asyncio.sleep(0)
             else:
-                async with asyncio.timeout(wait_ms / 1000):
-                    await waiter.done
-        except TimeoutError:
-            pass  # the outcomes say which are still open
+                await self._wait_ms(waiter, wait_ms)
         finally:
-            self._waiting -= waiting
             self._following.unfollow(waiter)
+
+    async def _wait_ms(self, waiter: Waiter, wait_ms: int) -> None:
+        over = asyncio.get_running_loop().call_later(wait_ms / 1000, waiter.let_go)  # the outcomes say what is still open
+        self._waiting += len(waiter.ids)
+        try:
+            await waiter.done
+        finally:
+            self._waiting -= len(waiter.ids)
+            over.cancel()
 
     def _check_open(self) -> None:
         """Unavailable when nothing can be checked now."""
@@ -154,10 +164,6 @@ class Ingress:
         """Unavailable(OVERLOADED) when there is no room for so many more bytes and transactions. Cheap: asked before they are read."""
         if self._host.replica.dissemination.has_room(self._checked_bytes + size, self._checked_txs + count) is not None:
             raise Unavailable(OVERLOADED, "the transactions that wait for a block have used up their room")
-
-    def _check_room(self, raws: Sequence[bytes], wait_ms: int | None) -> None:
-        self.check_room(sum(map(len, raws)), len(raws))
-        self._check_waiters(len(raws), wait_ms)
 
     def _check_waiters(self, count: int, wait_ms: int | None) -> None:
         if wait_ms is not None and self._waiting + count > INGRESS_WAITERS_MAX:

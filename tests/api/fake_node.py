@@ -29,7 +29,7 @@ from chainnode.digests import genesis_hash
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.execution.engine import NothingYet
 from chainnode.execution.state import State
-from chainnode.transactions import decode_transaction, encode_body, encode_transaction
+from chainnode.transactions import decode_transaction, encode_body, encode_result, encode_transaction
 from chainnode.types.block import Block, Header, ValidatorSet
 from chainnode.types.bundle import Bundle, HeaderClaim, LightBlock, StateClaim
 from chainnode.types.codes import (
@@ -167,7 +167,7 @@ class FakeNode:
         found = self._find(tx.tx_id)
         if found is None:
             return Submitted(tx.tx_id, WAIT_TIMEOUT, WAIT_TIMEOUT.meaning)
-        return Submitted(tx.tx_id, OK, "", found.height, found.index, found.result)
+        return Submitted(tx.tx_id, OK, "", found.height, found.index, encode_result(found.result))
 
     def _find(self, tx_id: bytes) -> Committed | None:
         for height, (raws, results) in self.blocks.items():

@@ -95,7 +95,7 @@ class Registering(FakeNode):
             return [Submitted(tx_id, WAIT_TIMEOUT, WAIT_TIMEOUT.meaning)]
         applied = self.small.decide(batch(raw))
         self.small.decide()
-        return [Submitted(tx_id, OK, "", applied.header.height, 0, applied.results[0])]
+        return [Submitted(tx_id, OK, "", applied.header.height, 0, applied.results.encoded[0])]
 
     def decide_late(self) -> None:
         """The block that was waited for."""

@@ -119,8 +119,8 @@ class RegistryNode:
         applied = self.small.decide(batch(raw))
         height = self.last_height()
         self.small.decide()
-        (result,) = applied.results
-        return Submitted(outcome.tx_id, OK, "", height, 0, result)
+        (encoded,) = applied.results.encoded
+        return Submitted(outcome.tx_id, OK, "", height, 0, encoded)
 
     async def look(self, work: Callable[[State, int], Finding], height: int | None = None) -> Looked[Finding]:
         at = self.prover.provable_height(height)

@@ -20,7 +20,7 @@ from chainnode.digests import genesis_hash
 from chainnode.errors import ChainError, Rejected, Unavailable
 from chainnode.evidencelog import EMPTY_LOG, append_many
 from chainnode.statetree import StateTree, app_hash
-from chainnode.transactions import decode_transaction, signature_items
+from chainnode.transactions import decode_transaction, encode_result, signature_items
 from chainnode.types.bundle import Bundle, StateClaim
 from chainnode.types.codes import BAD_DIGEST, BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, REPLAYED
 from chainnode.types.transaction import Event, Transaction, TxResult
@@ -44,7 +44,7 @@ class LiveNode(FakeNode):
             await self.apply(good)
         found = [outcome if outcome.code is not OK else self._find(outcome.tx_id) for outcome in outcomes]
         return [
-            one if isinstance(one, Submitted) else Submitted(outcome.tx_id, OK, "", one.height, one.index, one.result)
+            one if isinstance(one, Submitted) else Submitted(outcome.tx_id, OK, "", one.height, one.index, encode_result(one.result))
             for one, outcome in zip(found, outcomes, strict=True)
         ]
 

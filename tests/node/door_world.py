@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from types import SimpleNamespace
 
 import pytest
@@ -40,6 +41,7 @@ class Asked:
         self.query = {} if wait_ms is None else {"wait_ms": str(wait_ms)}
         self.headers: dict[str, str] = {}
         self.version = HttpVersion11
+        self.content = SimpleNamespace(is_eof=lambda: True)
 
     async def read(self) -> bytes:
         """It is here."""
@@ -80,6 +82,12 @@ class DoorWorld:
         for effect in effects:
             if isinstance(effect, TransactionsRefused):
                 self.ingress.refused_by_mempool(effect)
+
+    def end_waits(self) -> None:
+        """The time of all who wait is over."""
+        following = self.ingress._following
+        for waiter in (*following._batches.values(), *chain.from_iterable(following._waiters.values())):
+            waiter.let_go()
 
     def decide(self, *batches: Batch) -> Applied:
         """A block of these batches, or of all that waits here."""

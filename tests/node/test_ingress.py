@@ -273,7 +273,7 @@ async def test_who_waits_too_long_is_told_so_and_forgotten(door: Door) -> None:
     one, two = door.tx(1), door.tx(2)
     task = await door.waiting(one, two, wait_ms=100)
     door.commit(one)
-    done, open_one = await task
+    done, open_one = await asyncio.wait_for(task, DEADLINE_S)
     assert done.height == 1
     assert isinstance(open_one.error, Unavailable) and open_one.error.code is WAIT_TIMEOUT
     assert not len(door.ingress._following) and door.ingress._waiting == 0

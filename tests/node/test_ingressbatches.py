@@ -8,19 +8,21 @@ from functools import cache
 
 import pytest
 
-from chainnode import codec
+from chainnode import codec, transactions
+from chainnode.api import backend as backend_module
 from chainnode.api import submissions
 from chainnode.crypto.suites import sign
 from chainnode.digests import genesis_hash
 from chainnode.errors import Unavailable
+from chainnode.execution import results as results_module
 from chainnode.mempool import pool as pool_module
 from chainnode.node import ingress as module
 from chainnode.sheets import PlainSheet
-from chainnode.transactions import decode_transaction, encode_transaction, sign_bytes
+from chainnode.transactions import decode_transaction, encode_result, encode_transaction, sign_bytes
 from chainnode.types.codes import CLOCK_WRONG, EXPIRED, KEY_NOT_AUTHORISED, OK, OVERLOADED, SUITE_MISSING, WAIT_TIMEOUT
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, INGRESS_CHECKS_MAX, MEMPOOL_OWN_TXS_MAX, SUBMIT_BATCH_TXS_MIN
-from chainnode.types.transaction import Invocation, Signature
+from chainnode.types.transaction import Invocation, Signature, TxResult
 from tests.chain_maker import key_of, make_genesis, make_transaction
 from tests.node.door_world import LIFE_MS, NOW_MS, WAIT_MS, DoorWorld
 from tests.node.small_chain import CLIENT, batch, genesis_of, record
@@ -228,7 +230,7 @@ async def test_json_is_answered_alike(world: DoorWorld) -> None:
     task = await world.asked(raws)
     applied = world.decide()
     ordinary = [
-        submissions._outcome_value(submissions.Submitted(tx_id, OK, "", 2, place, result))
+        submissions._outcome_value(submissions.Submitted(tx_id, OK, "", 2, place, encode_result(result)))
         for place, (tx_id, result) in enumerate(zip(applied.tx_ids, applied.results, strict=True))
     ]
     assert rows_of(await task) == ordinary
@@ -245,6 +247,28 @@ async def test_two_clients_with_the_same_batch_are_both_answered(world: DoorWorl
     one, other = await asyncio.gather(*tasks)
     assert one == other and len(rows_of(one)) == COUNT and world.ingress.taken == 2 * COUNT
     assert not len(world.ingress._following)
+
+
+async def test_a_single_transaction_is_answered_without_a_look_into_its_result(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(encoded: bytes) -> TxResult:
+        raise AssertionError(encoded)
+
+    task = await world.asked([tx(1)])
+    applied = world.decide()
+    ((tx_id, result),) = zip(applied.tx_ids, applied.results, strict=True)
+    for place in (transactions, results_module, backend_module):
+        monkeypatch.setattr(place, "decode_result", never)
+    assert rows_of(await task) == [(tx_id, 0, OK.name, "", applied.tip.height, 0, result.data)]
+
+
+async def test_who_has_its_answer_leaves_no_timer(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), []
+    real = loop.call_later
+    monkeypatch.setattr(loop, "call_later", lambda *asked: timers.append((asked, real(*asked))) or timers[-1][1])
+    task = await world.asked([tx(1)], 50_000)
+    world.decide()
+    await task
+    assert [timer.cancelled() for (delay, *_), timer in timers if delay == 50] == [True]
 
 
 async def test_batches_that_share_a_transaction_are_both_answered(world: DoorWorld) -> None:
@@ -335,13 +359,11 @@ async def test_inv_25_what_a_copy_kept_out_is_taken_when_the_copy_is_gone(world:
 async def test_a_replay_in_a_batch_is_not_the_answer(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else was faster, between our check and the block: as where each is looked at by itself."""
     raws = [COMMITTED, *[tx(number) for number in range(COUNT)]]
-    real, waits = asyncio.timeout, []
-    monkeypatch.setattr(asyncio, "timeout", lambda delay: waits.append(real(delay)) or waits[-1])
     with monkeypatch.context() as patch:
         patch.setattr(world.small.chain.state, "index_find", lambda *_: {})
         task = await world.asked(raws)
     world.decide()
-    waits[-1].reschedule(0)
+    world.end_waits()
     assert [row[1] for row in rows_of(await task)] == [WAIT_TIMEOUT.number] + [0] * COUNT
 
 
@@ -356,13 +378,11 @@ async def test_who_waits_too_long_for_a_batch_is_told_so_and_forgotten(world: Do
     assert [row[1] for row in rows_of(await again)] == [0] * COUNT
 
 
-async def test_who_waits_too_long_for_half_of_a_batch_is_told_of_the_other_half(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_too_long_for_half_of_a_batch_is_told_of_the_other_half(world: DoorWorld) -> None:
     raws = [tx(number) for number in range(COUNT)]
-    real, waits = asyncio.timeout, []
-    monkeypatch.setattr(asyncio, "timeout", lambda delay: waits.append(real(delay)) or waits[-1])
     task = await world.asked(raws)
     world.decide(batch(*raws[:25]))
-    waits[-1].reschedule(0)  # the time is over
+    world.end_waits()
     rows = rows_of(await task)
     assert [row[1] for row in rows] == [0] * 25 + [WAIT_TIMEOUT.number] * 25 and world.ingress.taken == 25
     assert not len(world.ingress._following) and not world.ingress._waiting
