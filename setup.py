@@ -8,7 +8,8 @@ from setuptools.command.build_ext import build_ext
 FOLDER = "chainnode/native"
 SOURCES = [
     *("batch.c", "group.c", "ifma_sha512.c", "ifma_sums.c", "scalar.c", "sha512.c", "tables.c"),  # signatures
-    *("canonical.c", "decode.c", "encode.c", "gather.c", "objects.c", "sha256.c", "sha256_x86.c", "transaction.c"),  # transactions
+    *("canonical.c", "decode.c", "encode.c", "gather.c", "objects.c", "transaction.c"),  # transactions
+    *("sha256.c", "sha256_lanes.c", "sha256_x86.c"),
     *("sheet.c", "sheetobject.c"),  # batches by columns
     *("recordobject.c", "records.c", "recordshelf.c"),  # sheets of evidence
     "module.c",
@@ -17,7 +18,7 @@ HEADERS = [
     *("batch.h", "field.h", "group.h", "ifma.h", "lanes.h", "scalar.h", "sha512.h", "tables.h"),
     *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "records.h", "sheet.h", "sheetobject.h"),
 ]
-BULK_SOURCES = ["bulk.c", "crc32.c", "crc32_x86.c", "sha256.c", "sha256_x86.c"]  # hashes, checksums, numbers
+BULK_SOURCES = ["bulk.c", "crc32.c", "crc32_x86.c", "sha256.c", "sha256_lanes.c", "sha256_x86.c"]  # hashes, checksums, numbers
 
 
 class BuildFresh(build_ext):

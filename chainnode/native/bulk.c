@@ -31,22 +31,24 @@ static PyObject *py_hash_leaves(PyObject *self, PyObject *args) {
         if (item_bytes(leaves, i, &size) == NULL) goto done;
         if (size > longest) longest = size;
     }
-    uint8_t *text = malloc((size_t)(1 + prefix_size + longest + suffix_size));
-    result = text == NULL ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, count * HASH);
+    size_t room = (size_t)(1 + prefix_size + longest + suffix_size);
+    uint8_t *texts = malloc(SHA256_LANES * room);
+    result = texts == NULL ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, count * HASH);
     if (result != NULL) {
         uint8_t *out = (uint8_t *)PyBytes_AsString(result);
-        sha256_mixer *mix = sha256_best();
-        text[0] = 0;
-        memcpy(text + 1, prefix, (size_t)prefix_size);
+        sha256_queue queue = {.way = sha256_best()};
         for (Py_ssize_t i = 0; i < count; i++) {
             const uint8_t *leaf = item_bytes(leaves, i, &size);
-            uint8_t *end = text + 1 + prefix_size;
+            uint8_t *text = texts + (size_t)i % SHA256_LANES * room, *end = text + 1 + prefix_size;
+            text[0] = 0;
+            memcpy(text + 1, prefix, (size_t)prefix_size);
             memcpy(end, leaf, (size_t)size);
             memcpy(end + size, suffix, (size_t)suffix_size);
-            sha256(out + i * HASH, text, (size_t)(1 + prefix_size + size + suffix_size), mix);
+            sha256_put(&queue, out + i * HASH, text, (size_t)(1 + prefix_size + size + suffix_size));
         }
+        sha256_finish(&queue);
     }
-    free(text);
+    free(texts);
 done:
     Py_DECREF(leaves);
     return result;
@@ -56,7 +58,7 @@ done:
 static PyObject *py_hash_pairs(PyObject *self, PyObject *args) {
     const uint8_t *level;
     Py_ssize_t size;
-    uint8_t text[1 + 2 * HASH];
+    uint8_t texts[SHA256_LANES][1 + 2 * HASH];
     (void)self;
     if (!PyArg_ParseTuple(args, "y#:hash_pairs", &level, &size)) return NULL;
     if (size % (2 * HASH) != 0) {
@@ -66,12 +68,14 @@ static PyObject *py_hash_pairs(PyObject *self, PyObject *args) {
     PyObject *result = PyBytes_FromStringAndSize(NULL, size / 2);
     if (result == NULL) return NULL;
     uint8_t *out = (uint8_t *)PyBytes_AsString(result);
-    sha256_mixer *mix = sha256_best();
-    text[0] = 1;
+    sha256_queue queue = {.way = sha256_best()};
     for (Py_ssize_t at = 0; at < size; at += 2 * HASH) {
+        uint8_t *text = texts[at / (2 * HASH) % SHA256_LANES];
+        text[0] = 1;
         memcpy(text + 1, level + at, 2 * HASH);
-        sha256(out + at / 2, text, sizeof text, mix);
+        sha256_put(&queue, out + at / 2, text, sizeof texts[0]);
     }
+    sha256_finish(&queue);
     return result;
 }
 

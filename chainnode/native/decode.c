@@ -34,12 +34,13 @@ static void work_end(work *all) {
 }
 
 static void read_each(work *all, const limits *max) {
-    sha256_mixer *mix = sha256_best();
+    sha256_queue queue = {.way = sha256_best()};
     for (size_t i = 0; i < all->count; i++) {
         transaction *one = &all->taken[i];
         all->is_taken[i] = all->raws[i].at != NULL && read_transaction(all->raws[i], max, one);
-        if (all->is_taken[i]) sha256(one->tx_id, one->body.at, one->body.size, mix);
+        if (all->is_taken[i]) sha256_put(&queue, one->tx_id, one->body.at, one->body.size);
     }
+    sha256_finish(&queue);
 }
 
 /* Read each outside the lock, then make objects. `rows` are the bytes as Python holds them, NULL when they have yet to be made. */
@@ -134,10 +135,11 @@ PyObject *py_decode_value(PyObject *self, PyObject *args) {
 }
 
 /* The digests of texts that a tuple holds. */
-static PyObject *digest_all(PyObject *rows, const work *all, uint8_t (*digests)[32], size_t bytes) {
-    sha256_mixer *mix = sha256_best();
+static PyObject *digest_all(PyObject *rows, const work *all, uint8_t (*digests)[32], size_t bytes, const sha256_way *way) {
+    sha256_queue queue = {.way = way};
     PyThreadState *state = bytes < WORTH_LETTING_GO ? NULL : PyEval_SaveThread();
-    for (size_t i = 0; i < all->count; i++) sha256(digests[i], all->raws[i].at, all->raws[i].size, mix);
+    for (size_t i = 0; i < all->count; i++) sha256_put(&queue, digests[i], all->raws[i].at, all->raws[i].size);
+    sha256_finish(&queue);
     if (state != NULL) PyEval_RestoreThread(state);
     PyObject *made = PyList_New(PyTuple_Size(rows));
     for (size_t i = 0; made != NULL && i < all->count; i++) {
@@ -147,9 +149,8 @@ static PyObject *digest_all(PyObject *rows, const work *all, uint8_t (*digests)[
     return made;
 }
 
-PyObject *py_sha256_each(PyObject *self, PyObject *given) {
+PyObject *digests_of(PyObject *given, const sha256_way *way) {
     size_t bytes = 0;
-    (void)self;
     PyObject *rows = PySequence_Tuple(given), *made = NULL;
     if (rows == NULL) return NULL;
     work all = {.count = (size_t)PyTuple_Size(rows)};
@@ -166,10 +167,15 @@ PyObject *py_sha256_each(PyObject *self, PyObject *given) {
         all.raws[i] = (span){(const uint8_t *)text, (size_t)size};
         bytes += all.raws[i].size;
     }
-    made = digest_all(rows, &all, digests, bytes);
+    made = digest_all(rows, &all, digests, bytes, way);
 done:
     free(digests);
     free(all.raws);
     Py_DECREF(rows);
     return made;
+}
+
+PyObject *py_sha256_each(PyObject *self, PyObject *given) {
+    (void)self;
+    return digests_of(given, sha256_best());
 }

@@ -5,6 +5,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "sha256.h"
+
 /* decode(layout, raws): a list with the transaction of each, or the bytes themselves where Python has to look at them. */
 PyObject *py_decode(PyObject *self, PyObject *args);
 
@@ -17,7 +19,10 @@ PyObject *py_decode_value(PyObject *self, PyObject *args);
 /* encode_value(value, levels): its canonical bytes, or None where Python has to look at it. */
 PyObject *py_encode_value(PyObject *self, PyObject *args);
 
-/* sha256_each(texts): a list with the digest of each. */
+/* A list with the digest of each of the texts. */
+PyObject *digests_of(PyObject *texts, const sha256_way *way);
+
+/* sha256_each(texts): the same in the best way. */
 PyObject *py_sha256_each(PyObject *self, PyObject *given);
 
 /* verify_transactions(layout, transactions, prefix, tables_bytes_max, use_ifma=HAS_IFMA): a byte for each, 1 when all its signatures

@@ -101,9 +101,19 @@ static PyObject *py_sha256(PyObject *self, PyObject *args) {
     int is_portable;
     uint8_t digest[32];
     (void)self;
+    sha256_way portable = sha256_way_of(0, 0);
     if (!PyArg_ParseTuple(args, "y#p:sha256", &bytes, &size, &is_portable)) return NULL;
-    sha256(digest, bytes, (size_t)size, is_portable ? sha256_mix_portable : sha256_best());
+    sha256(digest, bytes, (size_t)size, is_portable ? &portable : sha256_best());
     return PyBytes_FromStringAndSize((const char *)digest, 32);
+}
+
+static PyObject *py_sha256_by(PyObject *self, PyObject *args) {
+    PyObject *given;
+    int use_x86, use_lanes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Opp:sha256_by", &given, &use_x86, &use_lanes)) return NULL;
+    sha256_way way = sha256_way_of(use_x86, use_lanes);
+    return digests_of(given, &way);
 }
 
 static PyMethodDef METHODS[] = {
@@ -119,6 +129,7 @@ static PyMethodDef METHODS[] = {
     {"verify_transactions", py_verify_transactions, METH_VARARGS,
      "verify_transactions(layout, transactions, prefix, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each transaction"},
     {"sha256_each", py_sha256_each, METH_O, "sha256_each(texts) -> list of digests"},
+    {"sha256_by", py_sha256_by, METH_VARARGS, "sha256_by(texts, use_x86, use_lanes) -> list of digests, for the tests"},
     {"sha256", py_sha256, METH_VARARGS, "sha256(bytes, is_portable) -> digest, for the tests"},
     {"reduce", py_reduce, METH_VARARGS, "reduce(64 bytes) -> the number modulo L, for the tests"},
     {NULL, NULL, 0, NULL},
@@ -147,6 +158,7 @@ static int execute(PyObject *module) {
     is_started = 1;
     if (add_sheet_type(module) < 0) return -1;
     if (add_flag(module, "HAS_IFMA", has_ifma()) < 0 || add_flag(module, "HAS_SHA_X86", has_sha_x86()) < 0) return -1;
+    if (add_flag(module, "HAS_SHA_LANES", has_sha_lanes()) < 0) return -1;
     return PyModule_AddIntConstant(module, "OTHER_SUITE", OTHER_SUITE);
 }
 

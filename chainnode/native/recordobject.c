@@ -61,7 +61,8 @@ static int number_of(PyObject *given, size_t count, uint64_t most, uint64_t *out
 
 /* Room for results on their way to Python. */
 typedef struct {
-    uint8_t *text, *results;
+    size_t leaf_size;
+    uint8_t *leaves, *results;
     size_t *ends;
 } room;
 
@@ -82,7 +83,7 @@ static PyObject *record_all(const sheet *one, const beginnings *all, uint64_t fi
     if (leaves != NULL && hashes != NULL) {
         uint8_t *leaves_at = (uint8_t *)PyBytes_AsString(leaves), *hashes_at = (uint8_t *)PyBytes_AsString(hashes);
         PyThreadState *state = one->batch.size < WORTH_LETTING_GO ? NULL : PyEval_SaveThread();
-        hash_records(one, all->each, to->text, leaves_at);
+        hash_records(one, all->each, to->leaves, to->leaf_size, leaves_at);
         write_results(one, first, to->results, to->ends, hashes_at);
         if (state != NULL) PyEval_RestoreThread(state);
         results = list_of(to->results, to->ends, one->count);
@@ -100,9 +101,10 @@ PyObject *sheet_record(const sheet *one, PyObject *args) {
     uint64_t first;
     if (!PyArg_ParseTuple(args, "OO:record", &given, &number) || !beginnings_of(one, given, &all)) return NULL;
     if (number_of(number, one->record_count, UINT64_MAX, &first)) {
-        room to = {malloc(LEAF_ROOM + all.longest + longest_middle(one)), malloc(results_room(one)), malloc(one->count * sizeof *to.ends)};
-        made = to.text == NULL || to.results == NULL || to.ends == NULL ? PyErr_NoMemory() : record_all(one, &all, first, &to);
-        free(to.text);
+        size_t leaf_size = LEAF_ROOM + all.longest + longest_middle(one);
+        room to = {leaf_size, malloc(SHA256_LANES * leaf_size), malloc(results_room(one)), malloc(one->count * sizeof *to.ends)};
+        made = to.leaves == NULL || to.results == NULL || to.ends == NULL ? PyErr_NoMemory() : record_all(one, &all, first, &to);
+        free(to.leaves);
         free(to.results);
         free(to.ends);
     }

@@ -17,8 +17,8 @@ PyObject *sheet_keep(const sheet *one, PyObject *args);
 
 /* The rest is without Python; `beginnings` has one for each speaker. */
 
-/* The leaf hashes of all records. `room` is LEAF_ROOM, the longest beginning and the longest middle. */
-void hash_records(const sheet *one, const span *beginnings, uint8_t *room, uint8_t *hashes);
+/* The leaf hashes of all records. A room is LEAF_ROOM, the longest beginning and the longest middle; there are SHA256_LANES of them. */
+void hash_records(const sheet *one, const span *beginnings, uint8_t *rooms, size_t room_size, uint8_t *hashes);
 
 /* The longest middle of a record. */
 size_t longest_middle(const sheet *one);

@@ -6,23 +6,62 @@
 #include <stdint.h>
 
 #define SHA256_BLOCK 64
+#define SHA256_LANES 16
 
 /* Mix whole blocks into the state. */
 typedef void sha256_mixer(uint32_t state[8], const uint8_t *blocks, size_t count);
+
+/* The same for two texts that have nothing to do with each other: what one waits for is time for the other. */
+typedef void sha256_pair_mixer(uint32_t state[8], const uint8_t *blocks, uint32_t other_state[8], const uint8_t *other_blocks, size_t count);
+
+/* The same for as many texts as there are lanes. */
+typedef void sha256_lanes_mixer(uint32_t states[8][SHA256_LANES], const uint8_t *const blocks[SHA256_LANES], size_t count);
 
 extern const uint32_t SHA256_ROUNDS[64];
 
 sha256_mixer sha256_mix_portable;
 sha256_mixer sha256_mix_x86; /* with the SHA extensions; only where `has_sha_x86` */
+sha256_pair_mixer sha256_mix_two_portable;
+sha256_pair_mixer sha256_mix_two_x86;
+sha256_lanes_mixer sha256_mix_lanes; /* with AVX-512; only where `has_sha_lanes` */
 
 /* Whether this processor has those instructions, and this build the code. To ask takes 20 us in a virtual machine. */
 int has_sha_x86(void);
+int has_sha_lanes(void);
+
+typedef struct {
+    sha256_mixer *one;
+    sha256_pair_mixer *two;
+    sha256_lanes_mixer *many; /* NULL: there are no lanes */
+} sha256_way;
+
+/* With what is allowed, as far as it is there. */
+sha256_way sha256_way_of(int use_x86, int use_lanes);
 
 void sha256_start(void); /* once, before anything else here */
 
-/* The mixer for this processor. */
-sha256_mixer *sha256_best(void);
+/* The way for this processor. */
+const sha256_way *sha256_best(void);
 
-void sha256(uint8_t digest[32], const uint8_t *text, size_t length, sha256_mixer *mix);
+void sha256(uint8_t digest[32], const uint8_t *text, size_t length, const sha256_way *way);
+
+typedef struct {
+    uint8_t *digest;
+    const uint8_t *text;
+    size_t length;
+} sha256_text;
+
+/* Many texts, as many at a time as there are lanes. It begins with nothing but the way. */
+typedef struct {
+    const sha256_way *way;
+    size_t count;
+    sha256_text waiting[SHA256_LANES];
+} sha256_queue;
+
+/* The text, and the room for its digest, are used until SHA256_LANES - 1 more texts were put, or to the end. */
+void sha256_put(sha256_queue *queue, uint8_t digest[32], const uint8_t *text, size_t length);
+
+/* On return all digests are there. */
+void sha256_finish(sha256_queue *queue);
 
 #endif

@@ -155,8 +155,9 @@ static PyObject *sheet_raw_digests(PyObject *self, PyObject *ignored) {
     (void)ignored;
     if (digests == NULL) return PyErr_NoMemory();
     PyThreadState *state = let_go(one);
-    sha256_mixer *mix = sha256_best();
-    for (size_t i = 0; i < one->count; i++) sha256(digests[i], one->taken[i].raw.at, one->taken[i].raw.size, mix);
+    sha256_queue queue = {.way = sha256_best()};
+    for (size_t i = 0; i < one->count; i++) sha256_put(&queue, digests[i], one->taken[i].raw.at, one->taken[i].raw.size);
+    sha256_finish(&queue);
     take_back(state);
     PyObject *made = PyList_New((Py_ssize_t)one->count);
     for (size_t i = 0; made != NULL && i < one->count; i++) {

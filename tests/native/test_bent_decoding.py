@@ -459,8 +459,8 @@ BENT = {
     ),
     "the id is of the body": (
         "decode.c",
-        "sha256(one->tx_id, one->body.at, one->body.size, mix)",
-        "sha256(one->tx_id, one->raw.at, one->raw.size, mix)",
+        "sha256_put(&queue, one->tx_id, one->body.at, one->body.size)",
+        "sha256_put(&queue, one->tx_id, one->raw.at, one->raw.size)",
         same(RAW),
     ),
     "values end": ("decode.c", " || looked.at != looked.end", "", reads(b"\x00\x00", None)),

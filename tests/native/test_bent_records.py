@@ -107,6 +107,8 @@ BENT = {
     "the tx id": (RECORDS, "memcpy(suffix + 2, one->taken[i].tx_id, 32);", "", same(TWO)),
     "each has its speaker's beginning": (RECORDS, "beginnings[one->speaker[i]]", "beginnings[0]", same(TWO)),
     "the place of a leaf hash": (RECORDS, "hashes + at * LEAF_HASH", "hashes + i * LEAF_HASH", same(TWO)),
+    "a leaf stays until it is hashed": (RECORDS, "at % SHA256_LANES * room_size", "0 * room_size", same(TWO)),
+    "a result stays until it is hashed": (RECORDS, "rooms[i % SHA256_LANES]", "rooms[0]", same(TWO)),
     "the place of a result's hash": (RECORDS, "hashes + i * LEAF_HASH", "hashes", same(TWO)),
     "results are leaves": (RECORDS, "= {0, 0x12, 0,", "= {1, 0x12, 0,", same(TWO)),
     "the field of the data": (RECORDS, "= {0, 0x12, 0,", "= {0, 0x0a, 0,", same(TWO)),

@@ -216,7 +216,7 @@ BENT = {
         "(void)read_transaction(raws[i], max, one);",
         left(make_raw(), make_raw() + b"\x00"),
     ),
-    "ids are of bodies": ("sheet.c", "one->body.at, one->body.size, mix", "one->raw.at, one->raw.size, mix", answers(GOOD)),
+    "ids are of bodies": ("sheet.c", "one->body.at, one->body.size", "one->raw.at, one->raw.size", answers(GOOD)),
     "one signs": (
         "sheet.c",
         "if (one->signer_count != 1) return 0;",
@@ -333,8 +333,8 @@ BENT = {
     "the longest": ("sheetobject.c", "if (one->taken[i].raw.size > longest) longest", "longest", answers(changed(memo="long"), make_raw())),
     "digests are of whole transactions": (
         "sheetobject.c",
-        "one->taken[i].raw.at, one->taken[i].raw.size, mix",
-        "one->taken[i].body.at, one->taken[i].body.size, mix",
+        "one->taken[i].raw.at, one->taken[i].raw.size)",
+        "one->taken[i].body.at, one->taken[i].body.size)",
         answers(GOOD),
     ),
     "all signatures count": (

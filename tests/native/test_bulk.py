@@ -18,7 +18,7 @@ try:
 except ImportError:
     pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
 
-LEAVES = st.lists(st.binary(max_size=200), max_size=9)
+LEAVES = st.lists(st.binary(max_size=200), max_size=40)
 HASHES = bytes(range(256)) * 3
 
 
@@ -114,6 +114,8 @@ BENT = {
     "the suffix": ("memcpy(end + size, suffix, (size_t)suffix_size);", "memset(end + size, 0, (size_t)suffix_size);", leaves_agree),
     "nodes are told from leaves": ("text[0] = 1;", "text[0] = 0;", pairs_agree),
     "the place": ("out + at / 2, text", "out + at / 4, text", pairs_agree),
+    "a leaf stays until it is hashed": ("(size_t)i % SHA256_LANES * room", "0 * room", leaves_agree),
+    "a pair stays until it is hashed": ("texts[at / (2 * HASH) % SHA256_LANES]", "texts[0]", pairs_agree),
     "the highest byte first": ("(uint8_t)(number >> 8 * i)", "(uint8_t)(number >> 8 * (width - 1 - i))", values_agree),
     "numbers follow each other": ("first + (uint64_t)i)", "first)", values_agree),
     "the index before the height": ("count, numbers[1], 1) :", "count, numbers[1], 0) :", values_agree),
