@@ -4,8 +4,6 @@ import dataclasses
 import gc
 import hashlib
 import sys
-import threading
-import time
 
 import pytest
 
@@ -23,6 +21,7 @@ from chainnode.types.limits import (
 )
 from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
 from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.letting_go import lets_others_run
 from tests.test_transactions import BODY, SIGNATURE, make_raw, values_of
 
 LIMITS = (
@@ -119,25 +118,10 @@ def hashes_all_lengths(module):
     return all(module.sha256(text, portable) == hashlib.sha256(text).digest() for text in texts for portable in (True, False))
 
 
-def lets_others_run(module):
-    """Whether this thread gets its turns between the begin and the end of a call in another."""
-    raw = changed(calls=(Invocation("a", "b", (b"x" * 1_000_000,)),))
-    ended, known, times = threading.Event(), layout(module), []
-
-    def call():
-        began_ns = time.monotonic_ns()
-        module.decode(known, [raw] * 100)
-        times.extend([began_ns, time.monotonic_ns()])
-        ended.set()
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    turns = []
-    while not ended.is_set():
-        turns.append(time.monotonic_ns())
-    thread.join()
-    early = times[0] + (times[1] - times[0]) // 4  # before the objects are made, which needs the lock
-    return sum(times[0] < turn < early for turn in turns) > 100
+def others_run(module):
+    """Whether others run while bytes are read; when objects are made the lock is needed."""
+    raw, known = changed(calls=(Invocation("a", "b", (b"x" * 1_000_000,)),)), layout(module)
+    return lets_others_run(lambda: module.decode(known, [raw] * 3))
 
 
 def nothing_is_held(module):
@@ -502,7 +486,7 @@ BENT = {
         "Py_CLEAR(made);\n    }\n",
         lambda module: not gc.is_tracked(module.decode(layout(module), [RAW])[0].body.calls),
     ),
-    "others run": ("decode.c", "if (bytes < WORTH_LETTING_GO) {", "if (1) {", lets_others_run),
+    "others run": ("decode.c", "if (bytes < WORTH_LETTING_GO) {", "if (1) {", others_run),
     "a block that has no room for its length": ("sha256.c", "rest + 9 <= SHA256_BLOCK", "rest + 8 <= SHA256_BLOCK", hashes_all_lengths),
     "words in their lanes": (
         "sha256_x86.c",

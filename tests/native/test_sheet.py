@@ -23,6 +23,7 @@ from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, TX_BYTES_MAX
 from chainnode.types.transaction import Invocation, Signature, Transaction
 from tests.execution.record_twin import TwinSheet
 from tests.native.forms import Forms
+from tests.native.letting_go import lets_others_run
 from tests.test_transactions import BODIES, BODY, GENESIS_HASH, SIGNATURE, make_raw
 
 if transactions.NATIVE is None:
@@ -368,21 +369,13 @@ def test_threads_may_share_a_sheet():
     assert wrong == []
 
 
-def test_other_threads_run_while_a_batch_is_read_and_hashed():
+def test_other_threads_run_while_a_batch_is_read_hashed_and_verified():
     batch = batch_of(*[changed(calls=(Invocation("a", "b", (b"x" * 1_000,)),))] * 1_000)
-    ended, turns = threading.Event(), 0
-
-    def call():
-        for _ in range(20):
-            NATIVE.read_sheet(batch, 1_000).raw_digests()
-        ended.set()
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    while not ended.is_set():
-        turns += 1
-    thread.join()
-    assert turns > 1_000
+    columns = NATIVE.read_sheet(batch, 1_000)
+    assert lets_others_run(lambda: NATIVE.read_sheet(batch, 1_000))
+    assert lets_others_run(columns.raw_digests)
+    assert lets_others_run(lambda: columns.verify(b"", 0))
+    assert not lets_others_run(columns.longest)
 
 
 def test_a_sheet_holds_the_bytes_of_its_batch_and_lets_go_of_them():
