@@ -103,7 +103,7 @@ class Ledger:
         for key, value, code in expected:
             found = kv.get(key)
             if found != value:
-                raise Corrupt(code, f"{code.meaning} Found {found!r}, expected {value!r}.")
+                raise Corrupt(code, f"{code.meaning} Found {_told(key, found)}, expected {_told(key, value)}.")
         return Ledger(kv)
 
     def last(self) -> HeightSummary | None:
@@ -362,6 +362,13 @@ class Ledger:
             assert len(old) == growth.offset * merkle.HASH_BYTES
             tiles[growth.level, growth.index] = old + growth.hashes
         return tiles
+
+
+def _told(key: bytes, value: bytes | None) -> str:
+    """What a folder says of itself, as people write it."""
+    if value is None or key == layout.META_GENESIS:
+        return "nothing" if value is None else value.hex()
+    return f"version {int.from_bytes(value)}" if key == layout.META_VERSION else value.decode(errors="replace")
 
 
 def _block_changes(record: HeightRecord) -> Iterator[Change]:

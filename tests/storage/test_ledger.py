@@ -101,18 +101,19 @@ def test_heights_are_committed_in_order(kv):
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("changes", "code", "told"),
     [
-        ({"chain_id": "other-1"}, WRONG_GENESIS_DATA),
-        ({"genesis_hash": b"h" * 32}, WRONG_GENESIS_DATA),
-        ({"node_id": "did:bid:other"}, WRONG_KEY_DATA),
+        ({"chain_id": "other-1"}, WRONG_GENESIS_DATA, "other-1"),
+        ({"genesis_hash": b"h" * 32}, WRONG_GENESIS_DATA, "68" * 32),
+        ({"node_id": "did:bid:other"}, WRONG_KEY_DATA, "did:bid:other"),
     ],
 )
-def test_another_chains_or_nodes_folder_is_refused(kv, changes, code):
+def test_another_chains_or_nodes_folder_is_refused(kv, changes, code, told):
     filled(kv, 1)
     with pytest.raises(Corrupt) as caught:
         opened(kv, **changes)
     assert caught.value.code is code
+    assert str(caught.value).endswith(f", expected {told}.")
     check_whole(opened(kv), 1)
 
 
@@ -122,6 +123,7 @@ def test_another_layout_is_refused(kv):
     with pytest.raises(Corrupt) as caught:
         opened(kv)
     assert caught.value.code is WRONG_DATA_VERSION
+    assert str(caught.value).endswith(f" Found version {layout.LAYOUT_VERSION + 1}, expected version {layout.LAYOUT_VERSION}.")
 
 
 def test_validators_are_those_of_the_last_change(kv):
