@@ -43,11 +43,11 @@ def waits_to_send(request: web.Request) -> bool:
 
 async def body_of(request: web.Request) -> bytes:
     """The body; who lets us wait for it longer than HTTP_BODY_MS_MAX is refused."""
-    if waits_to_send(request) and not request.content.is_eof():
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # of the answer, which has not begun
     if request.content.is_eof():  # it came with the head, as short ones do
         return await request.read()
+    if waits_to_send(request):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # of the answer, which has not begun
     try:
         async with asyncio.timeout(HTTP_BODY_MS_MAX / 1000):
             return await request.read()
