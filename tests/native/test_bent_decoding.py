@@ -20,7 +20,7 @@ from chainnode.types.limits import (
     TX_SIGNERS_MAX,
 )
 from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 from tests.native.letting_go import lets_others_run
 from tests.test_transactions import BODY, SIGNATURE, make_raw, values_of
 
@@ -29,17 +29,6 @@ LIMITS = (
     *(DID_BYTES_MAX, NAME_BYTES_MAX, CHAIN_ID_BYTES_MAX, CODEC_DEPTH_MAX),
 )
 KEY, OTHER = generate("e", bytes(range(32))), generate("e", bytes(range(1, 33)))
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)  # these are not what the program uses
-        yield folder
 
 
 @pytest.fixture(scope="module")

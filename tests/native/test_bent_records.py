@@ -9,7 +9,7 @@ from chainnode import codec, transactions
 from chainnode.types.limits import BATCH_TXS_MAX
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
 from tests.execution.record_twin import TwinSheet
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 from tests.native.recordforms import RULES, batch_of, seeking_ends, signed
 from tests.native.test_bent_decoding import layout
 
@@ -17,17 +17,6 @@ if transactions.NATIVE is None:
     pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
 native = importlib.import_module("chainnode.native._verify")
 DICE = random.Random(7)
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)  # these are not what the program uses
-        yield folder
 
 
 def same(batch, first=0, number=0, chunk=256):

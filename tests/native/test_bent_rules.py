@@ -5,23 +5,12 @@ import pytest
 from chainnode.crypto.acceptance import CLAUSES
 from chainnode.crypto.suites import generate, sign
 from tests.crypto.edwards import BASE, L, challenge, encode, multiply
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 
 KEY = generate("e", bytes(range(32)))
 GOOD = ("e", KEY.public, sign(KEY, b"m"), b"m")
 ROOM = 1024 * 1024
 SECRET, NONCE = 0x1F3C5B7D9, 0x2468ACE13579
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)  # these are not what the program uses
-        yield folder
 
 
 @pytest.fixture(scope="module")

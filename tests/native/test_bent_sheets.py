@@ -18,7 +18,7 @@ from chainnode.types.limits import (
 )
 from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
 from tests.execution.record_twin import TwinSheet
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 from tests.native.letting_go import lets_others_run
 from tests.test_transactions import BODY, SIGNATURE, make_raw
 
@@ -30,17 +30,6 @@ RULES = ("evidence", "record", ("sha-256", "sm3"), 3, 100)
 KEY, OTHER = generate("e", bytes(range(32))), generate("e", bytes(range(1, 33)))
 RECORD = ("sha-256", b"d" * 32, b"meta")
 ONE, FIRST, LAST = b"k" * 32, b"l" + b"k" * 31, b"k" * 31 + b"l"
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)  # these are not what the program uses
-        yield folder
 
 
 @pytest.fixture(scope="module")

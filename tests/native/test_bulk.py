@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chainnode.execution.indexvalues import places_plainly, positions_plainly
 from chainnode.merkle import hash_leaves_plainly, hash_pairs_plainly
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 
 try:
     native = importlib.import_module("chainnode.native._bulk")
@@ -123,17 +123,6 @@ BENT = {
     "places have four bytes": ("? numbered(numbers[1], 4,", "? numbered(numbers[1], 8,", values_agree),
     "no number goes over": ("(uint64_t)count - 1 > (width", "0 > (width", values_agree),
 }
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)
-        yield folder
 
 
 @pytest.mark.parametrize("name", BENT)

@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 
 try:
     native = importlib.import_module("chainnode.native._bulk")
@@ -112,17 +112,6 @@ BENT = {
     "the quotient": (X86, "0x1f7011641", "0x1f7011640"),
     "the polynomial, turned": (X86, "0x1db710641", "0x1db710643"),
 }
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)
-        yield folder
 
 
 @pytest.mark.parametrize("name", BENT)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chainnode.storage.indexmerge import merge_plainly, sort_plainly
 from chainnode.storage.runfilter import add_plainly, filter_bytes, known_plainly
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 
 try:
     native = importlib.import_module("chainnode.native._runs")
@@ -163,17 +163,6 @@ BENT = {
     "the step": ("step = place >> 9 | 1;\n    for", "step = place >> 9;\n    for", filters_agree),
     "keys of another length": ("if (size != KEY) continue;", "", filters_agree),
 }
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)
-        yield folder
 
 
 @pytest.mark.parametrize("name", BENT)

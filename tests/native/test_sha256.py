@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from tests.native.compiled import compile_all, compiler, load_bent
+from tests.native.compiled import load_bent
 
 try:
     native = importlib.import_module("chainnode.native._verify")
@@ -94,17 +94,6 @@ BENT = {
     "the majority": (WIDE, "0xe8", "0x96"),
     "the sum with what was": (WIDE, "sum(v[i], _mm512_loadu_si512(states[i])))", "v[i])"),
 }
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory):
-    """The sources, compiled as they are."""
-    compiler()
-    folder = tmp_path_factory.mktemp("native")
-    compile_all(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CHAINNODE_NATIVE", raising=False)
-        yield folder
 
 
 @pytest.mark.parametrize("name", BENT)
