@@ -19,7 +19,7 @@ from chainnode.errors import Corrupt
 from chainnode.storage.checksum import crc32
 from chainnode.storage.files import explained, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
-from chainnode.types.limits import JOURNAL_KEPT_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX
+from chainnode.types.limits import JOURNAL_KEPT_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX, JOURNAL_WAITING_BYTES_MAX
 
 NAMES = ("journal.0", "journal.1")
 _MAGIC = b"cnjourn2"
@@ -51,6 +51,7 @@ class Journal:
         self._folder = folder
         self._open: _Open | None = None
         self._waiting: list[tuple[bytes, ...]] = []
+        self._waiting_bytes = 0
         self._failed = False
         self._files: dict[str, int] = {}  # open, by name; whatever an earlier crash interrupted, the folder holds the name on disk
 
@@ -82,7 +83,7 @@ class Journal:
         begins the height on disk.
         """
         assert self._open is None or height > self._open.height
-        self._waiting.clear()
+        self._drop_waiting()
         path = self._folder / self._older_name()
         salt = os.urandom(_SALT_BYTES)
         checked = _MAGIC + salt + height.to_bytes(8, "big")
@@ -99,10 +100,14 @@ class Journal:
         self._open = _Open(path, file, crc32(salt), height, _HEAD.size, 0, head)
 
     def append(self, *pieces: bytes) -> None:
-        """Add a record, which may come in pieces; it lasts once `sync` has returned."""
+        """Add a record, which may come in pieces; it lasts once `sync` has returned. One of many that wait is written with them."""
         assert self._open is not None, "a height must have begun"
-        assert sum(map(len, pieces)) <= JOURNAL_RECORD_BYTES_MAX
+        length = sum(map(len, pieces))
+        assert length <= JOURNAL_RECORD_BYTES_MAX
         self._waiting.append(pieces)
+        self._waiting_bytes += length
+        if self._waiting_bytes > JOURNAL_WAITING_BYTES_MAX:  # on a node that signs nothing, while no block is decided
+            self.sync()
 
     def sync(self) -> None:
         """Make what was appended outlive a loss of power. On an error none of it counts as written."""
@@ -124,7 +129,7 @@ class Journal:
             raise explained(error, current.path) from error
         current.count += len(self._waiting)
         current.head = b""
-        self._waiting.clear()
+        self._drop_waiting()
 
     def close(self) -> None:
         """Release the files."""
@@ -132,6 +137,10 @@ class Journal:
             os.close(file)
         self._files.clear()
         self._open = None
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _first_use(self, path: Path, head: bytes) -> int:
         """The file, its head and its name on disk: only here can a head be left unfinished, which has nothing behind it."""

@@ -138,6 +138,7 @@ INDEX_FAN_OUT = 8  # so many runs are merged into one
 INDEX_MERGE_STEP = 4 * INDEX_RUN_KEYS  # entries merged at a time, twice of what keeps up with 100 million entries
 JOURNAL_RECORD_BYTES_MAX = 16 * 1024 * 1024  # one consensus input with its block bytes
 JOURNAL_KEPT_BYTES_MAX = 4 * 1024 * 1024  # of a height's journal, for the next height to write over
+JOURNAL_WAITING_BYTES_MAX = 32 * 1024 * 1024  # of records that nobody has asked to sync yet; then they are written
 KEY_FILE_BYTES_MAX = 64 * 1024
 
 # Proofs

@@ -313,6 +313,24 @@ def test_a_height_keeps_some_room_for_the_next_one_and_no_more(folder, monkeypat
     assert sizes[1] > 10_000 and sizes[-1] == 2_000
 
 
+def test_what_waits_for_a_sync_is_bounded(folder, monkeypatch):
+    """A node that signs nothing asks for none, however long a height takes."""
+    monkeypatch.setattr(module, "JOURNAL_WAITING_BYTES_MAX", 1_000)
+    journal = Journal(folder)
+    journal.begin(5)
+    most = 0
+    for number in range(100):
+        journal.append(b"%03d" % number, bytes(97))
+        most = max(most, len(journal._waiting))
+    assert most == 10
+    journal.begin(6)
+    for _ in range(10):
+        journal.append(bytes(100))
+    assert len(journal._waiting) == 10, "what a height left behind does not count in the next"
+    journal.close()
+    assert [record[:3] for record in replayed(folder)] == [b"%03d" % number for number in range(99)]
+
+
 def test_a_full_disk_is_told_and_loses_nothing(folder, monkeypatch):
     journal = Journal(folder)
     journal.begin(5)
