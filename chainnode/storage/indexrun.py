@@ -24,6 +24,7 @@ from chainnode.types.codes import CORRUPT_STORE
 
 BLOCK_BYTES = 4096
 READ_BLOCKS = 64  # at one time, by who reads all
+_ASKED_KEYS = 64  # of a filter when a run is opened
 _CHECKSUM = Struct(">I")
 _USABLE = BLOCK_BYTES - _CHECKSUM.size
 _TRAILER = Struct(">8sIQQQI")  # a checksum of it follows
@@ -76,7 +77,8 @@ class RunWriter:
 class Run:
     """A run that is finished. Corrupt(CORRUPT_STORE), naming the file, where it is not as it was written."""
 
-    def __init__(self, files: RunFiles, number: int, identity: bytes, *, level: int, count: int, entry_bytes: int) -> None:
+    def __init__(self, files: RunFiles, number: int, identity: bytes, *, level: int, count: int, entry_bytes: int, salt: bytes) -> None:
+        """`salt` of the filter."""
         self.number = number
         self.level = level
         self.count = count
@@ -98,6 +100,9 @@ class Run:
         if crc32(self.filter, crc32(firsts)) != search_sum:
             raise self._damaged("its filter")
         self._firsts = [firsts[at : at + KEY_BYTES] for at in range(0, len(firsts), KEY_BYTES)]
+        asked = self._firsts[:_ASKED_KEYS]
+        if runfilter.known((self.filter,), salt, asked) != [list(range(len(asked)))]:
+            raise self._damaged("its filter, by the rules of this program,")  # and it would call what is there new
 
     def find(self, key: bytes) -> bytes | None:
         """The value of a key: one block is read."""

@@ -193,7 +193,8 @@ class SpaceIndex:
         return number, RunWriter(file, self._identity(number), entry_bytes=width, count_max=count_max, salt=self._salt)
 
     def _opened(self, number: int, level: int, count: int) -> Run:
-        return Run(self._files, number, self._identity(number), level=level, count=count, entry_bytes=self._entry_bytes)
+        width, salt = self._entry_bytes, self._salt
+        return Run(self._files, number, self._identity(number), level=level, count=count, entry_bytes=width, salt=salt)
 
     def _identity(self, number: int) -> bytes:
         return self._salt + self._runs_key + layout.encode_height(number)

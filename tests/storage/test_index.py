@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chainnode.errors import ChainError, Corrupt, Unavailable
-from chainnode.storage import indexmerge, indexspace, layout
+from chainnode.storage import indexmerge, indexspace, layout, runfilter
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.index import Index
 from chainnode.storage.kv import MemoryKV
@@ -338,6 +338,19 @@ def test_a_block_in_the_place_of_another_is_told():
         again.find("digest", list(entries_of(range(240))))
     with pytest.raises(Corrupt):
         list(again.entries())
+
+
+def test_a_filter_of_other_rules_is_told(monkeypatch):
+    """Such as an older program's, in Python or in C: whole, and it would call what is in the run new."""
+    kv = MemoryKV()
+    real = runfilter.add
+    with monkeypatch.context() as patch:
+        patch.setattr(runfilter, "add", lambda bits, salt, entries, width: real(bits, salt[::-1], entries, width))
+        patch.setattr(runfilter, "known", lambda filters, salt, keys: [list(range(len(keys))) for _ in filters])
+        filled(kv, 12)
+    with pytest.raises(Corrupt) as caught:
+        Index(kv)
+    assert "filter" in caught.value.detail
 
 
 def _flipped(content, place):
