@@ -18,7 +18,7 @@ from chainnode.errors import ChainError
 from chainnode.node.node import check_machine
 from chainnode.types.release import VERSION
 
-_NO_NATIVE = "not built here, or switched off by CHAINNODE_NATIVE=0; libsodium and Python serve, and a node does a third"
+_NO_NATIVE = "not built here, or switched off by CHAINNODE_NATIVE=0; libsodium and Python serve, more slowly"
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
