@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from chainnode.api.server import make_app
 from chainnode.errors import ChainError
 from tests.api.did_world import ANNA, ENDED, NOBODY, DidNode, make_did_world
+from tests.ports import free_base
 
 SUITE = os.environ.get("CHAINNODE_DID_CORE_SUITE", "")
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "didcore_suite.py"
@@ -142,25 +142,11 @@ def test_a_part_of_the_suite_that_breaks_off_is_a_failure():
     assert didcore_suite.tell({"testResults": [good, broken]}, is_as_served=True) == 1
 
 
-@pytest.fixture
-def free_port():
-    """A port that is free now, with the next ones."""
-    for base in range(20_000, 21_000, 20):
-        try:
-            for offset in (6, 7):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", base + offset))
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no free ports")
-
-
 @pytest.mark.e2e
 @pytest.mark.skipif(not SUITE, reason="the W3C's suite is not at hand: $CHAINNODE_DID_CORE_SUITE names no checkout of it")
 @pytest.mark.parametrize("words, passed_min, changed", [((), 3842, 0), (("--as-served",), 3766, 156)])
-def test_the_suite_of_the_w3c_passes(tmp_path, free_port, words, passed_min, changed):
-    command = [sys.executable, str(SCRIPT), str(tmp_path), "--suite", SUITE, "--port", str(free_port), *words]
+def test_the_suite_of_the_w3c_passes(tmp_path, words, passed_min, changed):
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "--suite", SUITE, "--port", str(free_base(6, 7)), *words]
     told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     print(told.stdout[-3000:], told.stderr[-3000:])
     assert told.returncode == 0

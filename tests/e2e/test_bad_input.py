@@ -6,7 +6,6 @@ What a node refuses at its start is in `test_refusals.py`; the table in `docs/op
 import asyncio
 import json
 import resource
-import socket
 import subprocess
 import sys
 import time
@@ -36,6 +35,7 @@ from chainnode.types.messages import Hello, VoteMessage
 from chainnode.types.transaction import Invocation, Signature
 from tests.chain_maker import make_transaction
 from tests.p2p.loopback import by_hand, tls_to
+from tests.ports import free_base
 
 pytestmark = pytest.mark.e2e
 DEADLINE_S = 60.0
@@ -107,27 +107,15 @@ class Client:
             assert self.outcome(member, self.sign(self.call()))["name"] == "ok"
 
 
-def free_base(begin: int) -> int:
-    """A base from which the ports of four nodes are free now."""
-    for base in range(begin, begin + 1_000, 50):
-        try:
-            for port in (base + 10 * number + offset for number in range(4) for offset in (6, 7)):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no free ports")
-
-
-def made(folder: Path, validators: int, begin: int) -> Network:
-    return open_network(folder, chain_id="bad-1", validators=validators, port=free_base(begin), params=ChainParams())[0]
+def made(folder: Path, validators: int) -> Network:
+    port = free_base(*(10 * number + offset for number in range(validators) for offset in (6, 7)))
+    return open_network(folder, chain_id="bad-1", validators=validators, port=port, params=ChainParams())[0]
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A running network of one."""
-    with made(tmp_path_factory.mktemp("one") / "net", 1, 19_000) as network:
+    with made(tmp_path_factory.mktemp("one") / "net", 1) as network:
         network.start()
         yield network
 
@@ -278,7 +266,7 @@ def test_strangers_at_the_peer_port_are_turned_away(client: Client, one: Network
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A network of four, of which three run; the keys of the fourth are in bad hands."""
-    with made(tmp_path_factory.mktemp("four") / "net", 4, 20_000) as network:
+    with made(tmp_path_factory.mktemp("four") / "net", 4) as network:
         for member in network.members[:3]:
             network.start_one(member)
         wait_until(lambda: all(ask(member, "/readyz")[0] == 200 for member in network.members[:3]), "three nodes are ready")
@@ -326,7 +314,7 @@ def test_an_admitted_node_that_misbehaves_is_banned_and_the_rest_go_on(four: Net
 
 
 def test_a_full_disk_stops_a_node_in_one_line_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    network = made(tmp_path / "net", 1, 18_000)
+    network = made(tmp_path / "net", 1)
     member = network.members[0]
 
     def small_disk() -> None:
@@ -353,7 +341,7 @@ def test_a_full_disk_stops_a_node_in_one_line_and_it_goes_on_when_there_is_room(
 
 @pytest.mark.parametrize(("off_s", "words"), [(TWO_HOURS_S, "ahead of"), (-TWO_HOURS_S, "behind")], ids=["ahead", "behind"])
 def test_a_node_whose_clock_is_two_hours_off_says_so_and_harms_nobody(tmp_path: Path, off_s: int, words: str) -> None:
-    network = made(tmp_path / "net", 4, 17_000)
+    network = made(tmp_path / "net", 4)
     *good, wrong = network.members
     with network:
         for member in good:
