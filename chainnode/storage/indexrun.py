@@ -7,8 +7,8 @@
 | filter of the keys (`storage/runfilter.py`) | 64 for up to 20 keys |
 | trailer | mark, bytes of an entry, entries, blocks, bytes of the filter, checksum of keys and filter, checksum of these and the identity |
 
-First keys and filter are in memory, some 4 bytes an entry: a key that is not there costs no reading in 99 of 100 cases, one that is
-there costs one. Each block is checked whenever it is read, and that it is the one that belongs there (INV-86).
+First keys and filter are in memory, some 4 bytes an entry: a key that is not there costs a reading in 6 of 10,000 cases, one
+that is there costs one. Each block is checked whenever it is read, and that it is the one that belongs there (INV-86).
 """
 
 from bisect import bisect_right
