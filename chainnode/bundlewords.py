@@ -177,9 +177,19 @@ def _note(fact: EvidenceFact) -> str:
             return (
                 f"that it is record {there.index} of the log of {_quoted(there.chain_id)}, of block {there.height},"
                 f" {time_to_text(there.time_ms * _NS_PER_MS)}, for {_quoted(there.issuer)}, by transaction {there.tx_id.hex()},"
-                f" with the note {value_to_text(there.meta)}"
+                f" with the note {_text_or_hex(there.meta)}"
             )
-    return value_to_text(fact.meta)
+    return _text_or_hex(fact.meta)
+
+
+def _text_or_hex(note: Value) -> str:
+    """A description of bytes that are plain text, as that text; of any other, as any value."""
+    if isinstance(note, bytes):
+        with suppress(UnicodeDecodeError):
+            text = note.decode()
+            if text.isprintable():  # controls and marks that turn the direction of writing are not
+                return _quoted(text)
+    return value_to_text(note)
 
 
 def _transaction(fact: TransactionFact) -> str:

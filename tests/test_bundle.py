@@ -113,7 +113,7 @@ def test_the_words_tell_where_a_record_stands_that_a_packet_brought():
     meta = encode_lineage(CarriedRecords("grain-1", 9, (there,)), there, "07-tendermint-0")
     fact = EvidenceFact("07-tendermint-0", 5, 2_000, "sha-256", there.digest, meta, b"\x03" * 32, 0, 1)
     told = 'it is record 7 of the log of "grain-1", of block 3, 1970-01-01T00:00:01Z, for "did:bid:efx"'
-    assert told in bundlewords.fact_words(fact) and "with the note 0x736c6970" in bundlewords.fact_words(fact)
+    assert told in bundlewords.fact_words(fact) and 'with the note "slip"' in bundlewords.fact_words(fact)
     for other in (replace(fact, submitter="did:bid:efx"), replace(fact, meta=b"\x00"), replace(fact, meta="a text")):
         words = bundlewords.fact_words(other)  # a description that anybody wrote, and forms that are no such description
         assert told not in words and f"the note {bundlewords.value_to_text(other.meta)}" in words
@@ -589,3 +589,19 @@ def test_the_page_about_bundles_names_every_member(world):
         for path, node in nodes_of(json.loads(bundle_to_json(bundle))):
             for name in node if isinstance(node, dict) else ():
                 assert f"`{name}`" in page, f"docs/proof-bundle.md lacks {name} ({path})"
+
+
+@pytest.mark.parametrize(
+    "note, told",
+    [
+        (b"slip.txt", '"slip.txt"'),
+        ("提单".encode(), '"提单"'),
+        (b"", '""'),
+        (b"a\nb", "0x610a62"),
+        (b"\xff", "0xff"),
+        ("a\u202eb".encode(), "0x61e280ae62"),
+    ],
+)
+def test_a_note_that_is_plain_text_is_told_as_text(note, told):
+    fact = EvidenceFact("did:bid:efx", 5, 2_000, "sha-256", bytes(32), note, b"\x03" * 32, 0, 1)
+    assert f" with the note {told}, by transaction" in bundlewords.fact_words(fact)
