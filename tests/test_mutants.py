@@ -36,8 +36,9 @@ def test_each_part_of_the_house_has_mutants():
 def test_each_test_that_a_mutant_names_is_in_its_file():
     for mutant in KNOWN:
         for test in mutant.tests:
-            file, _, name = test.partition("::")
-            assert f"def {name.split('[')[0]}(" in (ROOT / file).read_text(), f"{mutant.name} names {test}"
+            file, *classes, name = test.split("[")[0].split("::")
+            wanted = [*(f"class {one}" for one in classes), f"def {name}("]
+            assert [one for one in wanted if one not in (ROOT / file).read_text()] == [], f"{mutant.name} names {test}"
 
 
 @pytest.fixture
