@@ -1,6 +1,6 @@
 """What a network does when ten times more is asked of it than it can do: committed transactions a second against its peak, and its memory.
 
-    python bench/overload.py [--validators 4] [--seconds 10] [--clients 8] [--factor 10] [--batch 500] [--ask-first]
+    python bench/overload.py [--validators 4] [--seconds 10] [--clients 16] [--factor 10] [--batch 500] [--ask-first]
 
 First the peak: `--clients` requests of `--batch` transactions under way, each waiting for its block. Then clients that do not wait
 offer `--factor` times as much a second, and offer again what is refused, for twice as long: the first half fills the nodes' mempools,
@@ -178,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validators", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--factor", type=int, default=10)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--peak", type=int, default=40_000, help="transactions a second for which to sign beforehand")

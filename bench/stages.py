@@ -1,6 +1,6 @@
 """Where the processor time of a validator goes under load, by stage, in microseconds a transaction.
 
-    python bench/stages.py [--records 1] [--meta-bytes 224] [--transactions 20000] [--clients 8] [--batch 500] [--lines 0]
+    python bench/stages.py [--records 1] [--meta-bytes 224] [--transactions 20000] [--clients 16] [--batch 500] [--lines 0]
 
 Needs py-spy and perf, which look at the running processes from outside. perf tells what each library and the kernel take. What the
 interpreter takes is shared out by the stacks of whoever holds its lock: a sample counts for the innermost function that belongs to a
@@ -180,7 +180,7 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validators", type=int, default=4)
-    for name, default in (("records", 1), ("meta-bytes", 224), ("transactions", 20_000), ("clients", 8), ("batch", 500), ("lines", 0)):
+    for name, default in (("records", 1), ("meta-bytes", 224), ("transactions", 20_000), ("clients", 16), ("batch", 500), ("lines", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--port", type=int, default=28650)
     args = parser.parse_args()

@@ -110,7 +110,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=1, help="evidence records in a transaction")
     parser.add_argument("--meta-bytes", type=int, default=224, help="description of a record, beside its digest of 32 bytes")
     parser.add_argument("--transactions", type=int, default=20_000)
-    parser.add_argument("--clients", type=int, default=8, help="requests under way")
+    parser.add_argument("--clients", type=int, default=16, help="requests under way")
     parser.add_argument("--batch", type=int, default=500, help="transactions in a request")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=0, help="transactions offered a second; 0: as many as are committed")
