@@ -251,7 +251,7 @@ async def test_what_is_proved_goes_on_record_with_a_proof_beside_its_file(anchor
         assert one.digest in leaf and description(one).encode() in leaf
         assert await asyncio.to_thread(main, ["verify", str(kept), "--genesis", str(tmp_path / "genesis.json")]) == 0
         shown = capsys.readouterr().out
-        assert description(one).encode().hex() in shown
+        assert f'with the note "{description(one)}"' in shown
         assert description(one).startswith(f"Fabric (trust: attested): channel trade, block 1, transaction {one.index}, id {one.tx_id}")
 
 
