@@ -6,7 +6,6 @@ import importlib
 import itertools
 import os
 import random
-import subprocess
 import sys
 import threading
 
@@ -24,6 +23,7 @@ from chainnode.types.transaction import Invocation, Signature, Transaction
 from tests.execution.record_twin import TwinSheet
 from tests.native.forms import Forms
 from tests.native.letting_go import lets_others_run
+from tests.native.nomemory import failures
 from tests.test_transactions import BODIES, BODY, GENESIS_HASH, SIGNATURE, make_raw
 
 if transactions.NATIVE is None:
@@ -428,39 +428,20 @@ def test_the_transactions_of_a_sheet_are_made_once():
     assert all(type(tx) is Transaction for tx in sheet.txs)
 
 
-SHORT_OF_MEMORY = """
-import _testcapi
+CALLS = """
 from chainnode import transactions
-from chainnode.types.transaction import Invocation, Signature, TransactionBody
 from tests.native.test_sheet import RULES, RECORD, batch_of, evidence, spoken
 batch = batch_of(evidence(RECORD, RECORD), spoken(("a", "b"), b"k" * 32, b"l" * 32))
 records = batch_of(evidence(RECORD, RECORD))
 read = transactions.NATIVE.read_sheet
 sheet = read(batch, 10)
-failed = 0
-for call in (lambda: read(batch, 10).ids(), sheet.ids, sheet.chain_id, sheet.valid_until_ms, sheet.speakers, sheet.raw_digests,
-             lambda: sheet.verify(b"prefix", 0), lambda: read(records, 10).take(*RULES)):
-    expected = call()
-    for after in range(100):
-        _testcapi.set_nomemory(after, after + 1)
-        try:
-            found = call()
-        except MemoryError:
-            failed += 1
-        else:
-            assert found == expected
-        finally:
-            _testcapi.remove_mem_hooks()
-print(failed > 20)
+calls = (lambda: read(batch, 10).ids(), sheet.ids, sheet.chain_id, sheet.valid_until_ms, sheet.speakers, sheet.raw_digests,
+         lambda: sheet.verify(b"prefix", 0), lambda: read(records, 10).take(*RULES))
 """
 
 
 def test_each_allocation_may_fail():
-    pytest.importorskip("_testcapi")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SHORT_OF_MEMORY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.getcwd(), env=environment)
-    assert done.stdout == "True\n", done.stderr
+    assert failures(CALLS, 100) > 10
 
 
 def test_without_c_there_is_no_sheet_in_c(monkeypatch):
