@@ -374,7 +374,8 @@ def test_other_threads_run_while_a_batch_is_read_hashed_and_verified():
     columns = NATIVE.read_sheet(batch, 1_000)
     assert lets_others_run(lambda: NATIVE.read_sheet(batch, 1_000))
     assert lets_others_run(columns.raw_digests)
-    assert lets_others_run(lambda: columns.verify(b"", 0))
+    signed = NATIVE.read_sheet(batch_of(*[really_signed(BODY, [KEYS[0]], b"prefix")] * 1_000), 1_000)
+    assert lets_others_run(lambda: signed.verify(b"prefix", 0))  # the false signatures above are refused in no time
     assert not lets_others_run(columns.longest)
 
 
