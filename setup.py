@@ -49,7 +49,7 @@ setup(
     ext_modules=[
         extension("_verify", SOURCES, HEADERS),
         extension("_bulk", BULK_SOURCES, ["crc32.h", "sha256.h"]),
-        extension("_runs", ["runs.c"], []),  # the index on disk
+        extension("_runs", ["keytable.c", "runs.c", "runsort.c"], ["keytable.h", "runsort.h"]),  # the index
     ],
     cmdclass={"build_ext": BuildFresh},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

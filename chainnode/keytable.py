@@ -6,8 +6,10 @@ one `bytes`, which costs no object for each. Each table takes both, and is quick
 
 from collections.abc import Sequence
 from itertools import compress
+from typing import TYPE_CHECKING, cast
 
 KEY_BYTES = 32
+VALUE_BYTES_MAX = 1024
 
 Column = bytes | Sequence[bytes]  # packed, or one by one
 
@@ -24,13 +26,16 @@ def split(column: Column, width: int = KEY_BYTES) -> Sequence[bytes]:
     return [column[at : at + width] for at in range(0, len(column), width)]
 
 
-class KeyTable:
+class PlainKeyTable:
     """Keys and their values, in a dict: the plain twin of the table in C (`native/keytable.c`).
 
     Tables do not lock: one task adds, and who looks on beside it sees what was there before or after an `add`, never a part.
+    ValueError where a key has not 32 bytes, a value another length than the table's, or not every key a value.
     """
 
     def __init__(self, value_bytes: int) -> None:
+        if not 1 <= value_bytes <= VALUE_BYTES_MAX:
+            raise ValueError("a value has 1 to 1,024 bytes")
         self.value_bytes = value_bytes
         self._entries: dict[bytes, bytes] = {}
 
@@ -39,8 +44,8 @@ class KeyTable:
 
     def add(self, keys: Column, values: Column) -> bool:
         """Set all these keys; none, and False, when one of them is set already or stands here twice."""
-        listed = split(keys)
-        entries = dict(zip(listed, split(values, self.value_bytes), strict=True))
+        listed = _checked(keys, KEY_BYTES)
+        entries = dict(zip(listed, _checked(values, self.value_bytes), strict=True))
         if len(entries) < len(listed) or not self._entries.keys().isdisjoint(entries):
             return False
         self._entries.update(entries)
@@ -52,7 +57,7 @@ class KeyTable:
 
     def known(self, keys: Column) -> list[int]:
         """The positions of those keys that are set, ascending."""
-        listed, entries = split(keys), self._entries
+        listed, entries = _checked(keys, KEY_BYTES), self._entries
         return [] if entries.keys().isdisjoint(listed) else list(compress(range(len(listed)), map(entries.__contains__, listed)))
 
     def keys(self) -> Column:
@@ -65,9 +70,33 @@ class KeyTable:
 
     def cut(self, count: int) -> None:
         """Forget all but the `count` keys that were set first."""
+        if count < 0:
+            raise ValueError("a table keeps no less than nothing")
         for key in list(self._entries)[count:]:
             del self._entries[key]
 
     def entries(self) -> bytes:
         """Keys with their values, ascending."""
         return b"".join([part for entry in sorted(self._entries.items()) for part in entry])
+
+
+def _checked(column: Column, width: int) -> Sequence[bytes]:
+    """One by one, all of this length."""
+    listed = split(column, width)
+    if listed and set(map(len, listed)) != {width}:
+        raise ValueError("keys have 32 bytes, values those of the table")
+    return listed
+
+
+def _best() -> type[PlainKeyTable]:
+    try:
+        from chainnode.native import _runs
+    except ImportError:
+        return PlainKeyTable
+    return cast(type[PlainKeyTable], _runs.KeyTable)
+
+
+if TYPE_CHECKING:
+    KeyTable = PlainKeyTable
+else:
+    KeyTable = _best()  # the quickest that is built here

@@ -5,87 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY = 32, SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1, AHEAD = 16 };
+#include "keytable.h"
+#include "runsort.h"
 
-/* An entry: the first 8 bytes of its key as a number, to compare by, and where it is. */
-typedef struct {
-    uint64_t head;
-    const uint8_t *key, *value;
-} entry;
+enum { SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1, AHEAD = 16 };
 
-static uint64_t read64(const uint8_t *bytes) {
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++) number = number << 8 | bytes[i];
-    return number;
-}
-
-/* Below 0 when a's key comes first, 0 when they are the same. */
-static int compare(const entry *a, const entry *b) {
-    if (a->head != b->head) return a->head < b->head ? -1 : 1;
-    return memcmp(a->key + 8, b->key + 8, KEY - 8);
-}
-
-/* Merge a[0..n) and a[n..m) into out; of equal keys the one in front stays alone. How many there are then. */
-static size_t merge_two(const entry *a, size_t n, size_t m, entry *out) {
-    size_t i = 0, j = n, count = 0;
-    while (i < n && j < m) {
-        int order = compare(a + i, a + j);
-        out[count++] = order <= 0 ? a[i] : a[j];
-        i += order <= 0;
-        j += order >= 0;
-    }
-    memcpy(out + count, a + i, (n - i) * sizeof *a);
-    count += n - i;
-    memcpy(out + count, a + j, (m - j) * sizeof *a);
-    return count + m - j;
-}
-
-/* Merge `pieces` ascending pieces, the first `ends[0]` entries, those up to `ends[1]` and so on, two by two until one is left: n log n
- * whatever the keys. Where it is: in a or in spare; its length is then ends[0]. */
-static entry *merge_all(entry *a, entry *spare, size_t *ends, size_t pieces) {
-    while (pieces > 1) {
-        size_t begin = 0, written = 0, kept = 0;
-        for (size_t piece = 0; piece < pieces; piece += 2) {
-            size_t middle = ends[piece], end = piece + 1 < pieces ? ends[piece + 1] : middle;
-            written += merge_two(a + begin, middle - begin, end - begin, spare + written);
-            ends[kept++] = written;
-            begin = end;
-        }
-        entry *other = a;
-        a = spare;
-        spare = other;
-        pieces = kept;
-    }
-    return a;
-}
-
-/* The entries behind each other; NULL with an exception set. */
-static PyObject *joined(const entry *entries, size_t count, size_t value_bytes) {
-    size_t width = KEY + value_bytes;
-    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * width));
+/* The entries, ascending, behind each other; of equal keys the one in front. `entries` has room for sorting, too. NULL with an exception
+ * set. */
+static PyObject *sorted(entry *entries, size_t count, size_t value_bytes) {
+    Py_BEGIN_ALLOW_THREADS
+    count = sort_entries(entries, count, entries + count);
+    Py_END_ALLOW_THREADS
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * (KEY + value_bytes)));
     if (result == NULL) return NULL;
     uint8_t *out = (uint8_t *)PyBytes_AsString(result);
     Py_BEGIN_ALLOW_THREADS
-    for (size_t i = 0; i < count; i++) {
-        memcpy(out + i * width, entries[i].key, KEY);
-        memcpy(out + i * width + KEY, entries[i].value, value_bytes);
-    }
+    write_entries(entries, count, value_bytes, out);
     Py_END_ALLOW_THREADS
     return result;
 }
 
-/* Room for `count` entries twice, and as many ends; NULL with an exception set. */
-static entry *room_for(size_t count, size_t **ends) {
-    entry *entries = malloc((count + 1) * (2 * sizeof(entry) + sizeof(size_t)));
+/* Room for `count` entries, and to sort them; NULL with an exception set. */
+static entry *room_for(size_t count) {
+    entry *entries = malloc(count * sizeof *entries + sorting_bytes(count));
     if (entries == NULL) PyErr_NoMemory();
-    else *ends = (size_t *)(entries + 2 * (count + 1));
     return entries;
 }
 
 static PyObject *py_sort(PyObject *self, PyObject *args) {
     const uint8_t *keys, *values;
     Py_ssize_t keys_size, values_size, value_bytes;
-    size_t *ends;
     (void)self;
     if (!PyArg_ParseTuple(args, "y#y#n:sort", &keys, &keys_size, &values, &values_size, &value_bytes)) return NULL;
     if (value_bytes <= 0 || keys_size % KEY != 0 || values_size % value_bytes != 0 || keys_size / KEY != values_size / value_bytes) {
@@ -93,16 +42,10 @@ static PyObject *py_sort(PyObject *self, PyObject *args) {
         return NULL;
     }
     size_t count = (size_t)keys_size / KEY;
-    entry *entries = room_for(count, &ends), *sorted;
+    entry *entries = room_for(count);
     if (entries == NULL) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    for (size_t i = 0; i < count; i++) {
-        entries[i] = (entry){read64(keys + i * KEY), keys + i * KEY, values + i * (size_t)value_bytes};
-        ends[i] = i + 1;
-    }
-    sorted = merge_all(entries, entries + count + 1, ends, count);
-    Py_END_ALLOW_THREADS
-    PyObject *result = joined(sorted, count == 0 ? 0 : ends[0], (size_t)value_bytes);
+    for (size_t i = 0; i < count; i++) entries[i] = (entry){read64(keys + i * KEY), keys + i * KEY, values + i * (size_t)value_bytes};
+    PyObject *result = sorted(entries, count, (size_t)value_bytes);
     free(entries);
     return result;
 }
@@ -110,33 +53,27 @@ static PyObject *py_sort(PyObject *self, PyObject *args) {
 static PyObject *py_merge(PyObject *self, PyObject *args) {
     PyObject *given, *result = NULL;
     Py_ssize_t width, size;
-    size_t count = 0, *ends;
+    size_t count = 0, at = 0;
     char *bytes;
     (void)self;
     if (!PyArg_ParseTuple(args, "On:merge", &given, &width)) return NULL;
     PyObject *pieces = PySequence_Tuple(given);
     if (pieces == NULL) return NULL;
-    size_t pieces_count = (size_t)PyTuple_Size(pieces);
-    for (size_t i = 0; i < pieces_count; i++) {
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, (Py_ssize_t)i), &bytes, &size) < 0) goto done;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(pieces); i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, i), &bytes, &size) < 0) goto done;
         if (width <= KEY || size == 0 || size % width != 0) {
             PyErr_SetString(PyExc_ValueError, "a piece holds entries, each of a key of 32 bytes and a value");
             goto done;
         }
         count += (size_t)(size / width);
     }
-    entry *entries = room_for(count, &ends), *sorted;
+    entry *entries = room_for(count);
     if (entries == NULL) goto done;
-    size_t at = 0;
-    for (size_t i = 0; i < pieces_count; i++) {
-        PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, (Py_ssize_t)i), &bytes, &size);
+    for (Py_ssize_t i = 0; i < PyTuple_Size(pieces); i++) {
+        PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, i), &bytes, &size);
         for (const uint8_t *key = (uint8_t *)bytes; key < (uint8_t *)bytes + size; key += width) entries[at++] = (entry){read64(key), key, key + KEY};
-        ends[i] = at;
     }
-    Py_BEGIN_ALLOW_THREADS
-    sorted = merge_all(entries, entries + count + 1, ends, pieces_count);
-    Py_END_ALLOW_THREADS
-    result = joined(sorted, pieces_count == 0 ? 0 : ends[0], (size_t)(width - KEY));
+    result = sorted(entries, count, (size_t)(width - KEY));
     free(entries);
 done:
     Py_DECREF(pieces);
@@ -279,12 +216,11 @@ static PyMethodDef METHODS[] = {
 
 static int execute(PyObject *module) {
     const char *chosen = getenv("CHAINNODE_NATIVE");
-    (void)module;
     if (chosen != NULL && strcmp(chosen, "0") == 0) {
         PyErr_SetString(PyExc_ImportError, "switched off by CHAINNODE_NATIVE=0");
         return -1;
     }
-    return 0;
+    return add_key_table_type(module);
 }
 
 static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};

@@ -21,6 +21,7 @@ except ImportError:
 # Authors choose keys: many begin alike, some differ in the last byte alone.
 KEYS = st.lists(
     st.binary(min_size=32, max_size=32)
+    | st.integers(0, 40).map(lambda number: b"\xf0" * 30 + number.to_bytes(2, "big"))
     | st.integers(0, 600).map(lambda number: number.to_bytes(32, "big"))
     | st.integers(0, 300).map(lambda number: number.to_bytes(9, "big") + bytes(23)),
     max_size=40,
@@ -132,6 +133,22 @@ def merges_agree(module):
     return module.merge(pieces, 32 + VALUE) == merge_plainly(pieces, 32 + VALUE)
 
 
+ALIKE = [bytes([7]) * 8 + number.to_bytes(24, "big") for number in range(40)]
+
+
+def chosen_sorts_agree(module):
+    """Keys that begin alike, and stand there several times."""
+    keys = [*ALIKE[::-1], *TESTED[:3], *ALIKE[::2], *ALIKE[5:]]
+    joined = b"".join(keys), b"".join(values_of(keys))
+    return module.sort(*joined, VALUE) == sort_plainly(*joined, VALUE)
+
+
+def few_agree(module):
+    """A key in two pieces, with little else."""
+    pieces = [piece(TESTED[:2], 0), piece(TESTED[1:2], 1)]
+    return module.merge(pieces, 32 + VALUE) == merge_plainly(pieces, 32 + VALUE)
+
+
 def filters_agree(module):
     ours, plain = bytearray(filter_bytes(200)), bytearray(filter_bytes(200))
     for add, bits in ((module.filter_add, ours), (add_plainly, plain)):
@@ -142,16 +159,6 @@ def filters_agree(module):
 
 
 BENT = {
-    "by the whole key": ("memcmp(a->key + 8, b->key + 8, KEY - 8)", "memcmp(a->key + 8, b->key + 8, KEY - 9)", sorts_agree),
-    "the beginning first": ("a->head < b->head ? -1 : 1", "a->head > b->head ? -1 : 1", sorts_agree),
-    "what is left of the first": ("    count += n - i;\n", "", sorts_agree),
-    "the last piece alone": (
-        "piece + 1 < pieces ? ends[piece + 1] : middle",
-        "piece + 2 < pieces ? ends[piece + 1] : middle",
-        merges_agree,
-    ),
-    "the first of equal keys": ("order <= 0 ? a[i] : a[j]", "order < 0 ? a[i] : a[j]", merges_agree),
-    "one of equal keys": ("j += order >= 0;", "j += order > 0;", merges_agree),
     "the salt": ("limb * salt[j]", "limb * (salt[j] ^ 1 << 9)", filters_agree),
     "the carry": ("+ sum[i + j] + carry;", "+ sum[i + j];", filters_agree),
     "the sum": ("salt[j] + sum[i + j] + carry;", "salt[j] + carry;", filters_agree),
@@ -165,6 +172,25 @@ BENT = {
 }
 
 
+SORTING = {
+    "by the whole key": ("memcmp(a->key + 8, b->key + 8, KEY - 8)", "memcmp(a->key + 8, b->key + 8, KEY - 9)", chosen_sorts_agree),
+    "the beginning first": ("a->head < b->head ? -1 : 1", "a->head > b->head ? -1 : 1", sorts_agree),
+    "each into its place": ("compare(&a[at - 1], &one) > 0; at--)", "compare(&a[at - 1], &one) < 0; at--)", chosen_sorts_agree),
+    "the first of equal keys, of few": ("compare(&a[at - 1], &one) > 0; at--)", "compare(&a[at - 1], &one) >= 0; at--)", few_agree),
+    "the first of equal keys, of many": ("compare(&spare[i], &a[j]) <= 0", "compare(&spare[i], &a[j]) < 0", chosen_sorts_agree),
+    "what is left of the first half": ("    memcpy(a + at, spare + i, (half - i) * sizeof *a);\n", "", chosen_sorts_agree),
+    "by where they lie": ("- least) << shift) * buckets", "- least) << (shift + 1)) * buckets", sorts_agree),
+    "each bucket": ("sort_by_halves(dealt + begin, ends[i] - begin, entries);", "", sorts_agree),
+    "one of equal keys": ("compare(&entries[kept - 1], &dealt[i]) != 0", "1", merges_agree),
+}
+
+
+@pytest.mark.parametrize("name", SORTING)
+def test_a_bent_rule_of_sorting_is_noticed(objects, name):
+    find, replace, check = SORTING[name]
+    assert not check(load_bent(objects, "runsort.c", find, replace, name="_runs"))
+
+
 @pytest.mark.parametrize("name", BENT)
 def test_a_bent_rule_is_noticed(objects, name):
     find, replace, check = BENT[name]
@@ -172,4 +198,4 @@ def test_a_bent_rule_is_noticed(objects, name):
 
 
 def test_every_check_passes_as_the_rules_are():
-    assert [name for name, (*_, check) in BENT.items() if not check(native)] == []
+    assert [name for name, (*_, check) in {**BENT, **SORTING}.items() if not check(native)] == []

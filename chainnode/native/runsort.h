@@ -1,0 +1,33 @@
+/* Entries of the index in order. */
+#ifndef CHAINNODE_RUNSORT_H
+#define CHAINNODE_RUNSORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { KEY = 32 };
+
+/* An entry: the first 8 bytes of its key as a number, to compare by, and where it is. */
+typedef struct {
+    uint64_t head;
+    const uint8_t *key, *value;
+} entry;
+
+static inline uint64_t read64(const uint8_t *bytes) {
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++) number = number << 8 | bytes[i];
+    return number;
+}
+
+/* Bytes that `sort_entries` needs for as many. */
+size_t sorting_bytes(size_t count);
+
+/* Sort `count` entries in place by their keys; of equal keys the one in front stays alone. How many there are then. n log n whatever the
+ * keys, and n where they are as good as random. `room` has `sorting_bytes(count)`. */
+size_t sort_entries(entry *entries, size_t count, void *room);
+
+/* Write the entries behind each other, each a key and its value. */
+void write_entries(const entry *entries, size_t count, size_t value_bytes, uint8_t *out);
+
+#endif
