@@ -389,6 +389,9 @@ class Replica:
         return [ApplySynced(peer, self.height, block)]
 
     def _ask_blocks(self) -> list[Effect]:
+        """Ask peers for blocks that we lack; the block that we have decided is here, however long it takes to apply it."""
+        if self._applying is _Applying.DECIDED:
+            return []
         return [Send(one.peer, BlockRequest(one.first, one.last)) for one in self.sync.requests(self._now_ms)]
 
     # Peers

@@ -554,6 +554,17 @@ def test_while_a_decision_is_applied_no_synced_block_is():
     assert of(driver.tell(applied(1)), ApplySynced) == [ApplySynced("p1", 2, synced(2))]
 
 
+def test_while_a_decision_is_applied_nobody_is_asked_for_blocks():
+    driver = Driver(start(own=not_turn()))
+    decided(driver, proposed())
+    told = driver.tell(StatusReceived("p1", RoundStatus(2, 0, False, 0, 0)))
+    told += driver.tell(Tick(TIME_MS), SYNC_STALLED_MS)
+    told += driver.tell(StatusReceived("p1", RoundStatus(1 + SYNC_FAR_BLOCKS, 0, False, 0, 0)))
+    assert not messages(told, BlockRequest, "p1")
+    assert messages(driver.tell(applied(1)), BlockRequest, "p1") == []
+    assert messages(driver.tell(Tick(TIME_MS), SYNC_STALLED_MS), BlockRequest, "p1") == [BlockRequest(2, SYNC_FAR_BLOCKS)]
+
+
 def test_blocks_out_of_order_are_punished():
     driver = behind()
     effects = driver.tell(BlocksReceived("p1", (synced(1), synced(3))))
