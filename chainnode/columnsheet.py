@@ -31,7 +31,8 @@ _EVENT, _EVENT_COUNT, _EVENT_FIRST = (
     b"\xa5first",
 )  # `contracts.evidence.append`
 _LEAF = b"\x00"  # before a leaf whose hash is made: `merkle.leaf_hash`
-_DATA = b"\x12"  # before the data of a result and its length: `cometbytes.result_bytes`
+_RESULT_LEAF = _LEAF + b"\x12"  # before the data of a result and its length, where its hash is made: `cometbytes.result_bytes`
+_DATA_BEGINS = [bytes((3 + length,)) + b"\x91\x93" for length in range(32)]  # and the length, by the bytes of the two numbers in it
 _PUNCHED, _HOLE, _COUNT = b"\x01", Struct(">IIIc"), Struct(">I")  # `storage.punched`
 _ROW = b"\x93"  # before the three parts of a record
 _ONE = _COUNT.pack(1)
@@ -141,15 +142,18 @@ class ColumnSheet:
         """See `RecordSheet`."""
         write, (speakers, numbers) = codec.packer(), self._spoken
         names = [_EVENT + write(signers[0]) + _EVENT_COUNT for signers, _ in speakers]
-        results, result_hashes = list[bytes](), list[bytes]()
-        begins = [0, *self._ends]
-        for number, (begin, end) in zip(numbers, pairwise(begins), strict=True):
-            index, counted = write(first + begin), write(end - begin)
-            data = b"\x91\x93" + index + counted + b"\x90"
-            data = bytes((len(data),)) + data
+        results, datas = list[bytes](), list[bytes]()
+        firsts = [0, *self._ends]
+        counts = list(map(sub, self._ends, firsts))
+        told = {count: write(count) for count in dict.fromkeys(counts)}
+        for number, begin, count in zip(numbers, firsts, counts, strict=False):
+            index, counted = write(first + begin), told[count]
+            data = _DATA_BEGINS[len(index) + len(counted)] + index + counted + b"\x90"
+            datas.append(data)
             results.append(b"\x93\x00\xc4" + data + names[number] + counted + _EVENT_FIRST + index)
-            result_hashes.append(sha256(_LEAF + _DATA + data).digest())
-        return Recorded(b"".join(self._leaf_hashes([_LEAF + one for one in beginnings])), results, b"".join(result_hashes))
+        leaf_hashes = self._leaf_hashes([_LEAF + one for one in beginnings])
+        result_hashes = [sha256(_RESULT_LEAF + data).digest() for data in datas]
+        return Recorded(b"".join(leaf_hashes), results, b"".join(result_hashes))
 
     def _leaf_hashes(self, prefixes: Sequence[bytes]) -> list[bytes]:
         """Of the leaves of all records, given for each speaker what is hashed before them."""
