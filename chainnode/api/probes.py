@@ -45,9 +45,13 @@ class RequestCounter:
         response = await handler(request)
         resource = request.match_info.route.resource
         route = "none" if resource is None else resource.canonical
-        labels = request.method, route, response.status
+        self.count(request.method, route, response.status)
+        return response
+
+    def count(self, method: str, route: str, status: int) -> None:
+        """Count one answer."""
+        labels = method, route, status
         child = self._children.get(labels)
         if child is None:
             child = self._children[labels] = self._counter.labels(*labels)
         child.inc()
-        return response

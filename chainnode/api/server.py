@@ -9,6 +9,7 @@ from chainnode.api.admission import admission_middleware, expect_later
 from chainnode.api.backend import Backend
 from chainnode.api.cometserver import SOCKETS, CometSockets
 from chainnode.api.events import STREAMS, EventStreams
+from chainnode.api.gate import Gates
 from chainnode.api.openapi import document_text, index_text
 from chainnode.api.pages import INDEX_TEXT, OPENAPI_TEXT
 from chainnode.api.probes import REGISTRY, RequestCounter
@@ -16,12 +17,20 @@ from chainnode.api.problems import problem_middleware
 from chainnode.api.routeforms import Handle
 from chainnode.api.routes import ROUTES
 
+GATES = web.AppKey("gates", Gates)
+
 
 def make_app(backend: Backend, *, registry: CollectorRegistry, body_bytes_max: int) -> web.Application:
-    """The application over a node. Its own numbers are added to `registry`, which `/metrics` shows."""
+    """The application over a node. Its own numbers are added to `registry`, which `/metrics` shows.
+
+    Who listens puts a gate of `app[GATES]` before each connection; without it everything works, and refusals cost more.
+    """
     streams = EventStreams(backend)
     counter = RequestCounter(registry, streams)
-    app = web.Application(client_max_size=body_bytes_max, middlewares=[counter.middleware, admission_middleware, problem_middleware])
+    gates = Gates(backend.check_room, counter.count, body_bytes_max=body_bytes_max)
+    middlewares = [gates.middleware, counter.middleware, admission_middleware, problem_middleware]
+    app = web.Application(client_max_size=body_bytes_max, middlewares=middlewares)
+    app[GATES] = gates
     app[STREAMS] = streams
     app[SOCKETS] = CometSockets()
     app[REGISTRY] = registry

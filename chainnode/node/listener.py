@@ -6,6 +6,7 @@ import resource
 
 from aiohttp import web
 
+from chainnode.api.server import GATES
 from chainnode.errors import ChainError, Malformed, Unavailable
 from chainnode.node.config import split_address
 from chainnode.types.codes import BAD_CONFIG, PORT_IN_USE
@@ -34,11 +35,13 @@ def connections_max(open_files: int) -> int:
 
 async def listen(runner: web.AppRunner, address: str, *, most: int) -> asyncio.Server:
     """Serve a runner that is set up, at host:port; a connection beyond `most` is closed at once. Raises as `cannot_listen`."""
-    server = runner.server
+    server, gates = runner.server, runner.app.get(GATES)
     assert server is not None
 
     def accept() -> asyncio.BaseProtocol:
-        return _Refused() if len(server.connections) >= most else server()
+        if len(server.connections) >= most:
+            return _Refused()
+        return server() if gates is None else gates.gate(server())
 
     host, port = split_address(address)
     try:

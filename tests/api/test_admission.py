@@ -10,8 +10,9 @@ from aiohttp import ClientSession, web
 from prometheus_client import CollectorRegistry
 
 from chainnode import codec
-from chainnode.api import admission
+from chainnode.api import admission, gate
 from chainnode.api.server import make_app
+from chainnode.node.listener import listen
 from tests.api.fake_node import FakeNode
 
 DEADLINE_S = 20.0
@@ -64,13 +65,18 @@ class Wire:
                 return True
 
 
-@pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
+@pytest.fixture(params=["gate", "library"])
+async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
+    """With a gate before the HTTP library, as nodes have it, and without: what a client sees is the same."""
     node = FakeNode()
     runner = web.AppRunner(make_app(node, registry=CollectorRegistry(), body_bytes_max=BODY_BYTES_MAX), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
+    if request.param == "gate":
+        server = await listen(runner, "127.0.0.1:0", most=100)
+    else:
+        assert runner.server is not None
+        server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
     reader, writer = await asyncio.open_connection(host, port)
     yield Wire(node, f"http://{host}:{port}", reader, writer)
     writer.close()
@@ -136,7 +142,8 @@ async def test_who_sends_far_too_much_gets_the_answer_and_is_cut_off(wire: Wire)
 
 
 async def test_who_is_too_slow_with_a_body_that_nobody_wants_is_cut_off(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "HTTP_UNREAD_MS_MAX", 1)
+    for module in (admission, gate):
+        monkeypatch.setattr(module, "HTTP_UNREAD_MS_MAX", 1)
     wire.node.room = (0, 0)
     await wire.ask(*msgpack_of(1000), body=b"x")
     assert (await wire.answer())[0] == 503

@@ -1,0 +1,225 @@
+"""What stands before the HTTP library on each connection: it refuses submissions for which there is no room, for a tenth of the cost.
+
+Hot while the node is flooded: nine requests of ten are refused then, and each is 250 kB. The head is looked at here, the answer is bytes
+that were made before, and the body is read into one buffer that all connections share, and forgotten.
+
+Everything else goes on to the library untouched. Where one request ends and the next begins, the gate knows as long as a connection
+brings whole heads of the plainest form (one length or none, no chunks, no upgrade); at the first other one it leaves the connection to
+the library for good, which then refuses by itself (`admission.with_room`). It answers only when the library owes no answer before.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from aiohttp import web
+
+from chainnode.api.problems import Handler, problem_of
+from chainnode.api.submissions import JSON_MEDIA
+from chainnode.errors import Unavailable
+from chainnode.types.codes import OVERLOADED
+from chainnode.types.limits import HTTP_IDLE_S, HTTP_READ_BYTES, HTTP_UNREAD_MS_MAX
+
+SUBMISSIONS = "/v1/transactions"
+_STARTS = (f"POST {SUBMISSIONS} ".encode(), f"POST {SUBMISSIONS}?".encode())
+_HEAD_END = b"\r\n\r\n"
+_HEAD_BYTES_MAX = 8 * 1024
+_LENGTH = b"\r\ncontent-length:"
+_LENGTH_DIGITS_MAX = 12
+_ODD = (b"\n ", b"\n\t", b"\0", b"transfer-encoding", b"upgrade", b"expect", b"trailer")
+_KEPT = b"\r\nconnection: keep-alive\r\n"
+
+
+class HttpSide(Protocol):
+    """What the gate needs of the HTTP library's side of a connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is over."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+
+    def eof_received(self) -> None:
+        """No more bytes will come."""
+
+    def pause_writing(self) -> None:
+        """The client takes no more for now."""
+
+    def resume_writing(self) -> None:
+        """The client takes more."""
+
+    def keep_alive(self, val: bool) -> None:
+        """False: do not close the connection because nothing comes."""
+
+
+def body_bytes(head: bytes) -> int | None:
+    """How long a body follows this head (in lower case, up to its empty line); None unless that is beyond doubt to every reader."""
+    lines = head.count(b"\r\n")
+    if head.count(b"\n") != lines or head.count(b"\r") != lines or not head[: head.find(b"\r\n")].endswith(b" http/1.1"):
+        return None
+    if any(odd in head for odd in _ODD) or head.count(b"connection") != head.count(_KEPT):
+        return None
+    place = head.find(_LENGTH)
+    if head.count(b"content-length") != (place >= 0):
+        return None
+    if place < 0:
+        return 0
+    begin = place + len(_LENGTH)
+    digits = head[begin : head.find(b"\r\n", begin)].strip(b" ")
+    return int(digits) if digits.isdigit() and len(digits) <= _LENGTH_DIGITS_MAX else None
+
+
+class Gates:
+    """The gates of one HTTP interface. `count` is told of each refusal; the middleware tells a gate that the library has answered."""
+
+    def __init__(self, check_room: Callable[[int, int], None], count: Callable[[str, str, int], None], *, body_bytes_max: int) -> None:
+        self._check_room, self._count = check_room, count
+        self.body_bytes_max = body_bytes_max
+        self.buffer = memoryview(bytearray(HTTP_READ_BYTES))  # read into and emptied within one turn of the loop
+        self.by_side: dict[object, Gate] = {}
+        self._answers: dict[str, bytes] = {}  # by detail: a handful
+
+    def gate(self, side: HttpSide) -> "Gate":
+        """A protocol for a new connection, before the library's."""
+        return Gate(self, side)
+
+    def refusal(self, head: bytes, length: int) -> bytes | None:
+        """The answer to a submission that can not be taken now, None when it can be, or is for the library to refuse."""
+        if not 0 < length <= self.body_bytes_max:
+            return None
+        size = length // 2 if JSON_MEDIA.encode() in head else length  # as `admission.with_room` has it
+        try:
+            self._check_room(size, 1)
+        except Unavailable as error:
+            if error.code is not OVERLOADED:
+                return None
+            self._count("POST", SUBMISSIONS, 503)
+            return self._answer(error)
+        return None
+
+    def _answer(self, error: Unavailable) -> bytes:
+        answer = self._answers.get(error.detail)
+        if answer is None:
+            response = problem_of(error)
+            content = cast(bytes, response.body)
+            lines = [f"HTTP/1.1 {response.status} {response.reason}", f"Content-Length: {len(content)}"]
+            lines += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() != "content-length"]
+            answer = self._answers[error.detail] = "\r\n".join((*lines, "", "")).encode() + content
+        return answer
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The outermost. When it returns, the library writes what is left of the answer in the same turn of the loop."""
+        response = await handler(request)
+        gate = self.by_side.get(request.protocol)
+        if gate is not None:
+            gate.owed -= 1
+        return response
+
+
+class Gate(asyncio.BufferedProtocol):
+    """One connection. `owed`: answers of the library that are not there yet; one that it fails to give stays owed for good."""
+
+    def __init__(self, gates: Gates, side: HttpSide) -> None:
+        self.owed = 0
+        self._gates, self._side = gates, side
+        self._transport: Any = None
+        self._left = 0  # bytes of the body that is coming
+        self._is_unread = False  # whether that body is forgotten
+        self._is_library = False  # whether the connection is left to the library for good
+        self._due = 0.0  # when to close it, after a refusal
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The library's connection begins, too."""
+        self._transport = transport
+        self._gates.by_side[self._side] = self
+        self._side.connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of it."""
+        self._gates.by_side.pop(self._side, None)
+        self._stop_timer()
+        self._side.connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """Pass it on."""
+        self._side.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._side.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._side.resume_writing()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """The one that is empty again when `buffer_updated` returns."""
+        return self._gates.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Forget what is to be forgotten, look at the heads in the rest, and pass it on."""
+        at = 0
+        while at < nbytes and not self._is_library:
+            if self._left == 0:
+                at = self._begin(at, nbytes)
+                continue
+            part = min(self._left, nbytes - at)
+            if not self._is_unread:
+                self._side.data_received(bytes(self._gates.buffer[at : at + part]))
+            self._left -= part
+            at += part
+            if self._left == 0 and self._is_unread:
+                self._due = asyncio.get_running_loop().time() + HTTP_IDLE_S
+        if at < nbytes:
+            self._side.data_received(bytes(self._gates.buffer[at:nbytes]))
+
+    def _begin(self, at: int, end: int) -> int:
+        """Look at the head of a request; how far it, and what was passed on of its body, reaches."""
+        buffer = self._gates.buffer
+        start = bytes(buffer[at : min(end, at + _HEAD_BYTES_MAX)])
+        length = start.find(_HEAD_END)
+        head = start[: length + 2].lower()
+        body = None if length < 0 else body_bytes(head)
+        if body is None:
+            self._is_library = True
+            self._stop_timer()
+            return at
+        at_body = at + length + len(_HEAD_END)
+        answer = self._gates.refusal(head, body) if self.owed == 0 and start.startswith(_STARTS) else None
+        self._left, self._is_unread = body, answer is not None
+        if answer is not None:
+            self._transport.write(answer)
+            self._wait_for_body()
+            return at_body
+        self._stop_timer()
+        self.owed += 1
+        part = min(body, end - at_body)
+        self._left -= part
+        self._side.data_received(bytes(buffer[at : at_body + part]))
+        return at_body + part
+
+    def _wait_for_body(self) -> None:
+        """From a refusal on the gate says how long it waits; the library, which saw nothing of it, would call the connection idle."""
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + HTTP_UNREAD_MS_MAX / 1000
+        if self._timer is None:
+            self._side.keep_alive(False)
+            self._timer = loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        if loop.time() < self._due:
+            self._timer = loop.call_at(self._due, self._look)
+        else:
+            self._transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

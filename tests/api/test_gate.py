@@ -1,0 +1,364 @@
+"""The gate before the HTTP library: it refuses what there is no room for, and everything else passes as it came."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import cast
+
+import pytest
+import uvloop
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from chainnode import codec
+from chainnode.api import gate as gate_module
+from chainnode.api.gate import Gate, Gates, body_bytes
+from chainnode.api.server import make_app
+from chainnode.errors import Unavailable
+from chainnode.node.listener import listen
+from chainnode.types.codes import NOT_READY, OVERLOADED
+from tests.api.fake_node import FakeNode
+
+DEADLINE_S = 20.0
+MOST = 1000  # bytes of a body
+ROOM = 100
+SUBMIT = "/v1/transactions"
+
+
+@dataclass(eq=False)
+class Side:
+    """What the HTTP library is given, and the transport: both write down what is done to them."""
+
+    given: list[bytes] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    written: list[bytes] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.told.append("made")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.told.append("lost")
+
+    def data_received(self, data: bytes) -> None:
+        self.given.append(data)
+
+    def eof_received(self) -> None:
+        self.told.append("eof")
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+    def keep_alive(self, val: bool) -> None:
+        self.told.append(f"keep {val}")
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@dataclass
+class World:
+    """A gate whose node has room for bodies of ROOM bytes."""
+
+    side: Side = field(default_factory=Side)
+    counted: list[tuple[str, str, int]] = field(default_factory=list)
+    room: int = ROOM
+    error: Unavailable = field(default_factory=lambda: Unavailable(OVERLOADED, "full"))
+
+    def __post_init__(self) -> None:
+        self.gates = Gates(self.check_room, lambda *one: self.counted.append(one), body_bytes_max=MOST)
+        self.gate: Gate = self.gates.gate(self.side)
+        self.gate.connection_made(cast(asyncio.Transport, self.side))
+
+    def check_room(self, size: int, count: int) -> None:
+        assert count == 1
+        if size > self.room:
+            raise self.error
+
+    def feed(self, data: bytes) -> None:
+        buffer = self.gate.get_buffer(-1)
+        buffer[: len(data)] = data
+        self.gate.buffer_updated(len(data))
+        buffer[: len(data)] = bytes(len(data))  # whoever keeps a view of it has nothing
+
+    @property
+    def given(self) -> bytes:
+        return b"".join(self.side.given)
+
+
+def post(length: int, *more: str, path: str = SUBMIT, media: str = "application/msgpack") -> bytes:
+    lines = (f"POST {path} HTTP/1.1", "Host: node", f"Content-Type: {media}", f"Content-Length: {length}", *more, "", "")
+    return "\r\n".join(lines).encode() + b"x" * length
+
+
+GET = b"GET / HTTP/1.1\r\nHost: node\r\n\r\n"
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+# Where a request ends
+
+
+def lower(*lines: str) -> bytes:
+    return "\r\n".join(("post / http/1.1", *lines, "")).encode()
+
+
+@pytest.mark.parametrize(
+    "head, length",
+    [
+        (lower("host: node"), 0),
+        (lower("content-length: 0"), 0),
+        (lower("content-length:17 "), 17),
+        (lower("connection: keep-alive", "content-length: 999999999999"), 999_999_999_999),
+    ],
+)
+def test_the_length_of_a_plain_head_is_known(head: bytes, length: int) -> None:
+    assert body_bytes(head) == length
+
+
+ODD = {
+    "too-long": lower("content-length: 1000000000000"),
+    "two-lengths": lower("content-length: 1", "content-length: 1"),
+    "in-a-value": lower("content-length: 1", "x: content-length"),
+    "space-before-colon": lower("content-length : 1"),
+    "sign": lower("content-length: +1"),
+    "list": lower("content-length: 1, 1"),
+    "empty": lower("content-length:"),
+    "chunks": lower("transfer-encoding: chunked"),
+    "both": lower("content-length: 1", "transfer-encoding: chunked"),
+    "upgrade": lower("upgrade: websocket"),
+    "expect": lower("expect: 100-continue", "content-length: 1"),
+    "trailer": lower("trailer: x"),
+    "close": lower("connection: close"),
+    "named-hop": lower("connection: keep-alive, content-length", "content-length: 1"),
+    "folded": lower("x: a", " content-length: 1"),
+    "folded-by-tab": lower("x: a", "\tcontent-length: 1"),
+    "nul": lower("x: \0"),
+    "bare-line-feeds": lower("x: a\n\nget /other http/1.1"),
+    "bare-return": lower("x: a\rb"),
+    "older": b"post / http/1.0\r\ncontent-length: 1\r\n",
+    "none": b"post /\r\ncontent-length: 1\r\n",
+}
+
+
+@pytest.mark.parametrize("head", ODD.values(), ids=ODD)
+def test_a_head_that_two_readers_may_understand_differently_has_no_length(head: bytes) -> None:
+    assert body_bytes(head) is None
+
+
+@pytest.mark.parametrize("head", ODD.values(), ids=ODD)
+async def test_behind_such_a_head_the_library_gets_all_there_ever_is(world: World, head: bytes) -> None:
+    world.feed(head + b"\r\n")
+    for _ in range(2):
+        world.feed(post(ROOM + 1))
+    assert world.given == head + b"\r\n" + 2 * post(ROOM + 1) and not world.side.written
+
+
+async def test_a_head_in_two_pieces_leaves_the_connection_to_the_library(world: World) -> None:
+    whole = post(ROOM + 1)
+    world.feed(whole[:40])
+    world.feed(whole[40:])
+    world.feed(whole)  # what a liar puts behind half a head is not taken for a request
+    assert world.given == 2 * whole and not world.side.written
+
+
+# Refusing
+
+
+async def test_a_refused_body_reaches_nobody_and_the_next_request_passes(world: World) -> None:
+    world.feed(post(ROOM + 1)[:-50])
+    assert len(world.side.written) == 1 and world.counted == [("POST", SUBMIT, 503)]
+    world.feed(b"x" * 49)
+    world.feed(b"x" + GET)
+    assert world.given == GET and len(world.side.written) == 1
+    head, _, content = world.side.written[0].decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 503 Service Unavailable\r\n") and "\r\nRetry-After: 1" in head
+    assert f"Content-Length: {len(content)}" in head and "Content-Type: application/problem+json" in head
+    assert (json.loads(content)["code"], json.loads(content)["detail"]) == ("overloaded", "full")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        post(ROOM),
+        post(MOST + 1),
+        post(ROOM + 1, path="/v1/transaction"),
+        post(ROOM + 1, path=SUBMIT + "s"),
+        post(2 * ROOM + 1, media="application/json"),
+        post(ROOM + 1).replace(b"POST", b"PUT "),
+    ],
+    ids=["room", "too-large", "shorter", "longer", "json", "put"],
+)
+async def test_what_has_room_or_is_no_submission_passes(world: World, request_bytes: bytes) -> None:
+    world.feed(request_bytes)
+    assert world.given == request_bytes and not world.side.written
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        post(MOST),
+        post(ROOM + 1, path=SUBMIT + "?wait_ms=1"),
+        post(2 * ROOM + 2, media="application/json"),
+        post(ROOM + 1, "Connection: keep-alive"),
+    ],
+    ids=["largest", "query", "json", "keep-alive"],
+)
+async def test_a_submission_without_room_does_not(world: World, request_bytes: bytes) -> None:
+    world.feed(request_bytes)
+    assert not world.given and len(world.side.written) == 1
+
+
+async def test_nothing_is_no_submission_even_where_not_one_more_fits(world: World) -> None:
+    world.room = -1
+    world.feed(post(0))
+    assert world.given == post(0)
+
+
+async def test_another_reason_than_room_is_for_the_library_to_tell(world: World) -> None:
+    world.error = Unavailable(NOT_READY)
+    world.feed(post(ROOM + 1))
+    assert world.given == post(ROOM + 1)
+
+
+async def test_while_an_answer_is_owed_the_library_refuses_so_that_answers_keep_their_order(world: World) -> None:
+    world.feed(GET)
+    world.feed(post(ROOM + 1))
+    assert world.given == GET + post(ROOM + 1) and not world.side.written
+    world.gate.owed = 0
+    world.feed(post(ROOM + 1))
+    assert len(world.side.written) == 1
+
+
+def pieces_of(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[begin:end] for begin, end in pairwise(places) if begin < end]
+
+
+@given(
+    lengths=st.lists(st.integers(0, 2 * ROOM), min_size=1, max_size=8),
+    cuts=st.lists(st.lists(st.integers(0, 300), max_size=4), min_size=8, max_size=8),
+    joins=st.lists(st.booleans(), min_size=8, max_size=8),
+)
+def test_the_library_gets_each_request_that_is_not_refused_and_nothing_else(
+    lengths: list[int], cuts: list[list[int]], joins: list[bool]
+) -> None:
+    """Bodies are cut anywhere, and the end of one may come with the next head."""
+
+    async def check() -> None:
+        world, before = World(), b""
+        for length, places, is_joined in zip(lengths, cuts, joins, strict=False):
+            whole = post(length)
+            head, body = whole[: len(whole) - length], whole[len(whole) - length :]
+            pieces = pieces_of(body, places)
+            world.gate.owed = 0
+            if before:
+                world.feed(before + head)
+            else:
+                world.feed(head)
+            before = pieces.pop() if is_joined and pieces else b""
+            for piece in pieces:
+                world.feed(piece)
+        if before:
+            world.feed(before)
+        assert world.given == b"".join(post(length) for length in lengths if length <= ROOM)
+        assert len(world.side.written) == sum(length > ROOM for length in lengths)
+
+    asyncio.run(check())
+
+
+# Its end
+
+
+async def test_what_happens_to_the_connection_the_library_learns(world: World) -> None:
+    assert world.gates.by_side == {world.side: world.gate}
+    world.gate.pause_writing()
+    world.gate.resume_writing()
+    world.gate.eof_received()
+    world.gate.connection_lost(None)
+    assert world.side.told == ["made", "pause", "resume", "eof", "lost"] and not world.gates.by_side
+
+
+async def closed(world: World) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await world.side.closed.wait()
+
+
+async def test_who_is_slow_with_a_refused_body_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
+    world.feed(post(ROOM + 1)[:-1])
+    await closed(world)
+    assert world.side.told == ["made", "keep False"]  # from now on the library does not count the idle seconds
+
+
+async def test_who_asks_nothing_after_a_refusal_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
+    monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.05)
+    world.feed(post(ROOM + 1))
+    begun = asyncio.get_running_loop().time()
+    await closed(world)
+    assert asyncio.get_running_loop().time() - begun >= 0.049  # not by the time for the body, which had come
+
+
+@pytest.mark.parametrize("after", [GET, ODD["chunks"] + b"\r\n"], ids=["plain", "odd"])
+async def test_when_a_request_passes_the_library_counts_the_time_again(world: World, monkeypatch: pytest.MonkeyPatch, after: bytes) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
+    monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.001)
+    world.feed(post(ROOM + 1) + after)
+    other = World()
+    other.feed(post(ROOM + 1))
+    await closed(other)
+    assert not world.side.closed.is_set()
+
+
+# With a real library, on both loops
+
+
+def talk(node: FakeNode, port: int) -> list[tuple[int, str]]:
+    """What a client of the standard library sees on one connection, status and code of the problem."""
+    seen: list[tuple[int, str]] = []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    connection.connect()
+    opened = connection.sock
+    body = codec.encode((b"x" * 2_000_000,))
+    for room, path in ((0, SUBMIT), (0, "/readyz"), (0, SUBMIT), (len(body), SUBMIT), (0, SUBMIT)):
+        node.room = (room, 1)
+        method, content = ("POST", body) if path == SUBMIT else ("GET", b"")
+        connection.request(method, path, content, {"Content-Type": "application/msgpack"})
+        answer = connection.getresponse()
+        text = answer.read()
+        seen.append((answer.status, json.loads(text)["code"] if answer.status == 503 else ""))
+    assert connection.sock is opened, "one connection for all"
+    connection.close()
+    return seen
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_one_connection_is_refused_and_served_in_turn(run: Callable[[Coroutine[None, None, None]], None]) -> None:
+    async def check() -> None:
+        node = FakeNode()
+        runner = web.AppRunner(make_app(node, registry=CollectorRegistry(), body_bytes_max=4_000_000), access_log=None)
+        await runner.setup()
+        server = await listen(runner, "127.0.0.1:0", most=100)
+        seen = await asyncio.to_thread(talk, node, server.sockets[0].getsockname()[1])
+        assert seen == [(503, "overloaded"), (200, ""), (503, "overloaded"), (200, ""), (503, "overloaded")]
+        assert len(node.submitted) == 1
+        assert len(node.asked) == 5  # of the gate four times, and of the library for the one that passed
+        server.close()
+        await runner.cleanup()
+
+    run(check())
