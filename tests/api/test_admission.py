@@ -69,7 +69,8 @@ class Wire:
 async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     """With a gate before the HTTP library, as nodes have it, and without: what a client sees is the same."""
     node = FakeNode()
-    runner = web.AppRunner(make_app(node, registry=CollectorRegistry(), body_bytes_max=BODY_BYTES_MAX), access_log=None)
+    app = make_app(node, registry=CollectorRegistry(), body_bytes_max=BODY_BYTES_MAX)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     if request.param == "gate":
         server = await listen(runner, "127.0.0.1:0", most=100)
@@ -80,6 +81,7 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     reader, writer = await asyncio.open_connection(host, port)
     yield Wire(node, f"http://{host}:{port}", reader, writer)
     writer.close()
+    server.close()
     await runner.cleanup()
 
 
