@@ -26,6 +26,7 @@ LIST = ROOT / "tests" / "mutants.toml"
 COPIED = ("chainnode", "contracts", "docs", "genesis", "scripts", "tests")
 COPIED_FILES = ("pyproject.toml", "README.md", "README.zh.md")
 TIMEOUT_S = 60
+DEADLINE_S = "10"  # for what a bent rule may keep from ever coming: tests/patience.py
 PYTEST = ("-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 TESTS_FAILED = 1  # pytest's exit code; every other one means that it could not do its work
 
@@ -188,7 +189,7 @@ def _trouble(code: int | None, output: str) -> str | None:
 
 def pytest(tree: Path, tests: list[str], *, is_first: bool = False) -> tuple[int | None, str]:
     """Exit code (None: it took too long) and output. The first run alone leaves compiled modules for the others."""
-    environment = os.environ | {"PYTHONPATH": str(tree), "CHAINNODE_HYPOTHESIS": "quick"}
+    environment = os.environ | {"PYTHONPATH": str(tree), "CHAINNODE_HYPOTHESIS": "quick", "CHAINNODE_DEADLINE_S": DEADLINE_S}
     if not is_first:
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "pytest", *PYTEST, *tests]

@@ -14,8 +14,8 @@ from chainnode.api import admission, gate
 from chainnode.api.server import make_app
 from chainnode.node.listener import listen
 from tests.api.fake_node import FakeNode
+from tests.patience import DEADLINE_S
 
-DEADLINE_S = 20.0
 BODY_BYTES_MAX = 1024 * 1024
 ENDLESS = 64 * BODY_BYTES_MAX  # far more than fits between a client and a node that does not read
 MSGPACK = "application/msgpack"

@@ -16,6 +16,7 @@ from chainnode.types.bundle import LightBlock
 from chainnode.types.limits import COMET_BATCH_MAX, COMET_BLOCKS_MAX, COMET_REQUEST_BYTES_MAX
 from tests.api.comet_client import failure_of, result_of, rpc, same_shape
 from tests.chain_maker import CHAIN_ID
+from tests.patience import DEADLINE_S
 from tests.vector_files import require_vectors
 from tests.vectors.comet_json import read_block_id, read_commit, read_header, read_public_key, read_validators
 
@@ -206,9 +207,9 @@ async def test_long_requests_are_refused(served):
 async def test_calls_come_over_a_websocket_too(served):
     async with served.client.ws_connect("/websocket") as socket:
         await socket.send_json({"jsonrpc": "2.0", "id": 1, "method": "commit", "params": {"height": "2"}})
-        assert (await socket.receive_json(timeout=10))["result"] == await result_of(served, "/commit?height=2")
+        assert (await socket.receive_json(timeout=DEADLINE_S))["result"] == await result_of(served, "/commit?height=2")
         await socket.send_json({"jsonrpc": "2.0", "id": 2, "method": "subscribe", "params": {"query": "x"}})
-        assert (await socket.receive_json(timeout=10))["error"]["code"] == -32601
+        assert (await socket.receive_json(timeout=DEADLINE_S))["error"]["code"] == -32601
 
 
 async def test_websockets_are_bounded(served, monkeypatch):
@@ -217,7 +218,7 @@ async def test_websockets_are_bounded(served, monkeypatch):
         assert (await served.client.get("/websocket")).status == 503
     async with served.client.ws_connect("/websocket") as socket:
         await socket.send_json({"id": 1, "method": "health"})
-        assert (await socket.receive_json(timeout=10))["result"] == {}
+        assert (await socket.receive_json(timeout=DEADLINE_S))["result"] == {}
 
 
 async def test_before_the_first_block_there_is_no_commit(served):

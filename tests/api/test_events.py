@@ -9,8 +9,7 @@ from aiohttp import ClientError
 from chainnode.api import events
 from chainnode.api.events import STREAMS, Position, position_of
 from chainnode.errors import Malformed
-
-DEADLINE_S = 10
+from tests.patience import DEADLINE_S
 
 
 class Reader:

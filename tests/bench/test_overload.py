@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from chainnode.api.server import make_app
 from chainnode.types.codes import BAD_SIGNATURE, OK, OVERLOADED, REPLAYED
 from tests.api.fake_node import FakeNode, Submitted
+from tests.patience import DEADLINE_S
 
 PATH = "/v1/transactions"
 
@@ -29,7 +30,7 @@ async def served():
 async def test_a_request_is_taken_when_there_is_room_and_offered_again_when_there_is_none(served, ask_first):
     node, url = served
     client, asked = Client(url, ask_first=ask_first), overload.request(node.world.raws[:3], path=PATH, ask_first=ask_first)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         assert await client.is_taken(asked)
         node.room = (0, 0)
         assert [await client.is_taken(asked) for _ in range(3)] == [False] * 3
@@ -50,7 +51,7 @@ async def test_all_of_a_request_have_to_be_taken_and_a_failure_ends_the_bench(se
 
     monkeypatch.setattr(node, "submit", submit)
     client, asked = Client(url, ask_first=False), overload.request(node.world.raws[:2], path=PATH, ask_first=False)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         if is_taken is None:
             with pytest.raises(SystemExit, match="bad-signature"):
                 await client.is_taken(asked)
@@ -63,7 +64,7 @@ async def test_another_status_ends_the_bench(served):
     _, url = served
     client = Client(url, ask_first=False)
     with pytest.raises(SystemExit, match="HTTP 404"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             await client.is_taken(overload.request([b"x"], path="/v1/nowhere", ask_first=False))
     client.close()
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from peers_cometbft import RunningComet, configured, hash_of
 from peers_load import one_by_one, saturate
 
-DEADLINE_S = 20.0
+from tests.patience import DEADLINE_S
 
 
 class Chain:

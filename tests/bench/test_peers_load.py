@@ -7,6 +7,8 @@ import pytest
 from aiohttp import web
 from peers_load import Request, cpu_ticks, enough, file_system, latencies, one_by_one, ours_by_theirs, saturate
 
+from tests.patience import DEADLINE_S
+
 
 class Echo:
     """A server that says how many writes it was asked for, when all `together` requests have come."""
@@ -31,7 +33,7 @@ class Echo:
         self.largest = max(self.largest, self._waiting)
         if self._waiting == self.together:
             self._all.set()
-        await asyncio.wait_for(self._all.wait(), 10)
+        await asyncio.wait_for(self._all.wait(), DEADLINE_S)
         self._waiting -= 1
         return web.Response(body=content)
 

@@ -12,6 +12,7 @@ from throughput import Run
 from chainnode.crypto import suites
 from chainnode.types.transaction import Invocation
 from netbench import sign
+from tests.patience import DEADLINE_S
 
 
 def test_the_result_is_made_of_medians():
@@ -22,7 +23,7 @@ def test_the_result_is_made_of_medians():
 def test_all_cores_check_at_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     met = threading.Event()
-    together = threading.Barrier(3, action=met.set, timeout=20)
+    together = threading.Barrier(3, action=met.set, timeout=DEADLINE_S)
 
     def check(items):
         if threading.current_thread() is not threading.main_thread() and not met.is_set():

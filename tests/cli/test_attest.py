@@ -22,6 +22,7 @@ from chainnode.relay.attestsettings import TEMPLATE, load_attest_settings, read_
 from chainnode.relay.settings import TEMPLATE as RELAY_TEMPLATE
 from chainnode.relay.settings import read_settings
 from tests.chain_maker import key_of
+from tests.patience import DEADLINE_S
 from tests.ports import free_port
 from tests.relay.attest_world import CHAIN, OUTBOX, T0, MemoryEvm, Served, attestor_of
 
@@ -58,7 +59,7 @@ async def process(folder: Path, *options: str):
     command = [sys.executable, "-m", "chainnode.cli.main", "relay", "attest", "--config", str(folder / "attest.toml"), *options]
     made = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_S):
             line = (await made.stdout.readline()).decode()
         assert " attests eip155:1337 at http://127.0.0.1:" in line, (line, (await made.stderr.read()).decode())
         yield made
@@ -77,7 +78,7 @@ async def test_inv_85_an_attestor_that_is_killed_says_the_same_again_and_nothing
     async with process(folder, "--new-guard") as one:
         evm.decide(10)
         status, said = await ask("/v1/states/14")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             while said.get("code") == "not-final":  # until it asks again what is final
                 await asyncio.sleep(0.1)
                 status, said = await ask("/v1/states/14")
@@ -90,7 +91,7 @@ async def test_inv_85_an_attestor_that_is_killed_says_the_same_again_and_nothing
         status, refusal = await ask("/v1/states/15")
         assert (status, refusal["code"]) == (422, "chain-turned")
         one.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_S):
             assert await one.wait() == 0
 
 

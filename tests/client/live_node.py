@@ -25,6 +25,7 @@ from chainnode.types.bundle import Bundle, StateClaim
 from chainnode.types.codes import BAD_DIGEST, BAD_SIGNATURE, HEIGHT_UNKNOWN, NOT_FOUND, OK, REPLAYED
 from chainnode.types.transaction import Event, Transaction, TxResult
 from tests.api.fake_node import FakeNode
+from tests.patience import DEADLINE_S
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Twist = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
@@ -132,7 +133,7 @@ class Served:
 
     async def wait_asked(self, count: int) -> None:
         """Return once so many requests have come."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(DEADLINE_S), self._changed:
             await self._changed.wait_for(lambda: len(self.asked) >= count)
 
     @property

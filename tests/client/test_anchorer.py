@@ -18,8 +18,7 @@ from chainnode.transactions import decode_transaction
 from chainnode.types.codes import BAD_DIGEST, EXPIRED, META_TOO_LONG, NOT_MEMBER, OK, OVERLOADED, TOO_MANY, WRONG_GENESIS_DATA
 from chainnode.types.transaction import TxResult
 from tests.client.live_node import answering, at
-
-DEADLINE_S = 15
+from tests.patience import DEADLINE_S
 
 
 def records(count: int, first: int = 0) -> list[tuple[str, bytes, bytes]]:

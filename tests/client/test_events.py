@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,9 +15,9 @@ from chainnode.client.failures import NotProved
 from chainnode.errors import ChainError, Rejected, Unavailable
 from chainnode.types.codes import MALFORMED, NODE_UNREACHABLE, OTHER_QUESTION, STALE_ANSWER, STATE_PRUNED, TOO_LARGE
 from tests.client.live_node import LiveNode, answering, at, streaming
+from tests.patience import DEADLINE_S
 
 HASTE_MS = 900
-DEADLINE_S = 10
 ALL_OF_2 = [(2, index) for index in range(10)]
 SSE = {"Content-Type": "text/event-stream"}
 
@@ -188,7 +189,7 @@ async def test_a_long_line_is_refused(connect, one, monkeypatch):
 @pytest.mark.parametrize("line", [b": keepalive\n\n", b"\n", b"id: 1\n\n"])
 async def test_who_talks_without_saying_anything_is_left_in_time(connect, one, two, node, monkeypatch, line):
     one.twist = at("/v1/events", streaming(line * 1000, headers=SSE, then="repeat"))
-    client = await connect(one, timeout_ms=HASTE_MS, age_ms_max=50)
+    client = await connect(one, age_ms_max=50)
     with pytest.raises(Unavailable) as told:
         await take(client, 1)
     assert told.value.code is STALE_ANSWER
@@ -211,15 +212,26 @@ async def test_a_stream_that_ends_within_a_line_was_cut(connect, one):
     assert told.value.code is NODE_UNREACHABLE
 
 
-async def test_an_honest_quiet_stream_stays_open(connect, one, node):
-    """Each block is told of, so it is never quiet for long."""
+async def test_an_honest_quiet_stream_stays_open(connect, one, node, monkeypatch):
+    """Each block is told of, so it is never quiet for long; the clock goes on once a block has come."""
+    now_s, heard = [0.0], asyncio.Queue()
+    monkeypatch.setattr(events_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    check = events_module._Stream._check_height
+
+    async def noted(stream, node, height, time_ns):
+        await check(stream, node, height, time_ns)
+        heard.put_nowait(height)
+
+    monkeypatch.setattr(events_module._Stream, "_check_height", noted)
     one.server.app[STREAMS].keepalive_ms = 5
     client = await connect(one, age_ms_max=500)
     asked = asyncio.create_task(take(client, 1, 3))
     await one.wait_asked(1)
-    for _ in range(80):
-        await asyncio.sleep(0.01)
-        await node.decide()
+    async with asyncio.timeout(DEADLINE_S):
+        for height in range(4, 24):
+            await node.decide()
+            assert await heard.get() == height
+            now_s[0] += 0.4
     height = await node.decide([1])
     assert await asked == [(height, 0)] and sum(path.startswith("/v1/events") for path in one.asked) == 1
 

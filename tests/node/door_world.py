@@ -25,8 +25,8 @@ from chainnode.node.replicainputs import BatchSubmitted, Effect, TransactionsRef
 from chainnode.types.genesis import ChainParams
 from tests.chain_maker import GENESIS_TIME_NS
 from tests.node.small_chain import NODE_ID, SmallChain
+from tests.patience import DEADLINE_S
 
-DEADLINE_S = 20.0
 NOW_MS = GENESIS_TIME_NS // 1_000_000 + 1_000
 LIFE_MS = 300_000
 WAIT_MS = 8_000  # long enough on a busy machine; who is forgotten is told so before the test is given up

@@ -24,8 +24,7 @@ from chainnode.types.codes import BAD_SIGNATURE, HEIGHT_UNKNOWN, OK, STATE_PRUNE
 from contracts import evidence
 from tests.chain_maker import key_of, make_genesis
 from tests.node.small_chain import KEYS, NODE_ID, SmallChain, batch, transaction
-
-DEADLINE_S = 10.0
+from tests.patience import DEADLINE_S
 
 
 class FakeHost:

@@ -44,9 +44,9 @@ from chainnode.types.messages import (
     VoteMessage,
 )
 from tests.node.small_chain import KEYS, NODE_ID, SmallChain, batch, new_validator, proposal, transaction
+from tests.patience import DEADLINE_S
 
 PEER = "did:bid:efPeer"
-DEADLINE_S = 10.0
 SOMETHING = BlockId(b"\x07" * 32, PartSetHeader(1, b"\x08" * 32))
 
 

@@ -21,6 +21,7 @@ from chainnode.relay.settings import TEMPLATE
 from chainnode.types.codes import BAD_CONFIG, BAD_KEY_FILE, BAD_PASSPHRASE
 from tests.chain_maker import key_of, make_genesis
 from tests.node.test_node import NODE_KEY, VALIDATOR_KEY, Node, config, make_application
+from tests.patience import DEADLINE_S
 
 __all__ = ["config"]
 PASSPHRASE = secrets.token_hex(8)
@@ -78,7 +79,7 @@ async def test_a_gateway_that_ends_is_begun_anew(
     monkeypatch.setattr(Gateway, "_once", once)
     with caplog.at_level(logging.ERROR):
         task = asyncio.create_task(open_gateway(settings, PASSPHRASE).run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             await began.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -96,7 +97,7 @@ async def test_a_node_runs_its_gateway_and_tells_its_numbers(config: Config, set
     gateway = open_gateway(settings, PASSPHRASE)
     node, is_ready = Node(config, node_key=NODE_KEY, validator_key=VALIDATOR_KEY, gateway=gateway), asyncio.Event()
     task = asyncio.create_task(node.run(make_application, on_ready=is_ready.set))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_S):
         await is_ready.wait()
         await has_failed.wait()  # nobody serves its chains
         async with aiohttp.ClientSession() as session, session.get(f"http://{config.api_listen}/metrics") as answer:

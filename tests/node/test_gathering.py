@@ -12,8 +12,7 @@ from chainnode.node import gathering as module
 from chainnode.node.gathering import Gatherer
 from chainnode.types.codes import OVERLOADED
 from chainnode.types.limits import INGRESS_LOOP_BYTES_MAX
-
-DEADLINE_S = 10.0
+from tests.patience import DEADLINE_S
 
 
 class Checks:

@@ -39,8 +39,8 @@ from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED, DISK_FULL, DOUBLE_
 from chainnode.types.messages import BlockReply, DecidedBlock, ProposalMessage, VoteMessage
 from tests.chain_maker import GENESIS_TIME_NS, key_of
 from tests.node.small_chain import SmallChain, batch, transaction
+from tests.patience import DEADLINE_S
 
-DEADLINE_S = 20.0
 KEY = key_of("solo")
 ADDRESS = validator(public_key_of(KEY), 1).address
 SOMETHING = BlockId(b"\x07" * 32, PartSetHeader(1, b"\x08" * 32))

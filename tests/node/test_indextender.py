@@ -7,6 +7,7 @@ import pytest
 from chainnode.errors import Corrupt, Unavailable
 from chainnode.node.indextender import IndexTender
 from chainnode.types.codes import CORRUPT_STORE, DISK_FULL
+from tests.patience import DEADLINE_S
 
 
 class FakeLedger:
@@ -31,7 +32,7 @@ class FakeLedger:
 
 def settled(tender):
     if tender._work is not None:
-        tender._work.exception(timeout=10)
+        tender._work.exception(timeout=DEADLINE_S)
 
 
 def test_all_that_is_due_is_done_in_another_thread():

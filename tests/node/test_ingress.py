@@ -42,8 +42,8 @@ from chainnode.types.limits import INGRESS_CHECKS_MAX, INGRESS_LOOP_BYTES_MAX, M
 from chainnode.types.transaction import Signature, Transaction, TxResult
 from tests.chain_maker import key_of, make_genesis, make_transaction
 from tests.node.small_chain import CLIENT, SmallChain, batch, record, transaction
+from tests.patience import DEADLINE_S
 
-DEADLINE_S = 10.0
 LIFE_MS = 300_000
 
 

@@ -32,9 +32,9 @@ from chainnode.types.codes import BAD_CONFIG, BAD_KEY, CORRUPT_STORE, DISK_FULL,
 from chainnode.types.genesis import Genesis, GenesisGrant, GenesisValidator
 from chainnode.types.limits import HTTP_CONNECTIONS_MAX, OPEN_FILES, OPEN_FILES_MIN
 from tests.chain_maker import GENESIS_TIME_NS, key_of, make_genesis
+from tests.patience import DEADLINE_S
 from tests.ports import free_port
 
-DEADLINE_S = 20.0
 NODE_KEY, VALIDATOR_KEY, OPERATOR = key_of("alone node"), key_of("alone"), key_of("alone operator")
 
 

@@ -44,6 +44,7 @@ from tests.api.did_world import (
     make_did_world,
     record_of,
 )
+from tests.patience import DEADLINE_S
 
 CITY = make_city()
 RECORD = record_of(CITY)
@@ -71,7 +72,7 @@ class Answers:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def wait_asked(self, count: int) -> None:
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(DEADLINE_S), self.changed:
             await self.changed.wait_for(lambda: len(self.asked) >= count)
 
     async def fetch(self, url: str, *, bytes_max: int, headers) -> bytes:
@@ -215,7 +216,7 @@ async def test_what_failed_is_told_of_each():
 async def test_inv_49_a_resolver_that_hangs_is_left_in_time(monkeypatch):
     monkeypatch.setattr(module, "REFERRAL_MS_MAX", 50)
     asker, _ = asking(asyncio.Event().wait)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         assert "within 50 ms" in await refused(asker.ask(RECORD, ELSEWHERE, NEWEST), CHAIN_UNREACHABLE)
 
 
@@ -328,7 +329,7 @@ async def test_equal_questions_at_one_time_are_asked_once():
         return GOOD
 
     asker, answers = asking(late)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
         tasks = [group.create_task(asker.ask(RECORD, ELSEWHERE, NEWEST, is_fresh=bool(number % 2))) for number in range(5)]
         await answers.wait_asked(1)
         go_on.set()
@@ -346,7 +347,7 @@ async def test_who_waits_for_the_same_answer_hears_why_there_is_none():
     leader, follower = (asyncio.create_task(asker.ask(RECORD, ELSEWHERE, NEWEST)) for _ in range(2))
     await answers.wait_asked(1)
     go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         for task in (leader, follower):
             assert "gone" in await refused(task, CHAIN_UNREACHABLE)
     assert len(answers.asked) == 1
@@ -358,7 +359,7 @@ async def test_who_waits_is_not_left_waiting_when_the_first_gives_up():
     await answers.wait_asked(1)
     await asyncio.sleep(0)
     leader.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         await refused(follower, CHAIN_UNREACHABLE)
         with pytest.raises(asyncio.CancelledError):
             await leader
@@ -374,7 +375,7 @@ async def test_inv_49_so_many_questions_are_open_and_so_many_of_one_chain_under_
         return GOOD
 
     asker, answers = asking(late)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
         for number in range(1, 4):
             group.create_task(asker.ask(replace(RECORD, sequence=number), ELSEWHERE, NEWEST))
         await answers.wait_asked(2)

@@ -20,6 +20,7 @@ from chainnode.node import webfetch
 from chainnode.node.webfetch import WebFetcher, is_public
 from chainnode.types.codes import MALFORMED, NOT_FOUND, WEB_DID_BAD, WEB_DID_UNREACHABLE
 from chainnode.types.limits import WEB_DOCUMENT_BYTES_MAX, WEB_FETCHES_MAX
+from tests.patience import DEADLINE_S
 
 HOST = "party.example"
 
@@ -253,7 +254,7 @@ async def test_a_server_that_does_not_answer_is_left_in_time(site, monkeypatch):
 
     monkeypatch.setattr(webfetch, "WEB_FETCH_MS_MAX", 100)
     site.answer = silence
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         await refused(site.fetcher().fetch(site.url()), Unavailable, WEB_DID_UNREACHABLE)
 
 
@@ -267,7 +268,7 @@ async def test_a_look_up_that_fails_or_hangs_ends_in_time(site, monkeypatch):
 
     monkeypatch.setattr(webfetch, "WEB_FETCH_MS_MAX", 100)
     for look_up in (failing, hanging):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             await refused(site.fetcher(look_up=look_up).fetch(site.url()), Unavailable, WEB_DID_UNREACHABLE)
 
 
@@ -282,7 +283,7 @@ async def test_so_many_documents_are_fetched_at_once(site):
         return web.Response(text="{}")
 
     site.answer, fetcher = counted, site.fetcher()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
         tasks = [group.create_task(fetcher.fetch(site.url())) for _ in range(WEB_FETCHES_MAX + 3)]
         await full.wait()
         await asyncio.sleep(0)

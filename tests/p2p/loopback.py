@@ -11,8 +11,8 @@ from chainnode.p2p.network import PeerNetwork, PeerStatus
 from chainnode.p2p.opening import open_as_dialler
 from chainnode.p2p.peer import Timing
 from chainnode.types.codes import MALFORMED, WRONG_GENESIS, Code
+from tests.patience import DEADLINE_S
 
-DEADLINE_S = 10.0
 KEYS = sorted((generate("e", bytes([number]) * 32) for number in range(1, 6)), key=lambda key: node_id(key.public))
 IDS = [node_id(key.public) for key in KEYS]
 HOST = "127.0.0.1"

@@ -16,6 +16,7 @@ from chainnode.errors import Rejected
 from chainnode.p2p.certificates import authenticate, client_context, make_leaf, node_id, server_context, trust
 from chainnode.types.codes import NOT_ADMITTED
 from tests.p2p.loopback import HOST, IDS, KEYS
+from tests.patience import DEADLINE_S
 
 ADMITTED = {node: key.public for node, key in zip(IDS[:2], KEYS[:2], strict=True)}
 
@@ -100,7 +101,7 @@ async def try_tls(client: ssl.SSLContext, *, trusted: list[int]) -> bytes:
         writer.close()
 
     server = await asyncio.start_server(greet, HOST, 0, ssl=context)
-    async with server, asyncio.timeout(10):
+    async with server, asyncio.timeout(DEADLINE_S):
         try:
             reader, writer = await asyncio.open_connection(HOST, server.sockets[0].getsockname()[1], ssl=client)
             try:

@@ -13,6 +13,7 @@ from chainnode.foreign.ethkeys import recover
 from chainnode.foreign.keccak import keccak256
 from chainnode.foreign.packetbytes import commitment_key
 from chainnode.relay.attestor import Attestor, check_chain, make_view
+from tests.patience import DEADLINE_S
 from tests.relay.attest_world import CHAIN, OUTBOX, T0, MemoryEvm, Served, attestor_of, settings_of
 
 KEY = commitment_key("chainnode-0", 1)
@@ -161,7 +162,7 @@ async def test_it_says_who_it_is_and_the_probes_answer(evm: MemoryEvm, served: S
 async def test_a_node_that_hangs_costs_a_bounded_time(evm: MemoryEvm, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chainnode.relay.attestserver.RELAY_CALL_MS", 100)
     evm.is_silent = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         status, said = await get(served, "/v1/states/14")
     assert (status, said["code"]) == (503, "chain-silent")
 

@@ -17,6 +17,7 @@ from chainnode.relay.evmrpc import ask
 from chainnode.types.codes import CHAIN_SILENT
 from chainnode.types.limits import RELAY_LOOP_BYTES_MAX
 from tests.chain_maker import ChainMaker
+from tests.patience import DEADLINE_S, patiently
 from tests.relay.rpc import Json, MemoryChain, Rpc, S, Twist, memory_chain
 from tests.relay.test_comet import PACKET, followed, view_at
 
@@ -58,21 +59,25 @@ async def test_inv_79_a_witness_with_a_true_header_of_another_height_shows_no_fo
 
 
 async def test_an_endpoint_that_drags_on_within_the_time_of_each_call_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "RELAY_ATTEMPT_MS", 300)
     chain = memory_chain(3)
 
-    async def drag(method: str, request: web.Request) -> Json | None:
-        """There is always one validator more, and it takes a while."""
-        if method != "validators":
-            return None
-        await asyncio.sleep(0.02)
-        return {"validators": rpcs[0].result(method, request)["validators"][:1], "total": "9999"}
+    async def left(attempt_ms: int) -> None:
+        monkeypatch.setattr(endpoints, "RELAY_ATTEMPT_MS", attempt_ms)
 
-    async with followed(chain, drag, None) as (adapter, rpcs):
-        async with asyncio.timeout(10):
-            assert (await adapter.tip()).height == 3
-        assert [one.silences for one in adapter.endpoints.all if one.url == rpcs[0].url] == [1]
-        assert rpcs[0].asked.count("validators") > 2
+        async def drag(method: str, request: web.Request) -> Json | None:
+            """There is always one validator more, and it takes a while."""
+            if method != "validators":
+                return None
+            await asyncio.sleep(attempt_ms / 15_000)
+            return {"validators": rpcs[0].result(method, request)["validators"][:1], "total": "9999"}
+
+        async with followed(chain, drag, None) as (adapter, rpcs):
+            async with asyncio.timeout(DEADLINE_S):
+                assert (await adapter.tip()).height == 3
+            assert [one.silences for one in adapter.endpoints.all if one.url == rpcs[0].url] == [1]
+            assert rpcs[0].asked.count("validators") > 2
+
+    await patiently(left, 300)
 
 
 async def test_an_endpoint_leaves_nothing_with_the_relay_and_packs_nothing() -> None:

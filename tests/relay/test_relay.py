@@ -24,6 +24,7 @@ from chainnode.relay.server import serve
 from chainnode.relay.settings import TEMPLATE, read_settings
 from chainnode.types.codes import BAD_CONFIG, CHAIN_SILENT, CLIENT_UNKNOWN, DISK_FAILED, PORT_IN_USE
 from tests.chain_maker import key_of, make_genesis
+from tests.patience import DEADLINE_S
 from tests.ports import free_port
 from tests.relay.plain import CLIENT, World, packet
 from tests.relay.test_route import route_of
@@ -106,7 +107,7 @@ async def test_a_route_that_fails_goes_on_when_its_chain_is_back(monkeypatch: py
 
     world.a.tip, world.a.submit = shaky, submitted
     task = asyncio.create_task(relay.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         await settled.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -138,7 +139,7 @@ async def test_a_disk_that_fails_ends_the_relay() -> None:
 
     relay.progress = Full(None)
     with pytest.raises(Corrupt):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             await relay.run()
 
 
