@@ -105,7 +105,7 @@ class ColumnSheet:
         """Itself."""
         return self
 
-    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> list[bytes] | None:
+    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> Column | None:
         """See `RecordSheet`."""
         columns, shaped = self._columns, self._shaped
         if shaped is not None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chainnode import transactions
+from chainnode.keytable import Column
 from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, VERIFY_TABLES_BYTES_MAX
 from chainnode.types.transaction import Transaction
 
@@ -80,7 +81,7 @@ class RecordSheet(Protocol):
     def speakers(self) -> tuple[Speaker, ...]:
         """As of the sheet."""
 
-    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> list[bytes] | None:
+    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> Column | None:
         """The digests of all records in order, 32 bytes each.
 
         None unless every transaction has one signer and is one call of this method whose only argument is a list of 1 to `records_max`
@@ -200,7 +201,7 @@ class NativeSheet:
         """See `Sheet`."""
         return self
 
-    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> list[bytes] | None:
+    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> Column | None:
         """See `RecordSheet`."""
         return self._columns.take(contract, method, algorithms, records_max, meta_bytes_max)
 

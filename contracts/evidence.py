@@ -83,9 +83,7 @@ def index_digests(state: State, digests: Sequence[bytes], index: int, height: in
 
     About 0.4 us a digest when all are new, as nearly always.
     """
-    entries = state.new_entries(DIGEST_INDEX, digests, positions(index, height, len(digests)))
-    if entries is not None:
-        state.index_add(DIGEST_INDEX, entries)
+    if state.index_add(DIGEST_INDEX, digests, positions(index, height, len(digests))):
         return ()
     height_bytes = height.to_bytes(8, "big")
     repeated: list[tuple[int, int]] = []
@@ -95,7 +93,7 @@ def index_digests(state: State, digests: Sequence[bytes], index: int, height: in
             new[digest] = (index + place).to_bytes(8, "big") + height_bytes
         else:
             repeated.append((place, height if first is None else int.from_bytes(first[8:], "big")))
-    state.index_put_many(DIGEST_INDEX, new)
+    state.index_put_many(DIGEST_INDEX, list(new), list(new.values()))
     return tuple(repeated)
 
 

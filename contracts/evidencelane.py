@@ -12,10 +12,12 @@ from typing import Any
 
 from chainnode import codec
 from chainnode.evidencelog import LeafGroup, LeafHashes
+from chainnode.execution.blockindex import count_keys
 from chainnode.execution.engine import BlockContext, Whole
 from chainnode.execution.indexvalues import positions
 from chainnode.execution.results import Results
 from chainnode.execution.state import State
+from chainnode.keytable import Column
 from chainnode.sheets import RecordSheet, Sheet
 from chainnode.types.codes import OK
 from chainnode.types.limits import EVIDENCE_META_BYTES_MAX, EVIDENCE_RECORDS_MAX
@@ -56,7 +58,7 @@ class EvidenceLane:
         self._columns = None if taken is None else columns
         self.digests = _digests(self._goods) if taken is None else taken
 
-    def whole(self) -> Callable[[], Whole] | None:
+    def whole(self) -> Callable[[], Whole | None] | None:
         """See `engine.Lane`."""
         columns, state = self._columns, self._state
         if columns is None:
@@ -64,16 +66,14 @@ class EvidenceLane:
         senders = [signers[0] for signers, _ in self._sheet.speakers]
         if not all(map(self._may_record, senders)):
             return None
-        first = state.log_size
-        entries = state.new_entries(evidence.DIGEST_INDEX, self.digests, positions(first, self._height, len(self.digests)))
-        if entries is None:
-            return None
         beginnings: list[bytes] = [self._beginnings[sender] for sender in senders]
 
-        def take() -> Whole:
+        def take() -> Whole | None:
+            first = state.log_size
+            if not state.index_add(evidence.DIGEST_INDEX, self.digests, positions(first, self._height, count_keys(self.digests))):
+                return None
             done = columns.record(beginnings, first)
             state.log_extend_hashed(LeafHashes(done.leaf_hashes))
-            state.index_settle(evidence.DIGEST_INDEX, entries)
             return Whole(Results(done.results, done.result_hashes, are_ok=True), partial(columns.keep, beginnings))
 
         return take
@@ -127,7 +127,7 @@ class EvidenceLane:
         return results
 
 
-def _taken(columns: RecordSheet) -> list[bytes] | None:
+def _taken(columns: RecordSheet) -> Column | None:
     """The digests of a batch all of which is good."""
     return columns.take(evidence.NAME, _METHOD, evidence.ALGORITHMS, EVIDENCE_RECORDS_MAX, EVIDENCE_META_BYTES_MAX)
 
@@ -139,9 +139,7 @@ def _digests(goods: Sequence[Good | None]) -> list[bytes]:
 def _index(state: State, goods: Sequence[Good | None], first: int, height: int) -> list[Repeated]:
     """Note the digests of transactions; what each has to say of repeated ones."""
     digests = _digests(goods)
-    entries = state.new_entries(evidence.DIGEST_INDEX, digests, positions(first, height, len(digests)))
-    if entries is not None:
-        state.index_add(evidence.DIGEST_INDEX, entries)
+    if state.index_add(evidence.DIGEST_INDEX, digests, positions(first, height, len(digests))):
         return [()] * len(goods)
     found: list[Repeated] = []
     for good in goods:

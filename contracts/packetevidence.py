@@ -58,7 +58,7 @@ def on_receive(call: Call, state: State, packet: Packet, payload: Payload, relay
         rows = tuple(_row(data, record, client_id) for record in new.values())
         first, _ = evidence.append(call, state, rows, tuple(digest for _, digest, _ in rows), by=client_id)
         made = {key: (first + place).to_bytes(8, "big") for place, key in enumerate(new)}
-        state.index_put_many(CARRIED_INDEX, made)
+        state.index_put_many(CARRIED_INDEX, list(made), list(made.values()))
         known |= made
     return encode_answer(tuple(int.from_bytes(known[key] or b"", "big") for key in keys))
 

@@ -10,10 +10,12 @@ from typing import NamedTuple, Protocol
 from chainnode import codec
 from chainnode.errors import Rejected
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState
+from chainnode.execution.blockindex import Entries
 from chainnode.execution.indexvalues import places
 from chainnode.execution.results import Results, joined, results_of
 from chainnode.execution.state import Entry, Memos, Reader, State
 from chainnode.execution.table import Call
+from chainnode.keytable import Column
 from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
@@ -73,8 +75,11 @@ class Whole(NamedTuple):
 class Lane(Protocol):
     """What the transactions of a common kind in a batch are done by at once. For speed alone."""
 
-    def whole(self) -> Callable[[], Whole] | None:
-        """How to do the whole batch at once, now that its ids are new and its keys speak; None when some of it may be refused."""
+    def whole(self) -> Callable[[], Whole | None] | None:
+        """How to do the whole batch at once, if its ids are new and its keys speak; None when some of it may be refused.
+
+        What is given does nothing, and says None, when digests of the batch are known already.
+        """
 
     @property
     def ends(self) -> Sequence[int]:
@@ -103,7 +108,7 @@ class BlockOutcome:
 
     batches: tuple[SheetOutcome, ...]
     store_writes: Mapping[str, tuple[Entry, ...]]
-    index_writes: Mapping[str, Mapping[bytes, bytes]]
+    index_writes: Mapping[str, Entries]
     groups: tuple[LeafGroup, ...]
     log_growth: Growth
     validators: ValidatorSet | None
@@ -143,7 +148,7 @@ class NothingYet:
         """Nothing."""
         return None
 
-    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def index_find(self, space: str, keys: Column) -> dict[bytes, bytes]:
         """Nothing."""
         return {}
 
@@ -216,16 +221,20 @@ def _apply_whole(batch: _Batch, lane: Lane) -> SheetOutcome | None:
         or not context.time_ms <= least_ms <= greatest_ms <= context.time_ms + batch.params.tx_lifetime_ms_max
     ):
         return None
-    entries = state.new_entries(TX_INDEX, batch.ids, places(context.height, batch.first, len(batch.ids)))
-    if entries is None or not all(_speaks(batch.contracts, state, *speaker) for speaker in sheet.speakers):
+    if not all(_speaks(batch.contracts, state, *speaker) for speaker in sheet.speakers):
         return None
     take = lane.whole()
     if take is None:
         return None
-    state.index_settle(TX_INDEX, entries)
+    state.checkpoint()
     before = state.log_size
-    results, keep = take()
-    return SheetOutcome(results, state.log_size - before, keep=keep)
+    if not state.index_add(TX_INDEX, batch.ids, places(context.height, batch.first, len(batch.ids))):
+        return None
+    done = take()
+    if done is None:
+        state.rollback()
+        return None
+    return SheetOutcome(done.results, state.log_size - before, keep=done.keep)
 
 
 def _apply_in_runs(batch: _Batch, lane: Lane) -> SheetOutcome:
@@ -242,7 +251,7 @@ def _apply_in_runs(batch: _Batch, lane: Lane) -> SheetOutcome:
             results.append(_apply(contracts, state, context, params, txs[begin], batch.first + begin))
         else:
             numbers = places(context.height, batch.first + begin, end - begin)
-            state.index_settle(TX_INDEX, dict(zip(batch.ids[begin:end], numbers, strict=True)))
+            state.index_put_many(TX_INDEX, batch.ids[begin:end], numbers)
             results += lane.take(begin, end)
     return SheetOutcome(results_of(results), state.log_size - before, state.take_groups())
 
@@ -257,7 +266,7 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.
-    state.index_settle(TX_INDEX, {tx.tx_id: places(context.height, index, 1)[0]})
+    state.index_put_many(TX_INDEX, (tx.tx_id,), places(context.height, index, 1))
     state.checkpoint()
     call = Call(body.signers[0], body.signers, tx.tx_id, context.chain_id, context.height, context.time_ms, index)
     returned: list[Value] = []

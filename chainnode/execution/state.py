@@ -1,11 +1,11 @@
 """The state as a block's transactions see it: an overlay over what is on disk, with undo of one transaction at a time."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LeafHashes, Leaves, LogState, append_groups, count_leaves
+from chainnode.execution.blockindex import BlockIndex, Entries
+from chainnode.keytable import Column
 from chainnode.types.limits import MEMO_ANSWERS_MAX, STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 
@@ -25,25 +25,8 @@ class Reader(Protocol):
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key, None when it is absent."""
 
-    def index_find(self, space: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    def index_find(self, space: str, keys: Column) -> Mapping[bytes, bytes]:
         """Those of index keys that are set, with their values."""
-
-
-@dataclass
-class _Ahead:
-    """Index keys of one space that were read ahead, and those that are set."""
-
-    lists: tuple[Sequence[bytes], ...]
-    found: Mapping[bytes, bytes]
-
-    @cached_property
-    def known(self) -> frozenset[bytes]:
-        """The keys, once others than these lists are asked for."""
-        return frozenset().union(*self.lists)
-
-    def has(self, keys: Sequence[bytes]) -> bool:
-        """Whether all of them were read. It costs nothing for a list that was."""
-        return any(keys is one for one in self.lists) or self.known.issuperset(keys)
 
 
 class Memos:
@@ -94,15 +77,13 @@ class State:
         self._reads: dict[tuple[str, bytes], bytes | None] = {}  # the reader's answers, which are the same all block long
         self._writes: dict[tuple[str, bytes], bytes | None] = {}
         self._touched: dict[str, dict[bytes, None]] = {}  # by store: the keys that were ever in the writes
-        self._index: dict[str, dict[bytes, bytes]] = {}  # by space
-        self._expected: dict[str, _Ahead] = {}  # by space
+        self._index = BlockIndex(reader)
         self._memos = memos or Memos()
         self._groups: list[Leaves] = []  # evidence
         self._log_size = log.size  # with these
         self._growth: Growth | None = None  # by these
         self._events: list[Event] = []
         self._undo: list[tuple[tuple[str, bytes], bool, bytes | None]] = []
-        self._index_added: list[tuple[str, tuple[bytes, ...]]] = []
         self._groups_before = 0
         self._groups_taken = 0
 
@@ -122,55 +103,23 @@ class State:
 
     def index_get(self, space: str, key: bytes) -> bytes | None:
         """The value of an index key."""
-        own = self._index.get(space)
-        if own is not None and key in own:
-            return own[key]
-        ahead = self._expected.get(space)
-        return ahead.found.get(key) if ahead is not None and key in ahead.known else self._reader.index_get(space, key)
+        return self._index.get(space, key)
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+    def index_get_many(self, space: str, keys: Column) -> list[bytes | None]:
         """The values of index keys, in order."""
-        found, own = self._found(space, keys), self._index.get(space)
-        if not own:
-            return [found.get(key) for key in keys] if found else [None] * len(keys)
-        return [own.get(key) or found.get(key) for key in keys]
+        return self._index.get_many(space, keys)
 
-    def _found(self, space: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        """What the reader has of these keys, and perhaps of others."""
-        ahead = self._expected.get(space)
-        return ahead.found if ahead is not None and ahead.has(keys) else self._reader.index_find(space, keys)
-
-    def new_entries(self, space: str, keys: Sequence[bytes], values: Sequence[bytes]) -> Mapping[bytes, bytes] | None:
-        """Index keys with their values, for `index_add`; None when one of them is set or stands here twice. 0.1 us a key."""
-        entries = dict(zip(keys, values, strict=True))
-        own = self._index.get(space)
-        if (own and not own.keys().isdisjoint(entries)) or len(entries) < len(keys):
-            return None
-        found = self._found(space, keys)
-        return entries if not found or entries.keys().isdisjoint(found) else None
-
-    def index_add(self, space: str, entries: Mapping[bytes, bytes]) -> None:
-        """Set index keys that `new_entries` gave, and that were not set since."""
-        self.index_settle(space, entries)
-        self._index_added.append((space, tuple(entries)))
-
-    def index_settle(self, space: str, entries: Mapping[bytes, bytes]) -> None:
-        """The same for good: no `rollback` takes them back."""
-        own = self._index.get(space)
-        if own is None:
-            own = self._index[space] = {}
-        before = len(own)
-        own.update(entries)
-        assert len(own) == before + len(entries), "an index key is set once"
+    def index_add(self, space: str, keys: Column, values: Column) -> bool:
+        """Set index keys; none, and False, when one of them is set or stands here twice."""
+        return self._index.add(space, keys, values)
 
     def index_put(self, space: str, key: bytes, value: bytes) -> None:
         """Set an index key that is not set yet."""
-        self.index_put_many(space, {key: value})
+        self.index_put_many(space, (key,), (value,))
 
-    def index_put_many(self, space: str, entries: Mapping[bytes, bytes]) -> None:
+    def index_put_many(self, space: str, keys: Column, values: Column) -> None:
         """Set index keys that are not set yet."""
-        assert all(entries.values()) and self._index.get(space, {}).keys().isdisjoint(entries)
-        self.index_add(space, entries)
+        self._index.put(space, keys, values)
 
     @property
     def log_size(self) -> int:
@@ -214,12 +163,12 @@ class State:
 
     def mark(self) -> Mark:
         """Where this transaction stands, for `undo_to`. Marks end with the transaction."""
-        return len(self._undo), len(self._index_added), len(self._groups), len(self._events)
+        return len(self._undo), self._index.mark(), len(self._groups), len(self._events)
 
     def undo_to(self, mark: Mark) -> None:
         """Undo all that was done behind the mark; later marks are void."""
         undone, indexed, groups, events = mark
-        assert undone <= len(self._undo) and indexed <= len(self._index_added) and events <= len(self._events), "a void mark"
+        assert undone <= len(self._undo) and events <= len(self._events), "a void mark"
         assert self._groups_before <= groups <= len(self._groups), "a void mark"
         for place, was_there, value in reversed(self._undo[undone:]):
             self._memos.written(place[0])
@@ -228,10 +177,7 @@ class State:
             else:
                 del self._writes[place]
         del self._undo[undone:]
-        for space, keys in self._index_added[indexed:]:
-            for key in keys:
-                del self._index[space][key]
-        del self._index_added[indexed:]
+        self._index.undo_to(indexed)
         if len(self._groups) > groups:
             self._log_size -= sum(map(count_leaves, self._groups[groups:]))
             del self._groups[groups:]
@@ -240,17 +186,14 @@ class State:
 
     # For the engine
 
-    def index_expect(self, space: str, lists: Sequence[Sequence[bytes]]) -> None:
+    def index_expect(self, space: str, columns: Sequence[Column]) -> None:
         """Read ahead the index keys that the block will ask for: one look-up for all costs a third of one for each."""
-        found: dict[bytes, bytes] = {}
-        for keys in lists:
-            found.update(self._reader.index_find(space, keys))
-        self._expected[space] = _Ahead(tuple(lists), found)
+        self._index.expect(space, columns)
 
     def checkpoint(self) -> None:
         """Keep all that was done; `rollback` will lead back to here."""
         self._undo.clear()
-        self._index_added.clear()
+        self._index.keep()
         self._groups_before = len(self._groups)
 
     def rollback(self) -> None:
@@ -271,9 +214,9 @@ class State:
             stores.setdefault(name, []).append((key, value))
         return {name: tuple(entries) for name, entries in stores.items()}
 
-    def index_writes(self) -> dict[str, dict[bytes, bytes]]:
+    def index_writes(self) -> dict[str, Entries]:
         """What the block added to the index, by space."""
-        return {space: entries for space, entries in self._index.items() if entries}
+        return self._index.added()
 
     def log_groups(self) -> tuple[LeafGroup, ...]:
         """The evidence of the block, but what came as hashes alone."""

@@ -91,14 +91,14 @@ static PyObject *numbered(uint64_t first, int width, Py_ssize_t count, uint64_t 
         PyErr_SetString(PyExc_OverflowError, "a number is too large");
         return NULL;
     }
-    PyObject *made = PyList_New(count);
-    for (Py_ssize_t i = 0; made != NULL && i < count; i++) {
-        uint8_t value[16], *end = value;
+    if (count > PY_SSIZE_T_MAX / (8 + width)) return PyErr_NoMemory();
+    PyObject *made = PyBytes_FromStringAndSize(NULL, count * (8 + width));
+    if (made == NULL) return NULL;
+    uint8_t *end = (uint8_t *)PyBytes_AsString(made);
+    for (Py_ssize_t i = 0; i < count; i++) {
         if (!is_first) end = put_number(end, 8, other);
         end = put_number(end, width, first + (uint64_t)i);
         if (is_first) end = put_number(end, 8, other);
-        PyObject *one = PyBytes_FromStringAndSize((const char *)value, end - value);
-        if (one == NULL || PyList_SetItem(made, i, one) < 0) Py_CLEAR(made);
     }
     return made;
 }
@@ -154,8 +154,8 @@ static PyObject *py_crc32(PyObject *self, PyObject *const *args, Py_ssize_t coun
 static PyMethodDef METHODS[] = {
     {"hash_leaves", py_hash_leaves, METH_VARARGS, "hash_leaves(leaves, prefix, suffix) -> their leaf hashes, joined"},
     {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level) -> the hashes above a level of joined hashes"},
-    {"positions", py_positions, METH_VARARGS, "positions(first, height, count) -> of each record: log index (8) and height (8)"},
-    {"places", py_places, METH_VARARGS, "places(height, first, count) -> of each transaction: height (8) and place (4)"},
+    {"positions", py_positions, METH_VARARGS, "positions(first, height, count) -> of each record, joined: log index (8) and height (8)"},
+    {"places", py_places, METH_VARARGS, "places(height, first, count) -> of each transaction, joined: height (8) and place (4)"},
     {"crc32", (PyCFunction)(void (*)(void))py_crc32, METH_FASTCALL, "crc32(data, before=0) -> what zlib.crc32 gives"},
     {NULL, NULL, 0, NULL},
 };

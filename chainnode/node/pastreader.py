@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chainnode.keytable import Column
 from chainnode.storage.state import StateStore
 
 
@@ -26,6 +27,6 @@ class PastReader:
         """The value of an index key."""
         return self._state.index_get(space, key)
 
-    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def index_find(self, space: str, keys: Column) -> dict[bytes, bytes]:
         """Those of index keys that are set."""
         return self._state.index_find(space, keys)

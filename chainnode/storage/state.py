@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from chainnode import evidencelog, statetree
 from chainnode.errors import Corrupt, Malformed, Rejected, Unavailable
+from chainnode.keytable import Column, split
 from chainnode.statetree import StateTree
 from chainnode.storage import layout
 from chainnode.storage.ledger import HeightRecord, Ledger, Writes
@@ -74,9 +75,9 @@ class StateStore:
         """The values of index keys after the last height, in order."""
         return self.ledger.index_get_many(space, keys)
 
-    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def index_find(self, space: str, keys: Column) -> dict[bytes, bytes]:
         """Those of the keys that the index holds after the last height, with their values. Cheap when there are none."""
-        return self.ledger.index_find(space, keys)
+        return self.ledger.index_find(space, split(keys))
 
     def commit(self, record: HeightRecord) -> bytes:
         """Apply the record's store writes to the trees, write the height whole, and return its app_hash.

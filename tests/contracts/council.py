@@ -16,6 +16,7 @@ from contracts.governance import proposal
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
 from tests.contracts.receipt_world import START_MS, Refused, Trade
+from tests.execution.readers import by_key
 
 LAW = SystemContracts()
 CHAIN_ID = "trade-1"
@@ -67,11 +68,11 @@ class Council(Trade):
 
     def refused(self, code: str, signers: str, method: str, *arguments: Any) -> str:
         """The detail of a refusal with this code, which leaves everything as it was. Signers are named in one text."""
-        before = self.everything(), self.state.log_groups(), self.state.index_writes()
+        before = self.everything(), self.state.log_groups(), by_key(self.state.index_writes())
         with pytest.raises(Refused) as refusal:
             self.do(signers.split(), method, *arguments)
         assert refusal.value.code == code, str(refusal.value)
-        assert (self.everything(), self.state.log_groups(), self.state.index_writes()) == before
+        assert (self.everything(), self.state.log_groups(), by_key(self.state.index_writes())) == before
         return refusal.value.detail
 
     def propose(self, by: str, kind: str, *arguments: object) -> int:

@@ -36,7 +36,7 @@ from contracts.packetapps import APPS, App
 from tests.chain_maker import ChainMaker
 from tests.contracts.council import LAW, SUPERS, Council, genesis_of
 from tests.contracts.receipt_world import BLOCK_MS, START_MS, digest
-from tests.execution.readers import DictReader
+from tests.execution.readers import DictReader, flat
 
 PREFIX = (b"ibc", b"")
 LASTS_S = 60
@@ -128,8 +128,7 @@ class Side(Council):
                     self.reader.values.pop((store, key), None)
                 else:
                     self.reader.values[store, key] = value
-        for space, added in self.state.index_writes().items():
-            self.reader.index |= {(space, key): value for key, value in added.items()}
+        self.reader.index |= flat(self.state.index_writes())
         self.leaves += [leaf for group in self.state.log_groups() for leaf in group.leaves()]
         self.log = self.state.log_growth()[0]
         self.state = State(self.reader, self.log)

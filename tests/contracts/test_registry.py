@@ -38,6 +38,7 @@ from tests.contracts.clients_story import CLIENT_STEPS
 from tests.contracts.council import CHAIN_ID, EVIDENCE, LAW, WEEK_MS, Council, did, genesis_hash_of, genesis_of
 from tests.contracts.packets_story import PACKET_STEPS
 from tests.contracts.receipt_world import START_MS, Refused
+from tests.execution.readers import by_key
 
 WHO = ("ada", "ben", "mia", "bob", "cus", "sue", "stranger")
 NUMBERS = (0, 1, 2, 3, -1, 10**6, 10**6 + 1, 2**31, 2**32, 2**53, START_MS, START_MS + 10**6, 2**62, 2**63 - 1, 2**63, 2**64 - 1, -(2**63))
@@ -350,12 +351,12 @@ def play(world: Council, step: Step, arguments: tuple[Any, ...] | None = None, s
     """Call, check that a refusal leaves no trace, read everything; the outcome."""
     method, names, made = step
     arguments = made(world) if arguments is None else arguments  # which may end a block or let time pass
-    before = world.everything(), world.state.index_writes(), world.state.log_groups()
+    before = world.everything(), by_key(world.state.index_writes()), world.state.log_groups()
     outcome = "ok"
     try:
         world.do(signers or names.split(), method, *arguments)
     except Refused as refusal:
-        assert (world.everything(), world.state.index_writes(), world.state.log_groups()) == before
+        assert (world.everything(), by_key(world.state.index_writes()), world.state.log_groups()) == before
         outcome = refusal.code
     read_all(world)
     return outcome

@@ -1,15 +1,17 @@
 """A block applied one transaction after the other, each question asked anew: the plain twin of `apply_block` and its lanes."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chainnode import codec
 from chainnode.errors import Rejected
 from chainnode.evidencelog import LogState
 from chainnode.execution.engine import TX_INDEX, BlockContext, BlockOutcome, Contracts, Reader, SheetOutcome
+from chainnode.execution.indexvalues import TABLES
 from chainnode.execution.results import results_of
 from chainnode.execution.state import State
 from chainnode.execution.table import Call
+from chainnode.keytable import Column, split
 from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
@@ -23,20 +25,22 @@ class PlainState(State):
         """Empty, and forgotten at once."""
         return {}
 
-    def index_expect(self, space: str, lists: Sequence[Sequence[bytes]]) -> None:
+    def index_expect(self, space: str, columns: Sequence[Column]) -> None:
         """Nothing."""
 
-    def index_get_many(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
+    def index_get_many(self, space: str, keys: Column) -> list[bytes | None]:
         """One by one."""
-        return [self.index_get(space, key) for key in keys]
+        return [self.index_get(space, key) for key in split(keys)]
 
-    def new_entries(self, space: str, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+    def index_add(self, space: str, keys: Column, values: Column) -> bool:
         """Never sure."""
+        return False
 
-    def index_put_many(self, space: str, entries: Mapping[bytes, bytes]) -> None:
+    def index_put_many(self, space: str, keys: Column, values: Column) -> None:
         """Each is new."""
-        assert all(self.index_get(space, key) is None for key in entries)
-        super().index_put_many(space, entries)
+        for key, value in zip(split(keys), split(values, TABLES.get(space, 0)), strict=True):
+            assert self.index_get(space, key) is None
+            super().index_put_many(space, [key], [value])
 
 
 def apply_plainly(

@@ -1,7 +1,26 @@
 """The state after the last height as plain dicts, for tests of execution."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from chainnode.execution.blockindex import Entries
+from chainnode.keytable import Column, split
+
+
+def by_key(writes: Mapping[str, Entries]) -> dict[str, dict[bytes, bytes]]:
+    """What a block added to the index: the entries of each space as they are now, in the order in which they were set."""
+    return {space: dict(_items(entries)) for space, entries in writes.items()}
+
+
+def _items(entries: Entries) -> Iterable[tuple[bytes, bytes]]:
+    if isinstance(entries, dict):
+        return entries.items()
+    return zip(split(entries.keys()), split(entries.values(), entries.value_bytes), strict=True)
+
+
+def flat(writes: Mapping[str, Entries]) -> dict[tuple[str, bytes], bytes]:
+    """The same by space and key."""
+    return {(space, key): value for space, entries in by_key(writes).items() for key, value in entries.items()}
 
 
 @dataclass
@@ -26,6 +45,6 @@ class DictReader:
         """An index value."""
         return self.index.get((space, key))
 
-    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def index_find(self, space: str, keys: Column) -> dict[bytes, bytes]:
         """Those that are set."""
-        return {key: value for key in keys if (value := self.index_get(space, key)) is not None}
+        return {key: value for key in split(keys) if (value := self.index_get(space, key)) is not None}

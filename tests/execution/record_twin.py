@@ -6,6 +6,7 @@ from typing import Any
 from chainnode import codec, merkle
 from chainnode.cometbytes import result_bytes
 from chainnode.evidencelog import LeafGroup
+from chainnode.keytable import Column
 from chainnode.sheets import PlainSheet, Recorded, RecordSheet, speaker_of
 from chainnode.storage.keeping import keep_plainly
 from chainnode.transactions import encode_batch, encode_result
@@ -21,7 +22,7 @@ class TwinSheet(PlainSheet):
         """Itself."""
         return self
 
-    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> list[bytes] | None:
+    def take(self, contract: str, method: str, algorithms: Sequence[str], records_max: int, meta_bytes_max: int) -> Column | None:
         """See `RecordSheet`."""
         digests: list[bytes] = []
         for tx in self.txs:
@@ -39,7 +40,7 @@ class TwinSheet(PlainSheet):
                 if row[0] not in algorithms or len(row[1]) != DIGEST_BYTES or len(row[2]) > meta_bytes_max:
                     return None
                 digests.append(row[1])
-        return digests
+        return b"".join(digests)
 
     def record(self, beginnings: Sequence[bytes], first: int) -> Recorded:
         """See `RecordSheet`."""

@@ -14,7 +14,6 @@ from chainnode.types.transaction import Invocation, Transaction
 from contracts import evidencelane, roles
 from tests.chain_maker import key_of
 from tests.contracts.council import did
-from tests.execution.readers import DictReader
 from tests.execution.twins import BAD_ARGUMENTS, DIGESTS, GENESIS, LAW, PARAMS, Twins, recorded, row
 
 SEEDS = range(6)
@@ -198,43 +197,3 @@ def test_a_role_ends_between_two_blocks() -> None:
     later = Invocation("roles", "grant", (did("stranger"), "business", 0, b"\x05" * 32))
     assert twins.apply(twins.signed(("ada",), later), twins.signed(("stranger",), recorded(row()))) == ["ok", "ok"]
     assert twins.apply(twins.signed(("stranger",), recorded(row()))) == ["ok"]
-
-
-def test_keys_of_the_index_are_new_until_they_are_set() -> None:
-    reader = DictReader(index={("tx", b"old"): b"1"})
-
-    def are_new(state: State, *keys: bytes) -> bool:
-        values = [b"%d" % number for number in range(len(keys))]
-        entries = state.new_entries("tx", keys, values)
-        assert entries in (None, dict(zip(keys, values, strict=True)))
-        return entries is not None
-
-    for ahead in ((), (b"a", b"b", b"old")):
-        state = State(reader)
-        state.index_expect("tx", [ahead, (b"c",)])
-        assert are_new(state, b"a", b"b") and not are_new(state, b"a", b"a")
-        assert not are_new(state, b"a", b"old") and not are_new(state, b"old") and are_new(state)
-        assert state.index_get_many("tx", (b"old", b"a")) == [b"1", None] and state.index_get("tx", b"old") == b"1"
-        state.checkpoint()
-        state.index_put("tx", b"a", b"2")
-        assert not are_new(state, b"b", b"a") and state.index_get_many("tx", (b"a", b"b", b"old")) == [b"2", None, b"1"]
-        state.index_settle("tx", {b"b": b"3"})
-        state.rollback()
-        assert state.index_writes() == {"tx": {b"b": b"3"}} and are_new(state, b"a") and not are_new(state, b"b")
-        state.index_add("tx", {b"c": b"5"})
-        state.rollback()
-        assert state.index_writes() == {"tx": {b"b": b"3"}} and are_new(state, b"c")
-        with pytest.raises(AssertionError):
-            state.index_put_many("tx", {b"b": b"4"})
-        with pytest.raises(AssertionError):
-            state.index_settle("tx", {b"b": b"4"})
-
-
-def test_a_list_that_was_read_ahead_is_not_looked_up_again() -> None:
-    reader = DictReader(index={("tx", b"old"): b"1"})
-    state, ahead = State(reader), (b"a", b"old")
-    state.index_expect("tx", [ahead, (b"b",)])
-    reader.index.clear()
-    assert state.index_get_many("tx", ahead) == [None, b"1"] and state.index_get("tx", b"old") == b"1"
-    assert state.new_entries("tx", ahead, ahead) is None and state.new_entries("tx", [b"b", b"old"], ahead) is None
-    assert state.new_entries("tx", (b"old", b"else"), ahead) is not None  # not all of these were

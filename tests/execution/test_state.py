@@ -12,7 +12,7 @@ from chainnode.evidencelog import EMPTY_LOG, LeafGroup, LeafHashes
 from chainnode.execution.state import Mark, State
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
-from tests.execution.readers import DictReader
+from tests.execution.readers import DictReader, flat
 
 STORES = st.sampled_from(("goods", "roles"))
 KEYS = st.sampled_from([b"a", b"aa", b"ab", b"b", b"ba", b"\xff", b"\xff\xff", b"\x00"])
@@ -78,7 +78,7 @@ class AnyUse(RuleBasedStateMachine):
         assert self.state.index_get(space, key) == known
         assert self.state.index_get_many(space, [key, b"never", key]) == [known, None, known]
         if known is None:
-            self.state.index_put_many(space, {key: value})
+            self.state.index_put_many(space, (key,), (value,))
             self.plain.index[space, key] = value
 
     @rule(middles=st.lists(st.binary(max_size=2), max_size=3))
@@ -138,7 +138,7 @@ class AnyUse(RuleBasedStateMachine):
                     self.reader.values.pop((store, key), None)
                 else:
                     self.reader.values[store, key] = value
-        self.reader.index |= {(space, key): value for space, entries in self.state.index_writes().items() for key, value in entries.items()}
+        self.reader.index |= flat(self.state.index_writes())
         self.log = self.state.log_growth()[0]
         self.logged += self.plain.leaves
         assert self.reader.values == self.plain.values and self.reader.index == self.plain.index
@@ -195,19 +195,19 @@ def test_what_was_undone_is_not_undone_again() -> None:
     state.checkpoint()
     for value in (b"first", b"second"):
         store.put(b"k", value)
-        state.index_put("tx", b"i", b"1")
+        state.index_put("seen", b"i", b"1")
         state.log_append(LeafGroup(b"", (b"leaf",), b""))
         state.emit(event("came"))
         state.rollback()
         state.rollback()
-        assert (store.get(b"k"), state.index_get("tx", b"i"), state.log_size, state.take_events()) == (b"kept", None, 0, ())
+        assert (store.get(b"k"), state.index_get("seen", b"i"), state.log_size, state.take_events()) == (b"kept", None, 0, ())
 
 
 def test_a_part_of_a_transaction_is_undone_and_the_rest_kept() -> None:
     state = State(DictReader({("roles", b"k"): b"below"}))
     store = state.store("roles")
     store.put(b"k", b"before")
-    state.index_put("tx", b"before", b"1")
+    state.index_put("seen", b"before", b"1")
     state.log_append(LeafGroup(b"", (b"before",), b""))
     state.emit(event("before"))
     outer = state.mark()
@@ -216,13 +216,13 @@ def test_a_part_of_a_transaction_is_undone_and_the_rest_kept() -> None:
     for mark, left in ((inner, b"between"), (outer, b"before"), (outer, b"before")):
         store.delete(b"k")
         store.put(b"new", b"v")
-        state.index_put("tx", b"behind", b"1")
+        state.index_put("seen", b"behind", b"1")
         state.log_append(LeafGroup(b"", (b"a", b"b"), b""))
         assert state.log_growth()[0].size == 3
         state.emit(event("behind"))
         state.undo_to(mark)
         assert (store.get(b"k"), store.get(b"new")) == (left, None)
-        assert (state.index_get("tx", b"before"), state.index_get("tx", b"behind")) == (b"1", None)
+        assert (state.index_get("seen", b"before"), state.index_get("seen", b"behind")) == (b"1", None)
         assert (state.log_size, state.log_growth()[0].size) == (1, 1)
     assert state.take_events() == (event("before"),)
     state.rollback()
@@ -283,12 +283,12 @@ def test_groups_are_taken_once_and_hashes_never() -> None:
 
 def test_an_index_key_is_set_once() -> None:
     state = State(DictReader())
-    state.index_put("tx", b"k", b"v")
+    state.index_put("seen", b"k", b"v")
     with pytest.raises(AssertionError):
-        state.index_put("tx", b"k", b"w")
+        state.index_put("seen", b"k", b"w")
     with pytest.raises(AssertionError):
-        state.index_put("tx", b"empty", b"")
-    assert state.index_writes() == {"tx": {b"k": b"v"}}
+        state.index_put("seen", b"empty", b"")
+    assert state.index_writes() == {"seen": {b"k": b"v"}}
 
 
 class AllWrites(dict):

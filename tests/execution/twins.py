@@ -26,7 +26,7 @@ from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
 from tests.contracts.council import did, genesis_of
 from tests.execution.plain_way import apply_plainly
-from tests.execution.readers import DictReader
+from tests.execution.readers import DictReader, by_key, flat
 from tests.execution.record_twin import TwinSheet
 
 LAW = SystemContracts()
@@ -120,7 +120,8 @@ class Twins:
         context = BlockContext(GENESIS.chain_id, self.height + 1, self.time_ms)
         plain = apply_plainly(LAW, self.reader, self.log, context, PARAMS, batches)
         kept = kept_of(batches, plain)
-        order = {space: list(entries) for space, entries in plain.index_writes.items()}
+        indexed = by_key(plain.index_writes)
+        order = {space: list(entries) for space, entries in indexed.items()}
         dice = random.Random(self.seed + self.height)
         outcome = plain
         for way in (PlainSheet, as_read, lambda txs: dice.choice((PlainSheet, TwinSheet, as_read))(txs), TwinSheet):
@@ -132,8 +133,9 @@ class Twins:
                 assert one == other, f"{said}, transaction {place}"
             assert outcome.results.encoded == plain.results.encoded and outcome.results.hashes == plain.results.hashes, said
             assert [batch.leaves for batch in outcome.batches] == [batch.leaves for batch in plain.batches], said
-            assert replace(outcome, batches=()) == replace(plain, batches=()), said
-            assert {space: list(entries) for space, entries in outcome.index_writes.items()} == order, said
+            assert replace(outcome, batches=(), index_writes={}) == replace(plain, batches=(), index_writes={}), said
+            added = by_key(outcome.index_writes)
+            assert added == indexed and {space: list(entries) for space, entries in added.items()} == order, said
             assert kept_of(batches, outcome) == kept, said
         return outcome
 
@@ -149,7 +151,7 @@ class Twins:
                     self.reader.values.pop((store, key), None)
                 else:
                     self.reader.values[store, key] = value
-        self.reader.index |= {(space, key): value for space, entries in outcome.index_writes.items() for key, value in entries.items()}
+        self.reader.index |= flat(outcome.index_writes)
         self.log = outcome.log_growth[0]
 
     # Random transactions

@@ -267,6 +267,12 @@ BENT = {
         "(span){begin, (size_t)(in.at - begin) - 1}",
         records(evidence(*[(*RECORD[:2], b"m" * 100)] * 3)),
     ),
+    "digests follow each other": (
+        "sheetobject.c",
+        "memcpy(to + i * DIGEST_SIZE, one->records[i].digest",
+        "memcpy(to + i * DIGEST_SIZE, one->records[0].digest",
+        takes(evidence(("sm3", b"d" * 32, b""), ("sm3", b"e" * 32, b""))),
+    ),
     "nothing is recorded that was not taken": (
         "sheetobject.c",
         "one->is_taken = 1;",

@@ -267,7 +267,7 @@ def test_records_are_taken_in_order():
     raws = [evidence(*[("sm3", bytes([number]) * 32, b"m" * place) for place in range(number)]) for number in (1, 2, 15, 16, 17, 1)]
     sheet, twin = taken(batch_of(*raws)), read_plainly(batch_of(*raws))
     assert sheet.take(*RULES) == twin.take(*RULES)
-    assert [digest[0] for digest in sheet.take(*RULES)] == [number for number in (1, 2, 15, 16, 17, 1) for _ in range(number)]
+    assert list(sheet.take(*RULES)[::32]) == [number for number in (1, 2, 15, 16, 17, 1) for _ in range(number)]
 
 
 ODD_CALLS = {
@@ -302,7 +302,7 @@ def test_what_is_no_plain_call_is_not_taken_wherever_it_stands(name):
 
 def test_two_signers_are_not_taken():
     raw = make_raw(dataclasses.replace(BODY, signers=("a", "b"), calls=(Invocation("evidence", "record", ((RECORD,),)),)), [SIGNATURE] * 2)
-    assert taken(batch_of(raw)).take(*RULES) is None and taken(batch_of(evidence(RECORD))).take(*RULES) == [b"d" * 32]
+    assert taken(batch_of(raw)).take(*RULES) is None and taken(batch_of(evidence(RECORD))).take(*RULES) == b"d" * 32
 
 
 def test_the_rules_of_records_come_from_python():
@@ -322,7 +322,7 @@ def test_the_limits_of_records_themselves_are_taken():
     batch = batch_of(evidence(*[("sha3-256", bytes(32), b"m" * 900)] * 1000, ("sm3", bytes(32), b"")))
     assert taken(batch).take(*RULES) is None
     batch = batch_of(evidence(*[("sha3-256", bytes(32), b"m" * 900)] * 999, ("sm3", bytes(32), b"m" * 1024)))
-    assert taken(batch).take(*RULES) == [bytes(32)] * 1000
+    assert taken(batch).take(*RULES) == bytes(32) * 1000
 
 
 @pytest.mark.parametrize(
