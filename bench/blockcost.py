@@ -227,7 +227,7 @@ class Counting:
         """It may begin."""
         self.is_up.set()
 
-    async def on_message(self, peer_id: str, payload: bytes) -> None:
+    async def on_message(self, peer_id: str, payload: memoryview) -> None:
         """Count."""
         self.count += 1
         self.changed.set()

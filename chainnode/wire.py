@@ -50,6 +50,8 @@ from chainnode.types.transaction import Value
 HELLO, PROPOSAL, VOTE, BATCH, BATCH_REQUEST, ROUND_STATUS, BLOCK_REQUEST, BLOCK_REPLY = range(1, 9)
 _BITMAP_BYTES_MAX = (VALIDATORS_MAX + 7) // 8
 _UINT32_MAX = 2**32 - 1
+_BIN_16_MAX = 2**16 - 1
+_LONG_BATCH, _LONG_BATCH_AT = bytes((0x92, BATCH, 0xC6)), 7  # how a batch of more bytes than that begins, and where the batch stands
 
 
 def encode_message(message: Message) -> bytes:
@@ -57,8 +59,13 @@ def encode_message(message: Message) -> bytes:
     return codec.encode(_to_value(message))
 
 
-def decode_message(data: bytes) -> Message:
-    """The message with these bytes; Malformed for anything else, whoever sent it."""
+def decode_message(data: bytes | memoryview) -> Message:
+    """The message with these bytes; Malformed for anything else, whoever sent it. Nothing of it stays where they stand."""
+    if data[:3] == _LONG_BATCH:  # most bytes come so: they are copied once and looked at by whoever verifies them
+        length = int.from_bytes(data[3:_LONG_BATCH_AT])
+        if _BIN_16_MAX < length <= BATCH_BYTES_MAX and len(data) == _LONG_BATCH_AT + length:
+            return BatchMessage(bytes(data[_LONG_BATCH_AT:]))
+    data = bytes(data)
     fields = codec.as_array(codec.decode(data, bytes_max=FRAME_BYTES_MAX, elements_max=MESSAGE_ELEMENTS_MAX))
     if not fields:
         raise Malformed(MALFORMED, "the message has no kind")

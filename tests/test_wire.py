@@ -190,3 +190,27 @@ def test_a_message_of_very_many_elements_is_refused_before_it_takes_long():
     with pytest.raises(Malformed) as caught:
         wire.decode_message(b"\x92\x08\xdd" + count.to_bytes(4, "big") + deep * count)
     assert caught.value.code is TOO_LARGE
+
+
+@pytest.mark.parametrize("length", [2**16 - 1, 2**16, 550_000, BATCH_BYTES_MAX])
+def test_a_long_batch_is_read_as_any_message_is_and_stays_nowhere_else(length):
+    batch = bytes(index % 251 for index in range(length))
+    data = bytearray(wire.encode_message(BatchMessage(batch)))
+    read = [wire.decode_message(bytes(data)), wire.decode_message(memoryview(data))]
+    data[-100:] = bytes(100)
+    assert read == [BatchMessage(batch)] * 2 and {type(one.batch_bytes) for one in read} == {bytes}
+
+
+@pytest.mark.parametrize("length", [0, 2**16 - 1, BATCH_BYTES_MAX + 1])
+def test_a_batch_of_the_wrong_form_is_malformed(length):
+    """A length that has a shorter form, or that is above the limit."""
+    with pytest.raises(Malformed):
+        wire.decode_message(b"\x92\x04\xc6" + length.to_bytes(4) + bytes(length))
+
+
+def test_a_long_batch_that_is_cut_off_or_too_long_is_malformed():
+    data = wire.encode_message(BatchMessage(bytes(70_000)))
+    for wrong in (data[:-1], data + b"\x00", data[:3], data[:6], data[:7], b"\x93" + data[1:]):
+        for form in (bytes, memoryview):
+            with pytest.raises(Malformed):
+                wire.decode_message(form(wrong))

@@ -93,7 +93,7 @@ class FrontDesk:
         """Tell the replica."""
         self._host.put_now(PeerDown(peer_id))
 
-    async def on_message(self, peer_id: str, payload: bytes) -> None:
+    async def on_message(self, peer_id: str, payload: memoryview) -> None:
         """Decode, verify, hand over. Malformed counts against the peer."""
         received_ns = time.time_ns()
         message = wire.decode_message(payload)

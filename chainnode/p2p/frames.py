@@ -1,27 +1,34 @@
 """Frames on the wire: four bytes of length, big-endian, then so many bytes. An empty frame keeps a connection alive."""
 
-import asyncio
+from collections.abc import Sequence
 
-from chainnode.errors import Malformed
-from chainnode.types.codes import FRAME_TOO_LARGE
 from chainnode.types.limits import FRAME_BYTES_MAX
 
 HEADER_BYTES = 4
-KEEPALIVE = bytes(HEADER_BYTES)
+KEEPALIVE = b""  # what an empty frame carries
+_LONG = 16 * 1024  # bytes of a payload that are better written by themselves than copied: a TLS record
 
 
 def frame(payload: bytes) -> bytes:
     """The frame that carries `payload`, which is ours and so within the limit."""
     assert len(payload) <= FRAME_BYTES_MAX
-    return len(payload).to_bytes(HEADER_BYTES, "big") + payload
+    return len(payload).to_bytes(HEADER_BYTES) + payload
 
 
-async def read_frame(reader: asyncio.StreamReader, *, bytes_max: int = FRAME_BYTES_MAX) -> bytes:
-    """The next payload; the caller sets the deadline.
-
-    Malformed(FRAME_TOO_LARGE) before any byte of an oversized frame is read; IncompleteReadError, OSError at the end.
-    """
-    length = int.from_bytes(await reader.readexactly(HEADER_BYTES), "big")
-    if length > bytes_max:
-        raise Malformed(FRAME_TOO_LARGE, f"a frame of {length} bytes was announced; the limit is {bytes_max}")
-    return await reader.readexactly(length) if length else b""
+def frames(payloads: Sequence[bytes]) -> list[bytes]:
+    """The bytes of their frames in pieces, to be written one after the other: of short ones as few as can be, long ones uncopied."""
+    if len(payloads) == 1 and len(payloads[0]) < _LONG:
+        return [frame(payloads[0])]
+    pieces: list[bytes] = []
+    short: list[bytes] = []
+    for payload in payloads:
+        assert len(payload) <= FRAME_BYTES_MAX
+        short.append(len(payload).to_bytes(HEADER_BYTES))
+        if len(payload) < _LONG:
+            short.append(payload)
+        else:
+            pieces += (b"".join(short), payload)
+            short = []
+    if short:
+        pieces.append(b"".join(short))
+    return pieces

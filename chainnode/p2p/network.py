@@ -17,12 +17,12 @@ from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.p2p.certificates import authenticate, client_context, make_leaf, node_id, server_context, trust
 from chainnode.p2p.door import Door, listen
-from chainnode.p2p.frames import frame
 from chainnode.p2p.opening import open_as_dialler, open_as_listener
 from chainnode.p2p.peer import Connection, Timing, Traffic
 from chainnode.p2p.scores import Scores
 from chainnode.p2p.standing import Standing
-from chainnode.p2p.transport import dial, leaf_of, leave, secure
+from chainnode.p2p.stream import FrameStream
+from chainnode.p2p.transport import dial, leave, secure
 from chainnode.types.codes import (
     FRAME_TOO_LARGE,
     NOT_ADMITTED,
@@ -32,7 +32,7 @@ from chainnode.types.codes import (
     PEER_SILENT,
     TOO_MANY_PEERS,
 )
-from chainnode.types.limits import PEER_PENALTY_MAX, PEER_SILENT_MS_MAX, PEERS_MAX
+from chainnode.types.limits import FRAME_BYTES_MAX, PEER_PENALTY_MAX, PEER_SILENT_MS_MAX, PEERS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class PeerHandler(Protocol):
     async def on_up(self, peer_id: str, hello: bytes) -> None:
         """A connection is there. Exactly one `on_down` follows."""
 
-    async def on_message(self, peer_id: str, payload: bytes) -> None:
-        """A message, 1 to FRAME_BYTES_MAX bytes. Malformed costs the peer points."""
+    async def on_message(self, peer_id: str, payload: memoryview) -> None:
+        """A message, 1 to FRAME_BYTES_MAX bytes, which are gone when it returns. Malformed costs the peer points."""
 
     async def on_down(self, peer_id: str) -> None:
         """The connection is gone; what was queued for it is lost."""
@@ -167,14 +167,13 @@ class PeerNetwork:
 
     def send(self, peer_id: str, payload: bytes, *, urgent: bool = False) -> bool:
         """Queue one message; False when the peer is not connected or its queue is full. Urgent ones overtake the others."""
-        assert payload
-        return self._put(peer_id, frame(payload), urgent)
+        assert 0 < len(payload) <= FRAME_BYTES_MAX
+        return self._put(peer_id, payload, urgent)
 
     def broadcast(self, payload: bytes, *, urgent: bool = False) -> int:
         """Queue one message for every connected peer; the number of peers for which it was queued."""
-        assert payload
-        framed = frame(payload)
-        return sum(self._put(peer_id, framed, urgent) for peer_id in self._connections)
+        assert 0 < len(payload) <= FRAME_BYTES_MAX
+        return sum(self._put(peer_id, payload, urgent) for peer_id in self._connections)
 
     def penalise(self, peer_id: str, reason: str, *, points: int = RUBBISH_POINTS) -> None:
         """Hold something against a peer; at PEER_PENALTY_MAX points it is dropped and kept out for PEER_BAN_MS."""
@@ -218,11 +217,11 @@ class PeerNetwork:
             error=self._standing.error(peer_id),
         )
 
-    def _put(self, peer_id: str, framed: bytes, urgent: bool) -> bool:
+    def _put(self, peer_id: str, payload: bytes, urgent: bool) -> bool:
         connection = self._connections.get(peer_id)
         if connection is None:
             return False
-        queued = connection.put(framed, urgent=urgent)
+        queued = connection.put(payload, urgent=urgent)
         self.frames_dropped += not queued
         return queued
 
@@ -246,9 +245,9 @@ class PeerNetwork:
     async def _accept(self, connection: socket.socket, leave_door: Callable[[], None]) -> None:
         peer_id = ""
         try:
-            reader, writer = await secure(connection, context=self._server_context, deadline_ms=self._timing.handshake_ms)
-            peer_id = await self._identify(writer)
-            opened = await self._open(reader, writer, peer_id=peer_id, dialler=peer_id)
+            stream = await secure(connection, context=self._server_context, deadline_ms=self._timing.handshake_ms)
+            peer_id = await self._identify(stream)
+            opened = await self._open(stream, peer_id=peer_id, dialler=peer_id)
         except OSError:  # noise, or a key that no admitted node vouches for
             self.connections_refused += 1
             return
@@ -263,15 +262,15 @@ class PeerNetwork:
         leave_door()
         await self._live(opened)
 
-    async def _identify(self, writer: asyncio.StreamWriter) -> str:
+    async def _identify(self, stream: FrameStream) -> str:
         """The id of a dialler; one that is no longer admitted is told so in the place of our hello."""
         try:
-            return authenticate(leaf_of(writer), self._admitted)
+            return authenticate(stream.leaf(), self._admitted)
         except Rejected as error:
-            await leave(writer, error)
+            await leave(stream, error)
             raise
 
-    async def _open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, peer_id: str, dialler: str) -> Connection:
+    async def _open(self, stream: FrameStream, *, peer_id: str, dialler: str) -> Connection:
         """The opening with its deadline; every way in which a peer can spoil it becomes a ChainError."""
         exchange = open_as_dialler if dialler == self.node_id else open_as_listener
 
@@ -281,20 +280,20 @@ class PeerNetwork:
         try:
             with self._standing.opening(peer_id):
                 async with asyncio.timeout(self._timing.handshake_ms / 1000):
-                    hello = await exchange(reader, writer, hello=self._handler.hello(), check_hello=check)
+                    hello = await exchange(stream, hello=self._handler.hello(), check_hello=check)
         except TimeoutError as error:
-            writer.transport.abort()
+            stream.abort()
             raise Unavailable(PEER_SILENT, "the opening took too long") from error
         except (asyncio.IncompleteReadError, OSError) as error:
-            writer.transport.abort()
+            stream.abort()
             raise Unavailable(PEER_CLOSED, "the peer closed during the opening") from error
         except ChainError:
-            await leave(writer)
+            await leave(stream)
             raise
         except BaseException:
-            writer.transport.abort()
+            stream.abort()
             raise
-        return Connection(reader, writer, peer_id=peer_id, dialler=dialler, hello=hello, totals=self.totals, timing=self._timing)
+        return Connection(stream, peer_id=peer_id, dialler=dialler, hello=hello, totals=self.totals, timing=self._timing)
 
     async def _live(self, connection: Connection) -> None:
         """Give an opened connection its place, run it to its end, and tell the handler of both."""
@@ -327,7 +326,7 @@ class PeerNetwork:
         if isinstance(error, Malformed):
             self.penalise(peer_id, str(error), points=PEER_PENALTY_MAX if error.code == FRAME_TOO_LARGE else RUBBISH_POINTS)
 
-    async def _deliver(self, peer_id: str, payload: bytes) -> None:
+    async def _deliver(self, peer_id: str, payload: memoryview) -> None:
         try:
             await self._handler.on_message(peer_id, payload)
         except Malformed as error:
@@ -357,13 +356,13 @@ class PeerNetwork:
         context = self._client_contexts.get(peer_id)
         if context is None:
             context = self._client_contexts[peer_id] = client_context(self._leaf, peer_id, self._admitted[peer_id])
-        reader, writer = await dial(host, port, context=context, deadline_ms=self._timing.handshake_ms)
+        stream = await dial(host, port, context=context, deadline_ms=self._timing.handshake_ms)
         try:
-            authenticate(leaf_of(writer), {peer_id: self._admitted.get(peer_id, b"")})
+            authenticate(stream.leaf(), {peer_id: self._admitted.get(peer_id, b"")})
         except Rejected:
-            await leave(writer)
+            await leave(stream)
             raise
-        await self._live(await self._open(reader, writer, peer_id=peer_id, dialler=self.node_id))
+        await self._live(await self._open(stream, peer_id=peer_id, dialler=self.node_id))
 
     def _note(self, peer_id: str, error: ChainError) -> None:
         """A connection ended or did not come about."""

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 
 from chainnode.errors import ChainError, Malformed, Unavailable
-from chainnode.p2p.frames import frame, read_frame
+from chainnode.p2p.frames import frames
+from chainnode.p2p.stream import FrameStream
 from chainnode.types.codes import BAD_HELLO, CODES, NOT_ADMITTED, PEER_CLOSED
 from chainnode.types.limits import HELLO_BYTES_MAX
 
@@ -33,9 +34,13 @@ def _read_verdict(payload: bytes) -> None:
     raise Unavailable(CODES.get(name, PEER_CLOSED), f"the peer refused: {reason[:_REASON_LENGTH_MAX] or name[:32]}")
 
 
-async def _read_hello(reader: asyncio.StreamReader) -> bytes:
+async def _read(stream: FrameStream) -> bytes:
+    return bytes(await stream.frame(bytes_max=HELLO_BYTES_MAX))
+
+
+async def _read_hello(stream: FrameStream) -> bytes:
     try:
-        payload = await read_frame(reader, bytes_max=HELLO_BYTES_MAX)
+        payload = await _read(stream)
     except (asyncio.IncompleteReadError, OSError) as error:
         # TLS 1.3 tells a dialler of its own failure only so, and the alert may be lost with the connection.
         raise Unavailable(
@@ -56,31 +61,27 @@ def _check(check_hello: Callable[[bytes], None], hello: bytes) -> ChainError | N
     return None
 
 
-async def open_as_dialler(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, hello: bytes, check_hello: Callable[[bytes], None]
-) -> bytes:
+async def open_as_dialler(stream: FrameStream, *, hello: bytes, check_hello: Callable[[bytes], None]) -> bytes:
     """The listener's hello once both sides accepted; ChainError with what stands against it."""
-    theirs = await _read_hello(reader)
+    theirs = await _read_hello(stream)
     objection = _check(check_hello, theirs)
-    writer.write(frame(_HELLO + hello) + frame(_ACCEPTED if objection is None else refusal(objection)))
-    await writer.drain()
+    stream.write(frames((_HELLO + hello, _ACCEPTED if objection is None else refusal(objection))))
+    await stream.drain()
     if objection is not None:
         raise objection
-    _read_verdict(await read_frame(reader, bytes_max=HELLO_BYTES_MAX))
+    _read_verdict(await _read(stream))
     return theirs
 
 
-async def open_as_listener(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, hello: bytes, check_hello: Callable[[bytes], None]
-) -> bytes:
+async def open_as_listener(stream: FrameStream, *, hello: bytes, check_hello: Callable[[bytes], None]) -> bytes:
     """The dialler's hello once both sides accepted; ChainError with what stands against it."""
-    writer.write(frame(_HELLO + hello))
-    await writer.drain()
-    theirs = await _read_hello(reader)
-    _read_verdict(await read_frame(reader, bytes_max=HELLO_BYTES_MAX))
+    stream.write(frames((_HELLO + hello,)))
+    await stream.drain()
+    theirs = await _read_hello(stream)
+    _read_verdict(await _read(stream))
     objection = _check(check_hello, theirs)
-    writer.write(frame(_ACCEPTED if objection is None else refusal(objection)))
-    await writer.drain()
+    stream.write(frames((_ACCEPTED if objection is None else refusal(objection),)))
+    await stream.drain()
     if objection is not None:
         raise objection
     return theirs

@@ -1,12 +1,13 @@
 """One live connection with one peer: a reading, a writing and a watching task, which end together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from chainnode.errors import ChainError, Unavailable
-from chainnode.p2p.frames import HEADER_BYTES, KEEPALIVE, read_frame
+from chainnode.p2p.frames import HEADER_BYTES, KEEPALIVE, frames
 from chainnode.p2p.outbox import Outbox
+from chainnode.p2p.stream import FrameStream
 from chainnode.types.codes import PEER_CLOSED, PEER_SILENT
 from chainnode.types.limits import (
     DIAL_RETRY_MS_MAX,
@@ -48,8 +49,7 @@ class Connection:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        stream: FrameStream,
         *,
         peer_id: str,
         dialler: str,
@@ -65,24 +65,29 @@ class Connection:
         self.ended = asyncio.Event()  # set by the owner when the last callback about it has returned
         self._totals = totals
         self._timing = timing
-        self._reader = reader
-        self._writer = writer
+        self._stream = stream
         self._closing: asyncio.Future[ChainError] = asyncio.get_running_loop().create_future()
         self._reading_since: float | None = None  # None while a message is being handled
         self._is_running = False
 
-    def put(self, frame: bytes, *, urgent: bool) -> bool:
-        """Send a frame, at once unless others wait or the peer is behind; False when it was dropped because too many wait."""
+    def put(self, payload: bytes, *, urgent: bool) -> bool:
+        """Send a message, at once unless others wait or the peer is behind; False when it was dropped because too many wait."""
         if len(self.outbox) or not self._is_free():
-            return self.outbox.put(frame, urgent=urgent)
-        self._writer.write(frame)
-        self._count_out(1, len(frame))
+            return self.outbox.put(payload, urgent=urgent)
+        self._send((payload,))
         return True
 
     def _is_free(self) -> bool:
         """Whether what is written now goes out soon. What goes past the writing task saves a turn of the loop for each frame."""
-        transport = self._writer.transport
-        return self._is_running and not transport.is_closing() and transport.get_write_buffer_size() <= PEER_WRITE_BYTES
+        return self._is_running and not self._stream.is_closing and self._stream.bytes_unsent <= PEER_WRITE_BYTES
+
+    def _send(self, payloads: Sequence[bytes]) -> None:
+        pieces = frames(payloads)
+        self._stream.write(pieces)
+        size = sum(map(len, pieces))
+        for traffic in (self.traffic, self._totals):
+            traffic.frames_out += len(payloads)
+            traffic.bytes_out += size
 
     def close(self, error: ChainError) -> None:
         """End the connection with this reason; the first reason counts."""
@@ -91,10 +96,13 @@ class Connection:
 
     def discard(self) -> None:
         """Let go of the socket; for a connection that may not have run."""
-        self._writer.transport.abort()
+        self._stream.abort()
 
-    async def run(self, on_message: Callable[[bytes], Awaitable[None]]) -> ChainError:
-        """Exchange frames until the connection ends; the reason why. Leaves nothing running, nothing open."""
+    async def run(self, on_message: Callable[[memoryview], Awaitable[None]]) -> ChainError:
+        """Exchange frames until the connection ends; the reason why. Leaves nothing running, nothing open.
+
+        What `on_message` is given is gone when it returns.
+        """
         reasons: list[ChainError] = []
         self._is_running = True
         try:
@@ -113,12 +121,12 @@ class Connection:
             raise asyncio.CancelledError  # a task group forgets it when one of its tasks failed at the same moment
         return reasons[0]
 
-    async def _read(self, on_message: Callable[[bytes], Awaitable[None]]) -> None:
+    async def _read(self, on_message: Callable[[memoryview], Awaitable[None]]) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             self._reading_since = clock()
             try:
-                payload = await read_frame(self._reader)
+                payload = await self._stream.frame()
             except (asyncio.IncompleteReadError, OSError) as error:
                 raise Unavailable(PEER_CLOSED) from error
             self._reading_since = None
@@ -130,23 +138,15 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            frames = await self.outbox.take(PEER_WRITE_BYTES)
-            joined = b"".join(frames)
-            self._writer.write(joined)
-            if self._writer.transport.get_write_buffer_size() > PEER_WRITE_BYTES:  # else there is nothing to wait for
+            self._send(await self.outbox.take(PEER_WRITE_BYTES))
+            if self._stream.bytes_unsent > PEER_WRITE_BYTES:  # else there is nothing to wait for
                 await self._drain()
-            self._count_out(len(frames), len(joined))
-
-    def _count_out(self, frames: int, size: int) -> None:
-        for traffic in (self.traffic, self._totals):
-            traffic.frames_out += frames
-            traffic.bytes_out += size
 
     async def _drain(self) -> None:
         """Wait until the peer has read most of what was written."""
         try:
             async with asyncio.timeout(self._timing.silent_ms_max / 1000):
-                await self._writer.drain()
+                await self._stream.drain()
         except TimeoutError as error:
             raise Unavailable(PEER_SILENT, "the peer does not read") from error
         except OSError as error:
@@ -160,5 +160,6 @@ class Connection:
             since = self._reading_since
             if since is not None and (clock() - since) * 1000 > self._timing.silent_ms_max:
                 raise Unavailable(PEER_SILENT, "the peer has said nothing for too long")
+            self._stream.rest()
             if not len(self.outbox):
                 self.put(KEEPALIVE, urgent=True)

@@ -41,6 +41,9 @@ HELLO_BYTES_MAX = 4096  # each frame of the opening
 PEER_KEEPALIVE_MS = 5_000  # an empty frame this often
 PEER_SILENT_MS_MAX = 30_000  # nothing read, or nothing written away, for this long ends the connection
 PEER_WRITE_BYTES = 256 * 1024  # queued frames joined into one write
+STREAM_BYTES = 64 * 1024  # room of a stream for what comes; more for a frame that is longer
+STREAM_AHEAD_BYTES = 256 * 1024  # room behind a long frame for the beginning of the next
+STREAM_KEPT_BYTES = BATCH_BYTES_MAX + 2 * STREAM_AHEAD_BYTES  # kept for the next batch while the stream is busy
 PEER_PENALTY_MAX = 100  # points; one of them fades per second
 PEER_BAN_MS = 60_000
 

@@ -1,7 +1,7 @@
 """Peer networks on loopback, a handler that takes everything down, and a peer driven by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from chainnode.crypto.suites import PrivateKey, generate
@@ -43,8 +43,8 @@ class Handler:
     async def on_up(self, peer_id: str, hello: bytes) -> None:
         self.note("up", peer_id, hello)
 
-    async def on_message(self, peer_id: str, payload: bytes) -> None:
-        self.note("message", peer_id, payload)
+    async def on_message(self, peer_id: str, payload: memoryview) -> None:
+        self.note("message", peer_id, bytes(payload))
         if payload == b"rubbish":
             raise Malformed(MALFORMED)
 
@@ -109,10 +109,27 @@ async def tls_to(key: PrivateKey, server: PrivateKey, port: int) -> tuple[asynci
     return await asyncio.open_connection(HOST, port, ssl=context)
 
 
+class PlainStream:
+    """What an opening asks of a stream, over those of asyncio."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def frame(self, *, bytes_max: int) -> bytes:
+        return await self.reader.readexactly(int.from_bytes(await self.reader.readexactly(4)))
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        self.writer.writelines(pieces)
+
+    async def drain(self) -> None:
+        await self.writer.drain()
+
+
 async def by_hand(
     key: PrivateKey, server: PrivateKey, port: int, hello: bytes = b"chain"
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A peer that opened properly; what it sends from here on is the test's."""
     reader, writer = await tls_to(key, server, port)
-    await open_as_dialler(reader, writer, hello=hello, check_hello=lambda _: None)
+    await open_as_dialler(PlainStream(reader, writer), hello=hello, check_hello=lambda _: None)
     return reader, writer

@@ -21,7 +21,20 @@ from chainnode.p2p.opening import open_as_dialler
 from chainnode.p2p.peer import Timing
 from chainnode.types.codes import NOT_ADMITTED, TOO_MANY_PEERS
 from chainnode.types.limits import HANDSHAKES_MAX, HANDSHAKES_SOURCE_MAX
-from tests.p2p.loopback import DEADLINE_S, HOST, IDS, KEYS, Handler, by_hand, running, status, tls_to, wait_for_error, wait_until
+from tests.p2p.loopback import (
+    DEADLINE_S,
+    HOST,
+    IDS,
+    KEYS,
+    Handler,
+    PlainStream,
+    by_hand,
+    running,
+    status,
+    tls_to,
+    wait_for_error,
+    wait_until,
+)
 
 PLACES, OF_ONE = 8, 4
 PATIENT = Timing(handshake_ms=60_000)  # nobody is dropped for being slow in these tests
@@ -110,7 +123,7 @@ async def test_a_slow_peer_with_an_address_of_his_own_is_not_pushed_out() -> Non
             context = client_context(make_leaf(KEYS[1]), IDS[0], KEYS[0].public)
             slow.setblocking(False)
             reader, writer = await asyncio.open_connection(sock=slow, ssl=context, server_hostname="")
-            await open_as_dialler(reader, writer, hello=b"chain", check_hello=lambda _: None)
+            await open_as_dialler(PlainStream(reader, writer), hello=b"chain", check_hello=lambda _: None)
             await one.wait("up")
             writer.transport.abort()
 

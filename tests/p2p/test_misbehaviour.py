@@ -199,7 +199,7 @@ async def test_a_slow_handler_slows_its_peer_alone() -> None:
     held = asyncio.Event()
 
     class Slow(Handler):
-        async def on_message(self, peer_id: str, payload: bytes) -> None:
+        async def on_message(self, peer_id: str, payload: memoryview) -> None:
             if payload == b"slow":
                 await held.wait()
             await super().on_message(peer_id, payload)
@@ -225,7 +225,7 @@ async def test_a_peer_is_not_called_silent_while_its_message_is_being_handled() 
     held = asyncio.Event()
 
     class Slow(Handler):
-        async def on_message(self, peer_id: str, payload: bytes) -> None:
+        async def on_message(self, peer_id: str, payload: memoryview) -> None:
             await held.wait()
             await super().on_message(peer_id, payload)
 

@@ -238,7 +238,7 @@ async def test_an_idle_connection_is_kept_alive() -> None:
 
 async def test_a_fault_of_our_own_handler_stops_the_network() -> None:
     class Faulty(Handler):
-        async def on_message(self, peer_id: str, payload: bytes) -> None:
+        async def on_message(self, peer_id: str, payload: memoryview) -> None:
             raise AssertionError("ours")
 
     keys: dict[str, PrivateKey] = dict(zip(IDS, KEYS, strict=True))

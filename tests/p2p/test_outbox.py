@@ -1,42 +1,9 @@
-"""Queues, frames and scores without a network."""
+"""Queues and scores without a network."""
 
 import asyncio
 
-import pytest
-
-from chainnode.errors import Malformed
-from chainnode.p2p.frames import KEEPALIVE, frame, read_frame
 from chainnode.p2p.outbox import Outbox
 from chainnode.p2p.scores import Scores
-from chainnode.types.codes import FRAME_TOO_LARGE
-from chainnode.types.limits import FRAME_BYTES_MAX
-
-
-def reader_of(data: bytes) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    reader.feed_data(data)
-    reader.feed_eof()
-    return reader
-
-
-async def test_frames_are_length_and_payload() -> None:
-    assert frame(b"abc") == b"\x00\x00\x00\x03abc"
-    reader = reader_of(frame(b"abc") + KEEPALIVE + frame(b"d"))
-    assert [await read_frame(reader) for _ in range(3)] == [b"abc", b"", b"d"]
-
-
-async def test_a_frame_above_the_limit_is_refused_by_its_length_alone() -> None:
-    assert await read_frame(reader_of(frame(b"abcd")), bytes_max=4) == b"abcd"
-    for data, limit in ((frame(b"abcde"), 4), ((FRAME_BYTES_MAX + 1).to_bytes(4, "big"), FRAME_BYTES_MAX), (b"\xff" * 4, FRAME_BYTES_MAX)):
-        with pytest.raises(Malformed) as caught:
-            await read_frame(reader_of(data), bytes_max=limit)
-        assert caught.value.code == FRAME_TOO_LARGE
-
-
-async def test_a_frame_cut_short_is_no_frame() -> None:
-    for data in (b"", b"\x00\x00", frame(b"abc")[:-1]):
-        with pytest.raises(asyncio.IncompleteReadError):
-            await read_frame(reader_of(data))
 
 
 async def test_urgent_frames_overtake_and_each_lane_keeps_its_order() -> None:
