@@ -32,6 +32,7 @@ from chainnode.node.backend import NodeBackend
 from chainnode.node.chain import AppliedBatch
 from chainnode.node.dissemination import Dissemination
 from chainnode.node.ingress import Ingress
+from chainnode.node.listener import listen
 from chainnode.types.release import VERSION
 from chainnode.types.transaction import Event, TxResult
 from httpload import as_fast_as_answered, connect, post_of, request_of
@@ -79,8 +80,7 @@ async def request_us(app: web.Application, requests: list[bytes], connections: i
     """Microseconds of the loop's thread for each request after the first ones."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    assert runner.server is not None
-    server = await asyncio.get_running_loop().create_server(runner.server, HOST, 0)
+    server = await listen(runner, f"{HOST}:0", most=2 * connections)
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(
         target=client, args=(server.sockets[0].getsockname()[1], requests, connections, there)

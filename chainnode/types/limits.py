@@ -290,6 +290,7 @@ HTTP_BODY_MS_MAX = 60_000  # how long the body of a request may take to come
 HTTP_UNREAD_MS_MAX = 10_000  # how long the rest of a body is read past that is answered already; then the connection is closed
 JSON_PARTS_MAX = 20_000  # lists, objects and commas in the JSON of one request: 2 ms to read
 HTTP_READ_BYTES = 256 * 1024  # of a connection at once
+HTTP_HEADS_REMEMBERED_MAX = 256  # of requests, of at most 8 kB each: how long a body follows
 HTTP_IDLE_S = 60  # a connection on which no request is complete for so long is closed
 SUBMIT_TXS_MAX = 1000  # transactions in one POST
 SUBMIT_BATCH_TXS_MIN = 50  # of them that are a batch of their own; fewer are packed together with others

@@ -176,6 +176,13 @@ async def test_a_head_in_two_pieces_leaves_the_connection_to_the_library(world: 
     assert world.given == 2 * whole and not world.side.written
 
 
+async def test_of_heads_so_many_are_remembered_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_HEADS_REMEMBERED_MAX", 3)
+    for number in range(8):
+        assert world.gates.body_bytes(post(5, f"X: {number}")[:-7]) == 5
+        assert len(world.gates._lengths) <= 3
+
+
 # Refusing
 
 
