@@ -6,11 +6,13 @@
  * the room: while the oldest table has been used within STEADY look-ups per table, a new key goes on without, instead of
  * tables being built and thrown away in turn.
  */
+#define _DEFAULT_SOURCE /* getentropy: of <unistd.h> with musl, of <sys/random.h> with the others */
 #include "tables.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define BUCKETS 4096
 #define SIGHTINGS 16384
