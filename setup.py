@@ -1,4 +1,4 @@
-"""The optional C code. Where it cannot be built the installation succeeds all the same, and PyNaCl serves (ADR-0005)."""
+"""The optional C code. Where it cannot be built the installation succeeds all the same, and PyNaCl serves (ADR-0005).
 
 CHAINNODE_C=required makes the build fail instead: a wheel for others must not lack it because of a compiler's fault.
 """
