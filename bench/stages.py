@@ -58,6 +58,7 @@ _FILES = (
     ("chainnode/transactions.py", _DECODE),
     ("chainnode/sheets.py", _DECODE),
     ("chainnode/columns", _DECODE),  # of a batch, without C, and their sheet
+    ("chainnode/shapes.py", _DECODE),
     ("chainnode/crypto/verify", _VERIFY),
     ("chainnode/mempool/", _MEMPOOL),
     ("chainnode/node/dissemination", _MEMPOOL),

@@ -197,7 +197,10 @@ class ColumnSheet:
     @property
     def _sizes(self) -> list[int]:
         """Bytes of the records of each transaction."""
-        middles = self._middles
+        middles, shaped = self._middles, self._shaped
+        if shaped is not None:
+            size = shaped.row.size
+            return [count * size for count in shaped.counts]
         if len(middles) == len(self._ends):
             return [1 + len(middle) for middle in middles]
         return [end - begin + sum(map(len, middles[begin:end])) for begin, end in pairwise([0, *self._ends])]
@@ -205,6 +208,7 @@ class ColumnSheet:
     def _values(self, beginnings: Sequence[bytes], chunk: int) -> Iterator[tuple[int, bytes]]:
         """Groups of records as `storage.layout.join_groups` joins them, cut behind each `chunk` records."""
         middles, numbers, ids, ends = self._middles, self._spoken[1], self.ids, self._ends
+        joined = _joined if self._shaped is None else _joined_alike
         if len(middles) == len(ends):  # one each
             prefixes, suffixes = [beginnings[number] for number in numbers], list(map(_ID.__add__, ids))
             singles = [_ONE + _COUNT.pack(len(middle)) + middle for middle in middles]
@@ -219,7 +223,7 @@ class ColumnSheet:
             parts = []
             while at < to:
                 end = min(ends[place], to)
-                parts += (beginnings[numbers[place]], _ID + ids[place], _joined(middles[at:end]))
+                parts += (beginnings[numbers[place]], _ID + ids[place], joined(middles[at:end]))
                 place += end == ends[place]
                 at = end
             yield to - begin, _joined(parts)
@@ -243,6 +247,11 @@ def _bytes_in_all(length: int) -> int:
 def _joined(parts: Sequence[bytes]) -> bytes:
     """As `storage.layout.join_parts`: how many, the length of each, all of them."""
     return b"".join((pack(f">{len(parts) + 1}I", len(parts), *map(len, parts)), *parts))
+
+
+def _joined_alike(parts: Sequence[bytes]) -> bytes:
+    """The same of parts of one length."""
+    return b"".join((_COUNT.pack(len(parts)), _COUNT.pack(len(parts[0])) * len(parts), *parts))
 
 
 def _transaction(
