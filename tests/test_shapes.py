@@ -12,6 +12,7 @@ from chainnode.shapes import read_shapes
 from chainnode.sheets import PlainSheet
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
 from tests.execution.record_twin import TwinSheet
+from tests.native.forms import Forms
 from tests.test_columnsheet import ALGORITHMS, GENESIS_HASH, KEYS, RECORD, assert_same, assert_same_records, records_of
 
 SEED = int(os.environ.get("CHAINNODE_SEED", "20261126"))
@@ -73,6 +74,23 @@ def test_transactions_that_are_alike_are_read_by_their_shapes(kinds, meta_bytes)
     assert sheet.verify_each(GENESIS_HASH) == twin.verify_each(GENESIS_HASH)
     for chunk in (256, 3):
         assert assert_same_records(sheet, twin, first=127, number=7, chunk=chunk, rules=RULES)
+
+
+def test_bytes_of_all_kinds_are_read_as_one_by_one_or_left_to_that():
+    print(f"CHAINNODE_SEED={SEED}")
+    sure = 0
+    for raw in Forms(SEED).raws(2000):
+        try:
+            twin = twin_of([raw] * MANY)
+        except Malformed:
+            assert read_shapes([raw] * MANY) is None
+            continue
+        sheet = sheet_of([raw] * MANY)
+        if sheet is not None:
+            sure += 1
+            assert_same(sheet, twin)
+            assert_same_records(sheet, twin, rules=RULES)
+    assert sure > 20
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])
