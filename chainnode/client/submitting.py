@@ -40,7 +40,7 @@ async def submit(asker: Asker, raw: bytes) -> TransactionReceipt:
         (outcome,) = await _post(node, [one])
         return await _end_of(asker, outcome, partial(asker.ask_node, node))
 
-    return _receipt(asker, await asker.nodes.first_good(attempt))
+    return _receipt(asker, await asker.nodes.first_good(attempt, is_submission=True))
 
 
 async def submit_many(asker: Asker, raws: Sequence[bytes]) -> tuple[TransactionReceipt | ChainError, ...]:
@@ -49,7 +49,7 @@ async def submit_many(asker: Asker, raws: Sequence[bytes]) -> tuple[TransactionR
 
     async def post(part: Sequence[_Signed]) -> Sequence[Outcome | ChainError]:
         try:
-            return await asker.nodes.first_good(lambda node: _post(node, part))
+            return await asker.nodes.first_good(lambda node: _post(node, part), is_submission=True)
         except (NotProved, Rejected, Unavailable) as error:
             return [error] * len(part)
 
