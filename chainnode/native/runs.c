@@ -1,14 +1,16 @@
-/* The Python module `chainnode.native._runs`: sorts and merges entries of the index, and their filters; the lock of the interpreter is
- * let go meanwhile. The plain twins are in storage/indexmerge.py and storage/runfilter.py. */
+/* The Python module `chainnode.native._runs`: merges entries of the index, without the interpreter's lock, and asks their filters. The plain
+ * twins are in storage/indexmerge.py and storage/runfilter.py; those of its other files in keytable.py and storage/runblocks.py. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "crc32.h"
 #include "keytable.h"
+#include "runblocks.h"
 #include "runsort.h"
 
-enum { SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1, AHEAD = 16 };
+enum { SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1, AHEAD = 16, TOGETHER = 32 };
 
 /* The entries, ascending, behind each other; of equal keys the one in front. `entries` has room for sorting, too. NULL with an exception
  * set. */
@@ -22,31 +24,6 @@ static PyObject *sorted(entry *entries, size_t count, size_t value_bytes) {
     Py_BEGIN_ALLOW_THREADS
     write_entries(entries, count, value_bytes, out);
     Py_END_ALLOW_THREADS
-    return result;
-}
-
-/* Room for `count` entries, and to sort them; NULL with an exception set. */
-static entry *room_for(size_t count) {
-    entry *entries = malloc(count * sizeof *entries + sorting_bytes(count));
-    if (entries == NULL) PyErr_NoMemory();
-    return entries;
-}
-
-static PyObject *py_sort(PyObject *self, PyObject *args) {
-    const uint8_t *keys, *values;
-    Py_ssize_t keys_size, values_size, value_bytes;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y#y#n:sort", &keys, &keys_size, &values, &values_size, &value_bytes)) return NULL;
-    if (value_bytes <= 0 || keys_size % KEY != 0 || values_size % value_bytes != 0 || keys_size / KEY != values_size / value_bytes) {
-        PyErr_SetString(PyExc_ValueError, "a key of 32 bytes goes with each value");
-        return NULL;
-    }
-    size_t count = (size_t)keys_size / KEY;
-    entry *entries = room_for(count);
-    if (entries == NULL) return NULL;
-    for (size_t i = 0; i < count; i++) entries[i] = (entry){read64(keys + i * KEY), keys + i * KEY, values + i * (size_t)value_bytes};
-    PyObject *result = sorted(entries, count, (size_t)value_bytes);
-    free(entries);
     return result;
 }
 
@@ -67,8 +44,11 @@ static PyObject *py_merge(PyObject *self, PyObject *args) {
         }
         count += (size_t)(size / width);
     }
-    entry *entries = room_for(count);
-    if (entries == NULL) goto done;
+    entry *entries = malloc(count * sizeof *entries + sorting_bytes(count));
+    if (entries == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
     for (Py_ssize_t i = 0; i < PyTuple_Size(pieces); i++) {
         PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, i), &bytes, &size);
         for (const uint8_t *key = (uint8_t *)bytes; key < (uint8_t *)bytes + size; key += width) entries[at++] = (entry){read64(key), key, key + KEY};
@@ -125,10 +105,18 @@ static PyObject *py_filter_add(PyObject *self, PyObject *args) {
     }
     uint8_t *bits = (uint8_t *)PyByteArray_AsString(array);
     read_salt(salt_bytes, salt);
-    for (Py_ssize_t at = 0; at < entries_size; at += width) {
-        uint64_t place = place_of(entries + at, salt), bit = place, step = place >> 9 | 1;
-        uint8_t *block = bits + block_of(place, (size_t)size);
-        for (int i = 0; i < BITS; i++, bit += step) block[(bit & IN_BLOCK) >> 3] |= (uint8_t)(1 << (bit & 7));
+    for (Py_ssize_t at = 0; at < entries_size;) {
+        uint64_t places[TOGETHER];
+        int count = 0;
+        for (; count < TOGETHER && at < entries_size; count++, at += width) {
+            places[count] = place_of(entries + at, salt);
+            __builtin_prefetch(bits + block_of(places[count], (size_t)size), 1); /* waiting for memory is what it costs */
+        }
+        for (int k = 0; k < count; k++) {
+            uint64_t bit = places[k], step = bit >> 9 | 1;
+            uint8_t *block = bits + block_of(bit, (size_t)size);
+            for (int i = 0; i < BITS; i++, bit += step) block[(bit & IN_BLOCK) >> 3] |= (uint8_t)(1 << (bit & 7));
+        }
     }
     Py_RETURN_NONE;
 }
@@ -154,63 +142,70 @@ static PyObject *known_to(const uint8_t *bits, size_t size, const uint64_t *plac
     return found;
 }
 
-/* The bits of a filter, which may still grow, as long as the lock is held; NULL with an exception set. */
-static const uint8_t *filter_bits(PyObject *filter, Py_ssize_t *size) {
+/* The places of keys, packed or in a list, and their positions: those of another length, which no filter holds, have none. How many; -1 with
+ * an exception set. */
+static Py_ssize_t read_places(PyObject *given, const uint64_t *salt, uint64_t **places, Py_ssize_t **positions) {
+    PyObject *keys = PyBytes_Check(given) ? Py_NewRef(given) : PySequence_Tuple(given);
+    Py_ssize_t size, count = 0;
     char *bytes;
-    if (PyByteArray_Check(filter)) {
-        bytes = PyByteArray_AsString(filter);
-        *size = PyByteArray_Size(filter);
-    } else if (PyBytes_AsStringAndSize(filter, &bytes, size) < 0) {
-        return NULL;
+    if (keys == NULL) return -1;
+    int is_packed = PyBytes_Check(given);
+    Py_ssize_t asked = is_packed ? PyBytes_Size(keys) / KEY : PyTuple_Size(keys);
+    *places = malloc((size_t)(asked + 1) * (sizeof **places + sizeof **positions));
+    if (*places == NULL) {
+        PyErr_NoMemory();
+        count = -1;
+    } else {
+        *positions = (Py_ssize_t *)(*places + asked + 1);
     }
-    return is_filter(*size, SALT) ? (const uint8_t *)bytes : NULL;
+    for (Py_ssize_t i = 0; count >= 0 && i < asked; i++) {
+        if (is_packed) {
+            bytes = PyBytes_AsString(keys) + i * KEY;
+        } else if (PyBytes_AsStringAndSize(PyTuple_GetItem(keys, i), &bytes, &size) < 0) {
+            count = -1;
+            break;
+        } else if (size != KEY) {
+            continue;
+        }
+        (*positions)[count] = i;
+        (*places)[count++] = place_of((uint8_t *)bytes, salt);
+    }
+    Py_DECREF(keys);
+    return count;
 }
 
 static PyObject *py_filter_known(PyObject *self, PyObject *args) {
-    PyObject *given_filters, *given_keys, *filters = NULL, *keys = NULL, *result = NULL;
+    PyObject *given_filters, *given_keys, *result = NULL;
     const uint8_t *salt_bytes;
-    Py_ssize_t salt_size, size, count = 0;
+    Py_ssize_t salt_size, size, *positions = NULL;
     uint64_t salt[4], *places = NULL;
-    char *bytes;
+    char *bits;
     (void)self;
     if (!PyArg_ParseTuple(args, "Oy#O:filter_known", &given_filters, &salt_bytes, &salt_size, &given_keys)) return NULL;
     if (!is_filter(BLOCK, salt_size)) return NULL;
     read_salt(salt_bytes, salt);
-    filters = PySequence_Tuple(given_filters);
-    keys = filters == NULL ? NULL : PySequence_Tuple(given_keys);
-    if (keys == NULL) goto done;
-    Py_ssize_t asked = PyTuple_Size(keys);
-    places = malloc((size_t)(asked + 1) * (sizeof(uint64_t) + sizeof(Py_ssize_t)));
-    if (places == NULL) {
-        PyErr_NoMemory();
-        goto done;
-    }
-    Py_ssize_t *positions = (Py_ssize_t *)(places + asked + 1);
-    for (Py_ssize_t i = 0; i < asked; i++) {
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(keys, i), &bytes, &size) < 0) goto done;
-        if (size != KEY) continue;
-        positions[count] = i;
-        places[count++] = place_of((uint8_t *)bytes, salt);
-    }
-    result = PyList_New(0);
+    PyObject *filters = PySequence_Tuple(given_filters);
+    if (filters == NULL) return NULL;
+    Py_ssize_t count = read_places(given_keys, salt, &places, &positions);
+    if (count >= 0) result = PyList_New(0);
     for (Py_ssize_t i = 0; result != NULL && i < PyTuple_Size(filters); i++) {
-        const uint8_t *bits = filter_bits(PyTuple_GetItem(filters, i), &size);
-        PyObject *found = bits == NULL ? NULL : known_to(bits, (size_t)size, places, positions, count);
+        PyObject *found = NULL;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(filters, i), &bits, &size) == 0 && is_filter(size, SALT))
+            found = known_to((uint8_t *)bits, (size_t)size, places, positions, count);
         if (found == NULL || PyList_Append(result, found) < 0) Py_CLEAR(result);
         Py_XDECREF(found);
     }
-done:
     free(places);
-    Py_XDECREF(keys);
-    Py_XDECREF(filters);
+    Py_DECREF(filters);
     return result;
 }
 
 static PyMethodDef METHODS[] = {
-    {"sort", py_sort, METH_VARARGS, "sort(keys, values, value_bytes) -> entries, ascending"},
     {"merge", py_merge, METH_VARARGS, "merge(pieces, entry_bytes) -> the entries of ascending pieces, ascending; of equal keys the first piece's"},
     {"filter_add", py_filter_add, METH_VARARGS, "filter_add(bits, salt, entries, entry_bytes) -> None: set the bits of their keys"},
     {"filter_known", py_filter_known, METH_VARARGS, "filter_known(filters, salt, keys) -> for each filter the positions of keys it may hold"},
+    {"write_blocks", py_write_blocks, METH_VARARGS, "write_blocks(entries, entry_bytes) -> (blocks, the first key of each)"},
+    {"read_blocks", py_read_blocks, METH_VARARGS, "read_blocks(blocks, entry_bytes, firsts) -> entries, or the number of a damaged one"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -220,6 +215,7 @@ static int execute(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "switched off by CHAINNODE_NATIVE=0");
         return -1;
     }
+    crc32_start();
     return add_key_table_type(module);
 }
 

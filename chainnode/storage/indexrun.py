@@ -12,21 +12,21 @@ that is there costs one. Each block is checked whenever it is read, and that it 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from struct import Struct
 
 from chainnode.errors import Corrupt
+from chainnode.keytable import KEY_BYTES
 from chainnode.storage import runfilter
 from chainnode.storage.checksum import crc32
+from chainnode.storage.runblocks import BLOCK_BYTES, entries_in, read_blocks, write_blocks
 from chainnode.storage.runfiles import GrowingFile, RunFiles
-from chainnode.storage.runfilter import KEY_BYTES
 from chainnode.types.codes import CORRUPT_STORE
 
-BLOCK_BYTES = 4096
 READ_BLOCKS = 64  # at one time, by who reads all
+WRITE_BLOCKS = 256  # at one time
 _ASKED_KEYS = 64  # of a filter when a run is opened
 _CHECKSUM = Struct(">I")
-_USABLE = BLOCK_BYTES - _CHECKSUM.size
 _TRAILER = Struct(">8sIQQQI")  # a checksum of it follows
 _MARK = b"cn-run-2"
 
@@ -46,32 +46,34 @@ class RunWriter:
 
     def add(self, entries: bytes) -> None:
         """Entries behind those before, ascending."""
-        runfilter.add(self._filter, self._salt, entries, self._entry_bytes)
-        self.count += len(entries) // self._entry_bytes
-        entries = self._rest + entries
-        filled = _USABLE // self._entry_bytes * self._entry_bytes
-        whole = len(entries) // filled * filled
-        self._write([entries[begin : begin + filled] for begin in range(0, whole, filled)])
-        self._rest = entries[whole:]
+        filled = entries_in(self._entry_bytes) * self._entry_bytes
+        begin = 0
+        while begin < len(entries):
+            end = begin + filled * WRITE_BLOCKS - len(self._rest)
+            some = entries[begin:end]
+            runfilter.add(self._filter, self._salt, some, self._entry_bytes)
+            self.count += len(some) // self._entry_bytes
+            some = self._rest + some
+            whole = len(some) // filled * filled
+            self._rest = some[whole:]
+            self._write(some[:whole])
+            begin = end
 
     def finish(self) -> None:
         """On return the run is on disk for good."""
-        if self._rest:
-            self._write([self._rest])
+        self._write(self._rest)
         firsts = b"".join(self._firsts)
         search_sum = crc32(self._filter, crc32(firsts))
-        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(self._firsts), len(self._filter), search_sum)
+        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(firsts) // KEY_BYTES, len(self._filter), search_sum)
         for piece in (firsts, self._filter, trailer + _CHECKSUM.pack(crc32(trailer, crc32(self._identity)))):
             self._file.append(piece)  # the filter of a large run has 100 MB: it is not copied
         self._file.finish()
 
-    def _write(self, blocks: Sequence[bytes]) -> None:
-        pieces: list[bytes] = []
-        for block in blocks:
-            self._firsts.append(block[:KEY_BYTES])
-            content = block.ljust(_USABLE, b"\x00")
-            pieces += (content, _CHECKSUM.pack(crc32(content)))
-        self._file.append(b"".join(pieces))
+    def _write(self, entries: bytes) -> None:
+        if entries:
+            blocks, firsts = write_blocks(entries, self._entry_bytes)
+            self._firsts.append(firsts)
+            self._file.append(blocks)
 
 
 class Run:
@@ -83,7 +85,7 @@ class Run:
         self.level = level
         self.count = count
         self._entry_bytes = entry_bytes
-        self._in_block = _USABLE // entry_bytes
+        self._in_block = entries_in(entry_bytes)
         self.blocks = -(-count // self._in_block)
         self._file = files.open(number)
         end = max(0, self._file.size - _TRAILER.size - _CHECKSUM.size)
@@ -95,18 +97,17 @@ class Run:
         begin = blocks * BLOCK_BYTES
         if (width, entries, blocks) != (entry_bytes, count, self.blocks) or end != begin + blocks * KEY_BYTES + filter_bytes:
             raise self._damaged("its length")
-        firsts = self._file.read(begin, blocks * KEY_BYTES)
+        self._firsts = self._file.read(begin, blocks * KEY_BYTES)
         self.filter = self._file.read(begin + blocks * KEY_BYTES, filter_bytes)
-        if crc32(self.filter, crc32(firsts)) != search_sum:
+        if crc32(self.filter, crc32(self._firsts)) != search_sum:
             raise self._damaged("its filter")
-        self._firsts = [firsts[at : at + KEY_BYTES] for at in range(0, len(firsts), KEY_BYTES)]
-        asked = self._firsts[:_ASKED_KEYS]
-        if runfilter.known((self.filter,), salt, asked) != [list(range(len(asked)))]:
+        asked = self._firsts[: _ASKED_KEYS * KEY_BYTES]
+        if runfilter.known((self.filter,), salt, asked) != [list(range(len(asked) // KEY_BYTES))]:
             raise self._damaged("its filter, by the rules of this program,")  # and it would call what is there new
 
     def find(self, key: bytes) -> bytes | None:
         """The value of a key: one block is read."""
-        block = bisect_right(self._firsts, key) - 1
+        block = bisect_right(range(self.blocks), key, key=self._first) - 1
         if block < 0:
             return None
         entries = self.read(block, 1)
@@ -117,25 +118,22 @@ class Run:
 
     def read(self, block: int, count: int) -> bytes:
         """The entries of `count` blocks, as far as there are so many."""
-        length = min(count, self.blocks - block) * BLOCK_BYTES
-        raw = self._file.read(block * BLOCK_BYTES, length)
-        if len(raw) != length:
+        count = min(count, self.blocks - block)
+        raw = self._file.read(block * BLOCK_BYTES, count * BLOCK_BYTES)
+        if len(raw) != count * BLOCK_BYTES:
             raise self._damaged("its length")
-        filled = self._in_block * self._entry_bytes
-        pieces: list[bytes] = []
-        for at in range(0, len(raw), BLOCK_BYTES):
-            content = raw[at : at + _USABLE]
-            number = block + at // BLOCK_BYTES
-            if raw[at + _USABLE : at + BLOCK_BYTES] != _CHECKSUM.pack(crc32(content)) or content[:KEY_BYTES] != self._firsts[number]:
-                raise self._damaged(f"block {number}")
-            pieces.append(content[:filled])
-        last = (self.count - block * self._in_block) * self._entry_bytes  # the last block of all may have room left
-        return b"".join(pieces)[:last]
+        entries = read_blocks(raw, self._entry_bytes, self._firsts[block * KEY_BYTES : (block + count) * KEY_BYTES])
+        if isinstance(entries, int):
+            raise self._damaged(f"block {block + entries}")
+        return entries[: (self.count - block * self._in_block) * self._entry_bytes]  # the last block of all may have room left
 
     def chunks(self) -> Iterator[bytes]:
         """All entries, a few at a time, ascending."""
         for block in range(0, self.blocks, READ_BLOCKS):
             yield self.read(block, READ_BLOCKS)
+
+    def _first(self, block: int) -> bytes:
+        return self._firsts[block * KEY_BYTES : (block + 1) * KEY_BYTES]
 
     def _damaged(self, what: str) -> Corrupt:
         return Corrupt(CORRUPT_STORE, f"{self._file.name}: {what} is damaged")

@@ -1,30 +1,35 @@
 """One space of the index, whose keys are 32 bytes and as good as random: the newest entries in memory, the others in sorted runs.
 
 LevelDB takes 2 us to take in an entry and to sort it again and again; here an entry is sorted once, and merged with others two or three
-times (`storage/indexmerge.py`), beside the commits. A height's entries go with the height itself, in one value of the store. Those of
-finished heights, INDEX_RUN_KEYS at least, make a run; one write of the store then names the run and removes their values: a crash
-leaves either these or the run (INV-86, ADR-0015). INDEX_FAN_OUT runs of a level make one of the next, named in the same way.
-Files that are not named are removed when the store is opened.
+times (`storage/indexmerge.py`), beside the commits. A height's entries go with the height itself, in one value of the store or in a segment
+file that the value tells. Those of finished heights, INDEX_RUN_KEYS at least, make a run; one write of the store then names the run and
+removes their values: a crash leaves either these or the run (INV-86, ADR-0015). INDEX_FAN_OUT runs of a level make one of the next, named
+in the same way. Files that are not named are removed when the store is opened.
 """
 
 import heapq
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from struct import Struct
 from threading import Lock
 
 from chainnode.errors import Corrupt, Unavailable
+from chainnode.keytable import KEY_BYTES, Column, KeyTable, PlainKeyTable
 from chainnode.storage import layout, runfilter
-from chainnode.storage.indexmerge import Merge, sorted_entries, split_entries
+from chainnode.storage.indexmerge import Merge
 from chainnode.storage.indexrun import Run, RunWriter
 from chainnode.storage.indextail import Tail
 from chainnode.storage.kv import KV, Change
-from chainnode.storage.runfilter import KEY_BYTES, SALT_BYTES
+from chainnode.storage.runfilter import SALT_BYTES
+from chainnode.storage.segments import Shelf
+from chainnode.types import limits
 from chainnode.types.codes import CORRUPT_STORE
-from chainnode.types.limits import INDEX_FAN_OUT, INDEX_MERGE_STEP, INDEX_RUN_KEYS, INDEX_TAILS_MAX
+from chainnode.types.limits import INDEX_FAN_OUT, INDEX_MERGE_STEP, INDEX_TAILS_MAX
 
+Entries = Mapping[bytes, bytes] | KeyTable  # of a height
+INDEX_RUN_KEYS = limits.INDEX_RUN_KEYS_PLAIN if KeyTable is PlainKeyTable else limits.INDEX_RUN_KEYS
 _NAMED = Struct(">QBQ")  # number, level, entries
 
 
@@ -34,17 +39,18 @@ class _Kept:
 
     tails: tuple[Tail, ...]
     runs: tuple[Run, ...]
-    filters: tuple[runfilter.Filter, ...]  # of both
+    filters: tuple[bytes, ...]  # of the runs
 
 
 def _kept(tails: Sequence[Tail], runs: Sequence[Run]) -> _Kept:
-    return _Kept(tuple(tails), tuple(runs), (*[tail.filter for tail in tails], *[run.filter for run in runs]))
+    return _Kept(tuple(tails), tuple(runs), tuple([run.filter for run in runs]))
 
 
 class SpaceIndex:
     """Commits come from one task, `tend` may run in another thread, `find` in any."""
 
-    def __init__(self, kv: KV, space: str, value_bytes: int) -> None:
+    def __init__(self, kv: KV, shelf: Shelf, space: str, value_bytes: int) -> None:
+        """`shelf` has the entries of heights that are not in the store itself."""
         self._kv = kv
         self._files = kv.files(space)
         self._value_bytes, self._entry_bytes = value_bytes, KEY_BYTES + value_bytes
@@ -54,7 +60,7 @@ class SpaceIndex:
         if len(places) % _NAMED.size:
             raise Corrupt(CORRUPT_STORE, f"the list of runs of index {space} is cut off")
         runs = tuple([self._opened(*place) for place in _NAMED.iter_unpack(places)])
-        self._kept = _kept((Tail(self._salt),), runs)
+        self._kept = _kept((Tail(value_bytes),), runs)
         self._merges: dict[int, Merge] = {}  # by level
         self._replacing, self._tending = Lock(), Lock()
         self._is_closed = False
@@ -62,50 +68,60 @@ class SpaceIndex:
         self._numbers = count(max(numbers, default=-1) + 1)
         for number in set(numbers).difference([run.number for run in runs]):
             self._files.remove(number)
-        for key, piece in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
-            if len(piece) % self._entry_bytes:
-                raise Corrupt(CORRUPT_STORE, f"the entries of a height in index {space} are cut off")
-            self.committed(layout.decode_height(key[len(self._prefix) :]), split_entries(piece, value_bytes), piece)
+        for key, kept in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
+            height = layout.decode_height(key[len(self._prefix) :])
+            keys, values = self._columns_of(shelf.get(kept), f"the entries of height {height} in index {space}")
+            self.committed(height, keys, values, is_placed=Shelf.is_placed(kept))
 
-    def change(self, height: int, entries: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
-        """What a height is to write of its entries: key and value."""
-        keys, values = b"".join(entries), b"".join(entries.values())
-        assert (len(keys), len(values)) == (len(entries) * KEY_BYTES, len(entries) * self._value_bytes), "keys and values of fixed length"
-        return self._prefix + layout.encode_height(height), keys + values
+    def columns(self, entries: Entries) -> tuple[Column, Column]:
+        """Keys and values of a height."""
+        if isinstance(entries, Mapping):
+            keys, values = list(entries), list(entries.values())
+            assert {*map(len, keys)} <= {KEY_BYTES} and {*map(len, values)} <= {self._value_bytes}, "keys and values of fixed length"
+            return keys, values
+        assert entries.value_bytes == self._value_bytes, "values of the space's length"
+        return entries.keys(), entries.values()
 
-    def committed(self, height: int, entries: Mapping[bytes, bytes], piece: bytes) -> None:
-        """The height is on disk, with this value: its entries are found from now on."""
-        tail = self._kept.tails[0]
-        tail.add(height, entries, piece)
-        if tail.count >= INDEX_RUN_KEYS:
-            with self._replacing:
-                self._kept = _kept((Tail(self._salt), *self._kept.tails), self._kept.runs)
+    def key(self, height: int) -> bytes:
+        """The store's key of the entries of a height."""
+        return self._prefix + layout.encode_height(height)
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def committed(self, height: int, keys: Column, values: Column, *, is_placed: bool) -> None:
+        """The height is on disk: its entries are found from now on. `is_placed` when they are in a segment file."""
+        if not self._kept.tails[0].add(height, keys, values, is_placed=is_placed):  # one of the keys is there: the newer value counts
+            self._begin_tail()
+            if not self._kept.tails[0].add(height, keys, values, is_placed=is_placed):
+                raise Corrupt(CORRUPT_STORE, f"the entries of height {height} have a key twice")
+        if len(self._kept.tails[0].table) >= INDEX_RUN_KEYS:
+            self._begin_tail()
+
+    def first_placed(self) -> int | None:
+        """The lowest height in memory whose entries are in segment files."""
+        return min([tail.first_placed for tail in self._kept.tails if tail.first_placed is not None], default=None)
+
+    def find(self, keys: Column) -> dict[bytes, bytes]:
         """Those of the keys that are there, with their values. 0.05 us for one that is not."""
         kept = self._kept
-        parts: tuple[Tail | Run, ...] = (*kept.tails, *kept.runs)
+        if not isinstance(keys, bytes) and not {*map(len, keys)} <= {KEY_BYTES}:
+            keys = [key for key in keys if len(key) == KEY_BYTES]
         found: dict[bytes, bytes] = {}
-        for part, positions in zip(parts, self._likely(kept, keys), strict=True):
+        looks = [(tail.table.known(keys), tail.table.get) for tail in kept.tails]
+        if kept.runs:
+            likely = runfilter.known(kept.filters, self._salt, keys)
+            looks += zip(likely, [run.find for run in kept.runs], strict=True)
+        for positions, get in looks:
             for position in positions:
-                key = keys[position]
-                value = None if key in found else part.find(key)
+                key = keys[position * KEY_BYTES : (position + 1) * KEY_BYTES] if isinstance(keys, bytes) else keys[position]
+                value = None if key in found else get(key)
                 if value is not None:
                     found[key] = value
         return found
 
-    def _likely(self, kept: _Kept, keys: Sequence[bytes]) -> list[list[int]]:
-        """For each tail and each run the positions of the keys that it may hold."""
-        if runfilter.IS_QUICK:
-            return runfilter.known(kept.filters, self._salt, keys)
-        tails = [tail.positions(keys) for tail in kept.tails]
-        return [*tails, *runfilter.known(kept.filters[len(tails) :], self._salt, keys)] if kept.runs else tails
-
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All entries, ascending."""
         kept = self._kept
-        tails = [iter(sorted(tail.items())) for tail in kept.tails]
-        return heapq.merge(*tails, *[self._entries_of(run) for run in kept.runs])
+        parts = [[tail.table.entries()] for tail in kept.tails]
+        return heapq.merge(*map(self._entries_of, parts), *[self._entries_of(run.chunks()) for run in kept.runs])
 
     def is_due(self) -> bool:
         """Whether `tend` has something to do."""
@@ -140,15 +156,15 @@ class SpaceIndex:
             self._merges.clear()
 
     def _write_tail(self, tail: Tail) -> None:
-        number, writer = self._created(tail.count)
+        number, writer = self._created(len(tail.table))
         try:
-            writer.add(sorted_entries(tail.pieces[::-1], self._value_bytes))
+            writer.add(tail.table.entries())
             writer.finish()
             run = self._opened(number, 0, writer.count)
         except Unavailable:
             self._files.remove(number)
             raise
-        removed = [(self._prefix + layout.encode_height(height), None) for height in tail.heights]
+        removed = [(self.key(height), None) for height in tail.heights]
         self._publish((run, *self._kept.runs), removed, tail)
 
     def _merge_on(self, level: int) -> None:
@@ -199,9 +215,22 @@ class SpaceIndex:
     def _identity(self, number: int) -> bytes:
         return self._salt + self._runs_key + layout.encode_height(number)
 
-    def _entries_of(self, run: Run) -> Iterator[tuple[bytes, bytes]]:
+    def _begin_tail(self) -> None:
+        with self._replacing:
+            self._kept = _kept((Tail(self._value_bytes), *self._kept.tails), self._kept.runs)
+
+    def _columns_of(self, piece: bytes | None, name: str) -> tuple[bytes, bytes]:
+        """Keys and values of a height, as the store has them."""
+        if piece is None:
+            raise Corrupt(CORRUPT_STORE, f"a segment with {name} is missing")
+        if len(piece) % self._entry_bytes:
+            raise Corrupt(CORRUPT_STORE, f"{name} are cut off")
+        end = len(piece) // self._entry_bytes * KEY_BYTES
+        return piece[:end], piece[end:]
+
+    def _entries_of(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         width = self._entry_bytes
-        for chunk in run.chunks():
+        for chunk in chunks:
             for at in range(0, len(chunk), width):
                 yield chunk[at : at + KEY_BYTES], chunk[at + KEY_BYTES : at + width]
 

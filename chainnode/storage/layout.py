@@ -13,7 +13,7 @@
 | `S` store, key | state value |
 | `U` height | how to go back from this height's state to the one before, for the newest heights |
 | `X` space, key | index value, of spaces that have no runs (`RUN_SPACES`) |
-| `I` space, height | index entries of that height that are in no run yet (`storage/indexspace.py`): all keys, then all values |
+| `I` space, height | index entries of that height that are in no run yet: all keys, then all values, here or in segment files |
 | `E` level, index | tile of the evidence log, from level 1 on |
 | `D` first index | evidence records that one height appended: its height, then groups, here or in segment files |
 """
@@ -31,7 +31,7 @@ from chainnode.evidencelog import LeafGroup
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 NAME_BYTES_MAX = 16  # store and space names
 _NAMES_CACHED = 256
 
@@ -57,6 +57,7 @@ META_NODE = META + b"node"
 META_LAST = META + b"last"  # height, 8 bytes
 META_FIRST_BODY = META + b"first_body"  # lowest height whose body is kept, 8 bytes
 META_ENDS = META + b"ends"  # how far the segments count: bodies, then records
+META_INDEX_END = META + b"index_end"  # the same of the index
 META_ROOTS = META + b"roots"  # state root of each store after the last height
 
 RUN_SPACES = {"tx": 12, "digest": 16}  # index spaces whose keys are hashes of 32 bytes: bytes of a value

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from chainnode import evidencelog, merkle
 from chainnode.errors import Corrupt
 from chainnode.evidencelog import Growth, LeafGroup, LogState, TileGrowth
+from chainnode.keytable import Column
 from chainnode.storage import layout
 from chainnode.storage.index import Index
+from chainnode.storage.indexspace import Entries
 from chainnode.storage.keeping import Kept, keep_plainly
 from chainnode.storage.kv import KV, Change
 from chainnode.storage.layout import HeightSummary, height_key
@@ -48,7 +50,7 @@ class HeightRecord:
     batches: Sequence[bytes] = ()
     results: Sequence[bytes] = ()
     store_writes: Mapping[str, Writes] | None = None
-    index_writes: Mapping[str, Mapping[bytes, bytes]] | None = None
+    index_writes: Mapping[str, Entries] | None = None
     log_groups: Sequence[LeafGroup] = ()
     kept: Kept | None = None
     log_growth: Growth | None = None
@@ -235,7 +237,7 @@ class Ledger:
         found = self._index.find(space, keys)
         return [found.get(key) for key in keys]
 
-    def index_find(self, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def index_find(self, space: str, keys: Column) -> dict[bytes, bytes]:
         """Those of the keys that the index holds after the last height, with their values. Cheap when there are none."""
         return self._index.find(space, keys)
 

@@ -8,9 +8,11 @@ them from choosing such as all filters take for present.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain, compress
 from struct import Struct
 
-KEY_BYTES = 32
+from chainnode.keytable import KEY_BYTES, Column, split
+
 SALT_BYTES = 32  # an odd number
 BLOCK_BYTES = 64
 KEYS_PER_BLOCK = 20  # 26 bits a key
@@ -18,8 +20,8 @@ BITS_PER_KEY = 6
 _MASK = 2**64 - 1
 _MIX = 0x9E3779B97F4A7C15
 _IN_BLOCK = BLOCK_BYTES * 8 - 1
-
-Filter = bytes | bytearray  # one that may still grow
+_WHOLE_BLOCK = (1 << BLOCK_BYTES * 8) - 1
+_PATTERNS = [sum(1 << (step * bit & _IN_BLOCK) for bit in range(BITS_PER_KEY)) for step in range(1, BLOCK_BYTES * 8, 2)]  # from bit 0 on
 
 
 def filter_bytes(count: int) -> int:
@@ -27,52 +29,61 @@ def filter_bytes(count: int) -> int:
     return -(-count // KEYS_PER_BLOCK) * BLOCK_BYTES
 
 
-def _place(key: bytes, odd: int) -> int:
-    """The upper 64 bits of the product, mixed: keys that differ in their first bytes alone give products that do so, too."""
-    place = int.from_bytes(key) * odd >> 192 & _MASK
-    place = (place ^ place >> 32) * _MIX & _MASK
-    return place ^ place >> 32
+def _places(keys: Sequence[bytes], salt: bytes) -> list[int]:
+    """The upper 64 bits of the products, mixed: keys that differ in their first bytes alone give products that do so, too."""
+    odd, number = int.from_bytes(salt), int.from_bytes
+    products = [number(key) * odd >> 192 & _MASK for key in keys]
+    places = [(product ^ product >> 32) * _MIX & _MASK for product in products]
+    return [place ^ place >> 32 for place in places]
 
 
 def add_plainly(bits: bytearray, salt: bytes, entries: bytes, entry_bytes: int) -> None:
-    """Set the bits of the keys with which the entries begin; the plain twin of the one in C."""
-    odd, blocks = int.from_bytes(salt), len(bits) // BLOCK_BYTES
-    for (key,) in Struct(f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x").iter_unpack(entries):
-        place = _place(key, odd)
-        base = (place >> 32) * blocks >> 32 << 6
-        bit, step = place, place >> 9 | 1
-        for _ in range(BITS_PER_KEY):
-            bit &= _IN_BLOCK
-            bits[base + (bit >> 3)] |= 1 << (bit & 7)
-            bit += step
+    """Set the bits of the keys with which the entries begin; the plain twin of the one in C. 0.8 us a key where there are many."""
+    keys = list(chain.from_iterable(Struct(f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x").iter_unpack(entries)))
+    blocks, set_in = len(bits) // BLOCK_BYTES, dict[int, int]()
+    for place in _places(keys, salt):
+        block = (place >> 32) * blocks >> 32
+        set_in[block] = set_in.get(block, 0) | _PATTERNS[place >> 10 & 255] << (place & _IN_BLOCK)
+    for block, more in set_in.items():
+        begin, end = block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES
+        found = int.from_bytes(bits[begin:end], "little") | more & _WHOLE_BLOCK | more >> BLOCK_BYTES * 8
+        bits[begin:end] = found.to_bytes(BLOCK_BYTES, "little")
 
 
-def known_plainly(filters: Sequence[Filter], salt: bytes, keys: Sequence[bytes]) -> list[list[int]]:
-    """For each filter the positions of the keys that may have been added to it; the plain twin of the one in C."""
-    odd = int.from_bytes(salt)
-    places = [(position, _place(key, odd)) for position, key in enumerate(keys) if len(key) == KEY_BYTES]
-    return [_known_to(bits, places) for bits in filters]
+def known_plainly(filters: Sequence[bytes], salt: bytes, keys: Column) -> list[list[int]]:
+    """For each filter the positions of the keys that may have been added to it; the plain twin of the one in C.
+
+    0.4 us a key and 0.2 us more for each filter, in which the first bits of all keys are looked at together.
+    """
+    if not filters:
+        return []
+    every = split(keys)
+    positions = [position for position, key in enumerate(every) if len(key) == KEY_BYTES]
+    places = _places([every[position] for position in positions], salt)
+    uppers = [place >> 32 for place in places]
+    offsets = [place >> 3 & BLOCK_BYTES - 1 for place in places]
+    masks = int.from_bytes(bytes([1 << (place & 7) for place in places]))
+    known = []
+    for bits in filters:
+        blocks = len(bits) // BLOCK_BYTES
+        at = [(upper * blocks >> 32) * BLOCK_BYTES + offset for upper, offset in zip(uppers, offsets, strict=True)]
+        firsts = int.from_bytes(bytes(map(bits.__getitem__, at))) & masks
+        likely = compress(range(len(at)), firsts.to_bytes(len(at)))
+        known.append([positions[one] for one in likely if _is_known(bits, at[one] - offsets[one], places[one])])
+    return known
 
 
-def _known_to(bits: Filter, places: Sequence[tuple[int, int]]) -> list[int]:
-    blocks = len(bits) // BLOCK_BYTES
-    likely = [one for one in places if bits[((one[1] >> 32) * blocks >> 32 << 6) + (one[1] >> 3 & 63)] >> (one[1] & 7) & 1]
-    return [position for position, place in likely if _is_known(bits, (place >> 32) * blocks >> 32 << 6, place)]
-
-
-def _is_known(bits: Filter, base: int, place: int) -> bool:
+def _is_known(bits: bytes, base: int, place: int) -> bool:
+    """Whether the other bits are set, too."""
     bit, step = place, place >> 9 | 1
-    for _ in range(BITS_PER_KEY):
-        bit &= _IN_BLOCK
+    for _ in range(1, BITS_PER_KEY):
+        bit = bit + step & _IN_BLOCK
         if not bits[base + (bit >> 3)] >> (bit & 7) & 1:
             return False
-        bit += step
     return True
 
 
-def _native() -> tuple[
-    Callable[[bytearray, bytes, bytes, int], None], Callable[[Sequence[Filter], bytes, Sequence[bytes]], list[list[int]]]
-]:
+def _native() -> tuple[Callable[[bytearray, bytes, bytes, int], None], Callable[[Sequence[bytes], bytes, Column], list[list[int]]]]:
     try:
         from chainnode.native import _runs
     except ImportError:
@@ -81,4 +92,3 @@ def _native() -> tuple[
 
 
 add, known = _native()
-IS_QUICK = known is not known_plainly  # whether to ask a filter costs less than to ask a dict

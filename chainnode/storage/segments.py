@@ -277,6 +277,17 @@ class Shelf:
             return [_INLINE + value for value in values]
         return [_PLACED + encode_place(place) for place in self.blobs.append(number, values)]
 
+    def put_each(self, number: int, values: Sequence[bytes], inline_bytes_max: int) -> list[bytes]:
+        """The same, where each value that is no longer than `inline_bytes_max` stays in the store by itself."""
+        large = [value for value in values if len(value) > inline_bytes_max]
+        places = iter(self.blobs.append(number, large) if large else ())
+        return [_PLACED + encode_place(next(places)) if len(value) > inline_bytes_max else _INLINE + value for value in values]
+
+    @staticmethod
+    def is_placed(kept: bytes) -> bool:
+        """Whether the value is in the blobs."""
+        return kept[:1] == _PLACED
+
     def get(self, kept: bytes) -> bytes | None:
         """The value for what the store keeps; None when it was dropped."""
         if kept[:1] == _INLINE:

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from chainnode.storage import indexspace, segments
+from chainnode.storage import index, indexspace, segments
 from chainnode.storage.ledger import Ledger
 from chainnode.storage.leveldb import LevelKV
 from tests.storage.heights import GENESIS, digest, height_record, opened
@@ -26,7 +26,7 @@ def opened_in(folder: Path) -> Ledger:
 
 def write(folder: str) -> None:
     """Heights without end, each told once it is on disk; old ones are pruned, and runs of the index written and merged, beside them."""
-    segments.INLINE_BYTES_MAX = 0
+    segments.INLINE_BYTES_MAX = index.INDEX_INLINE_BYTES_MAX = 0
     indexspace.INDEX_RUN_KEYS, indexspace.INDEX_FAN_OUT = 3, 3
     ledger = opened_in(Path(folder))
     Thread(target=tend, args=(ledger,), daemon=True).start()
@@ -64,11 +64,12 @@ def test_every_height_that_was_told_of_is_whole(tmp_path: Path) -> None:
         for height in range(max(1, ledger.first_body()), last.height + 1):
             assert ledger.batches(height) == height_record(height).batches
             assert ledger.results(height) == height_record(height).results
-        for index in range(ledger.log_state().size):
-            height, leaf = ledger.log_record(index) or (0, b"")
-            assert leaf == height_record(height).log_groups[0].leaf(index % 3)
+        for number in range(ledger.log_state().size):
+            height, leaf = ledger.log_record(number) or (0, b"")
+            assert leaf == height_record(height).log_groups[0].leaf(number % 3)
         placed = {digest("tx", height): b"%012d" % height for height in range(last.height + 1)}
         assert ledger.index_find("tx", [*placed, digest("tx", last.height + 1)]) == placed
         ledger.close()
     assert len(list((tmp_path / "tx").glob("*.run"))) in range(1, last.height // 4)
     assert len(list((tmp_path / "records").glob("*.seg"))) > KILLS
+    assert len(list((tmp_path / "index").glob("*.seg"))) in range(1, last.height // 4)

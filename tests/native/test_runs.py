@@ -1,4 +1,4 @@
-"""Sorting, merging and filters of the index in C are those of the plain functions; each of their rules, bent, is noticed."""
+"""Merging, blocks and filters of the index in C are those of the plain functions; each of their rules, bent, is noticed."""
 
 import importlib
 import os
@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainnode.storage.indexmerge import merge_plainly, sort_plainly
+from chainnode.keytable import PlainKeyTable
+from chainnode.storage.indexmerge import merge_plainly
+from chainnode.storage.runblocks import read_plainly, write_plainly
 from chainnode.storage.runfilter import add_plainly, filter_bytes, known_plainly
 from tests.native.compiled import load_bent
 
@@ -39,16 +41,6 @@ def piece(keys, mark):
     return b"".join(key + value for key, value in zip(sorted(keys), values_of(keys, mark), strict=True))
 
 
-@given(KEYS, KEYS)
-def test_a_tail_is_sorted_and_the_first_of_equal_keys_counts(keys, more):
-    keys = keys + more + keys[:3]
-    values = values_of(keys)
-    found = native.sort(b"".join(keys), b"".join(values), VALUE)
-    assert found == sort_plainly(b"".join(keys), b"".join(values), VALUE)
-    expected = dict(zip(reversed(keys), reversed(values), strict=True))
-    assert found == b"".join(key + value for key, value in sorted(expected.items()))
-
-
 @given(st.lists(KEYS.filter(len), max_size=9))
 def test_pieces_are_merged_and_the_first_one_counts(lists):
     pieces = [piece(keys, mark) for mark, keys in enumerate(lists)]
@@ -72,7 +64,9 @@ def test_filters_are_the_same_to_the_bit(lists, others, salt):
         filters.append(bytes(ours))
     asked = [*others, b"", b"short", bytes(33), *[key for keys in lists for key in keys]]
     found = native.filter_known(filters, salt, asked)
-    assert found == known_plainly(filters, salt, asked) == native.filter_known(list(map(bytearray, filters)), salt, asked)
+    assert found == known_plainly(filters, salt, asked) == native.filter_known(tuple(filters), salt, tuple(asked))
+    packed = b"".join(key for key in asked if len(key) == 32)
+    assert native.filter_known(filters, salt, packed) == known_plainly(filters, salt, packed)
     for keys, positions in zip(lists, found, strict=True):
         assert {asked[position] for position in positions} >= set(keys)
 
@@ -80,11 +74,6 @@ def test_filters_are_the_same_to_the_bit(lists, others, salt):
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        (lambda: native.sort(bytes(32), bytes(11), 12), ValueError),
-        (lambda: native.sort(bytes(31), bytes(12), 12), ValueError),
-        (lambda: native.sort(bytes(64), bytes(12), 12), ValueError),
-        (lambda: native.sort(bytes(32), b"", 0), ValueError),
-        (lambda: native.sort("text", b"", 1), TypeError),
         (lambda: native.merge([bytes(43)], 44), ValueError),
         (lambda: native.merge([b""], 44), ValueError),
         (lambda: native.merge([bytes(32)], 32), ValueError),
@@ -99,11 +88,20 @@ def test_filters_are_the_same_to_the_bit(lists, others, salt):
         (lambda: native.filter_known([bytes(64)], SALT[1:], []), ValueError),
         (lambda: native.filter_known([bytes(32)], SALT, []), ValueError),
         (lambda: native.filter_known([b""], SALT, []), ValueError),
-        (lambda: native.filter_known([bytearray(63)], SALT, []), ValueError),
+        (lambda: native.filter_known([bytearray(64)], SALT, []), TypeError),
         (lambda: native.filter_known([memoryview(bytes(64))], SALT, []), TypeError),
         (lambda: native.filter_known([], SALT, [7]), TypeError),
         (lambda: native.filter_known(7, SALT, []), TypeError),
         (lambda: native.filter_known([], SALT, 7), TypeError),
+        (lambda: native.write_blocks(bytes(47), 48), ValueError),
+        (lambda: native.write_blocks(bytes(32), 32), ValueError),
+        (lambda: native.write_blocks(bytes(4_093), 4_093), ValueError),
+        (lambda: native.write_blocks("text", 48), TypeError),
+        (lambda: native.read_blocks(bytes(4_095), 48, bytes(32)), ValueError),
+        (lambda: native.read_blocks(bytes(4_096), 48, bytes(31)), ValueError),
+        (lambda: native.read_blocks(bytes(8_192), 48, bytes(32)), ValueError),
+        (lambda: native.read_blocks(bytes(4_096), 32, bytes(32)), ValueError),
+        (lambda: native.read_blocks(bytes(4_096), 4_093, bytes(32)), ValueError),
     ],
 )
 def test_what_is_none_of_its_business_is_refused(call, error):
@@ -111,21 +109,45 @@ def test_what_is_none_of_its_business_is_refused(call, error):
         call()
 
 
+@pytest.mark.parametrize("width", [33, 44, 48, 4_092])
+@pytest.mark.parametrize("count", [0, 1, 84, 85, 86, 1_000])
+def test_blocks_are_the_same_to_the_byte(width, count):
+    entries = b"".join([bytes([number % 251]) * width for number in range(count)])
+    blocks, firsts = native.write_blocks(entries, width)
+    assert (blocks, firsts) == write_plainly(entries, width) and len(blocks) == len(firsts) * 128
+    found = native.read_blocks(blocks, width, firsts)
+    assert found == read_plainly(blocks, width, firsts) and found[: len(entries)] == entries and not found[len(entries) :].strip(b"\0")
+
+
+@given(st.integers(0, 3 * 4_096 - 1), st.integers(0, 7))
+def test_damage_is_noticed_wherever_it_is(at, bit):
+    blocks, firsts = native.write_blocks(bytes(range(48)) * 250, 48)
+    spoiled = bytearray(blocks)
+    spoiled[at] ^= 1 << bit
+    assert native.read_blocks(bytes(spoiled), 48, firsts) == read_plainly(bytes(spoiled), 48, firsts) == at // 4_096
+    others = firsts[:33] + b"x" + firsts[34:]
+    assert native.read_blocks(blocks, 48, others) == read_plainly(blocks, 48, others) == 1
+
+
 def test_the_environment_switches_it_off():
-    code = "from chainnode.storage import indexmerge as m, runfilter as f; print(m._sort is m.sort_plainly, f.known is f.known_plainly)"
+    code = "from chainnode.storage import indexmerge as m, runblocks as b, runfilter as f; "
+    code += "print(m._merge is m.merge_plainly, f.known is f.known_plainly, b.read_blocks is b.read_plainly)"
     for chosen, plainly in (("0", "True"), ("1", "False")):
         environment = {**os.environ, "CHAINNODE_NATIVE": chosen}
         ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60)
-        assert ran.stdout.split() == [plainly, plainly]
+        assert ran.stdout.split() == [plainly] * 3
 
 
 TESTED = [number.to_bytes(32, "big") for number in (*range(5, 900, 7), 2**250 - 1, 2**192, 2**255 + 7, 2**128 + 2**60)] + [b"\xaa" * 32]
 
 
 def sorts_agree(module):
-    keys = TESTED[::2] + TESTED[1::2]
-    joined = b"".join(keys), b"".join(values_of(keys))
-    return module.sort(*joined, VALUE) == sort_plainly(*joined, VALUE)
+    made = []
+    for kind in (module.KeyTable, PlainKeyTable):
+        table = kind(VALUE)
+        table.add(TESTED[::2] + TESTED[1::2], values_of(TESTED))
+        made.append(table.entries())
+    return made[0] == made[1]
 
 
 def merges_agree(module):
@@ -138,9 +160,8 @@ ALIKE = [bytes([7]) * 8 + number.to_bytes(24, "big") for number in range(40)]
 
 def chosen_sorts_agree(module):
     """Keys that begin alike, and stand there several times."""
-    keys = [*ALIKE[::-1], *TESTED[:3], *ALIKE[::2], *ALIKE[5:]]
-    joined = b"".join(keys), b"".join(values_of(keys))
-    return module.sort(*joined, VALUE) == sort_plainly(*joined, VALUE)
+    pieces = [piece(ALIKE[::3], 0), piece(ALIKE[5:], 1), piece(TESTED[:3], 2), piece(ALIKE, 3)]
+    return module.merge(pieces, 32 + VALUE) == merge_plainly(pieces, 32 + VALUE)
 
 
 def few_agree(module):
@@ -158,6 +179,38 @@ def filters_agree(module):
     return ours == plain and known == known_plainly([bytes(plain), bytes(64)], SALT, asked)
 
 
+def blocks_agree(module):
+    entries = bytes(range(48)) * 250
+    blocks, firsts = module.write_blocks(entries, 48)
+    spoiled = [blocks[:4_200] + b"x" + blocks[4_201:], blocks[:4_095] + b"x" + blocks[4_096:], blocks[4_096:] + blocks[:4_096]]
+    found = [module.read_blocks(one, 48, firsts[:31] + bytes([number]) + firsts[32:]) for one in spoiled for number in (31, 32)]
+    expected = [read_plainly(one, 48, firsts[:31] + bytes([number]) + firsts[32:]) for one in spoiled for number in (31, 32)]
+    return (
+        (blocks, firsts) == write_plainly(entries, 48) and found == expected and module.read_blocks(blocks, 48, firsts)[:12_000] == entries
+    )
+
+
+BLOCKS = {
+    "zeros behind": ("memset(block + some, 0, (size_t)(USABLE - some));", "memset(block + some, 1, (size_t)(USABLE - some));"),
+    "the first key": ("memcpy(first, block, KEY);", "memcpy(first, block + 16, KEY);"),
+    "the checksum is written": ("        put_sum(block);\n", ""),
+    "of all of it": ("uint32_t sum = crc32_of(block, USABLE, 0);\n", "uint32_t sum = crc32_of(block, USABLE - 1, 0);\n"),
+    "the checksum is read": ("!has_its_sum(block) || ", ""),
+    "the first key is compared": (" || memcmp(block, firsts + i * KEY, KEY) != 0", ""),
+    "the whole of it": ("firsts + i * KEY, KEY) != 0", "firsts + i * KEY, KEY - 1) != 0"),
+    "as many as fit": (
+        "filled = USABLE / width * width, count = size / WHOLE",
+        "filled = (USABLE / width - 1) * width, count = size / WHOLE",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_bent_rule_of_blocks_is_noticed(objects, name):
+    find, replace = BLOCKS[name]
+    assert not blocks_agree(load_bent(objects, "runblocks.c", find, replace, name="_runs"))
+
+
 BENT = {
     "the salt": ("limb * salt[j]", "limb * (salt[j] ^ 1 << 9)", filters_agree),
     "the carry": ("+ sum[i + j] + carry;", "+ sum[i + j];", filters_agree),
@@ -168,7 +221,12 @@ BENT = {
     "all bits are set": ("i < BITS; i++, bit += step) block[", "i < BITS - 1; i++, bit += step) block[", filters_agree),
     "all bits are asked": ("i < BITS; i++, bit += step)\n", "i < BITS - 5; i++, bit += step)\n", filters_agree),
     "the step": ("step = place >> 9 | 1;\n    for", "step = place >> 9;\n    for", filters_agree),
-    "keys of another length": ("if (size != KEY) continue;", "", filters_agree),
+    "keys of another length": ("} else if (size != KEY) {", "} else if (0) {", filters_agree),
+    "all keys are added": (
+        "count < TOGETHER && at < entries_size; count++",
+        "count < TOGETHER - 1 && at < entries_size; count++, at += count == 30 ? width : 0",
+        filters_agree,
+    ),
 }
 
 
@@ -198,4 +256,4 @@ def test_a_bent_rule_is_noticed(objects, name):
 
 
 def test_every_check_passes_as_the_rules_are():
-    assert [name for name, (*_, check) in {**BENT, **SORTING}.items() if not check(native)] == []
+    assert [name for name, (*_, check) in {**BENT, **SORTING}.items() if not check(native)] == [] and blocks_agree(native)

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from chainnode.storage import indexmerge, indexspace, indextail, runfilter
+from chainnode.keytable import KeyTable, PlainKeyTable
+from chainnode.storage import index, indexmerge, indexspace, indextail
 from chainnode.types.codes import OK, REPLAYED
 from tests.chain_maker import make_transaction
 from tests.node.small_chain import CLIENT, SmallChain, batch, genesis_of, record
@@ -17,16 +18,16 @@ MIDDLE = {"INDEX_RUN_KEYS": 23, "INDEX_TAILS_MAX": 2, "INDEX_FAN_OUT": 3, "INDEX
 class Node:
     """A chain with an index of its own shape."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, shape: dict[str, int], *, is_quick: bool, dice: Random | None) -> None:
-        self.patch, self.shape, self.is_quick, self.dice = patch, shape, is_quick, dice
+    def __init__(self, patch: pytest.MonkeyPatch, shape: dict[str, int], *, is_plain: bool, dice: Random | None) -> None:
+        self.patch, self.shape, self.is_plain, self.dice = patch, shape, is_plain, dice
         self.take_shape()
         self.small = SmallChain.open()
 
     def take_shape(self) -> None:
         for name, value in self.shape.items():
             self.patch.setattr(indexspace, name, value)
-        self.patch.setattr(runfilter, "IS_QUICK", self.is_quick)
-        self.patch.setattr(indextail, "APART", 3)
+        self.patch.setattr(indextail, "KeyTable", PlainKeyTable if self.is_plain else KeyTable)
+        self.patch.setattr(index, "INDEX_INLINE_BYTES_MAX", self.shape["INDEX_RUN_KEYS"] * 20)
         self.patch.setattr(indexmerge, "READ_BLOCKS", 1)
 
     def decide(self, raws: list[list[bytes]]) -> tuple[bytes, bytes, list[int]]:
@@ -44,11 +45,11 @@ class Node:
 def test_nodes_with_indexes_of_any_shape_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     dice, genesis = Random(seed), genesis_of()
     nodes = [
-        Node(monkeypatch, PLAIN, is_quick=True, dice=None),
-        Node(monkeypatch, SMALL, is_quick=True, dice=Random(seed + 1)),
-        Node(monkeypatch, SMALL, is_quick=False, dice=Random(seed + 2)),
-        Node(monkeypatch, MIDDLE, is_quick=True, dice=Random(seed + 3)),
-        Node(monkeypatch, MIDDLE, is_quick=False, dice=None),
+        Node(monkeypatch, PLAIN, is_plain=False, dice=None),
+        Node(monkeypatch, SMALL, is_plain=False, dice=Random(seed + 1)),
+        Node(monkeypatch, SMALL, is_plain=True, dice=Random(seed + 2)),
+        Node(monkeypatch, MIDDLE, is_plain=False, dice=Random(seed + 3)),
+        Node(monkeypatch, MIDDLE, is_plain=True, dice=None),
     ]
     old: list[bytes] = []
     for height in range(1, 60):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chainnode.errors import ChainError, Corrupt, Unavailable
+from chainnode.storage import index as indexmodule
 from chainnode.storage import indexmerge, indexspace, layout, runfilter
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.index import Index
@@ -35,6 +36,7 @@ def small(monkeypatch):
     for name, value in SMALL.items():
         monkeypatch.setattr(indexspace, name, value)
     monkeypatch.setattr(indexmerge, "READ_BLOCKS", 1)
+    monkeypatch.setattr(indexmodule, "INDEX_INLINE_BYTES_MAX", 500)  # ten entries
 
 
 @pytest.fixture(autouse=True)
@@ -346,7 +348,7 @@ def test_a_filter_of_other_rules_is_told(monkeypatch):
     real = runfilter.add
     with monkeypatch.context() as patch:
         patch.setattr(runfilter, "add", lambda bits, salt, entries, width: real(bits, salt[::-1], entries, width))
-        patch.setattr(runfilter, "known", lambda filters, salt, keys: [list(range(len(keys))) for _ in filters])
+        patch.setattr(runfilter, "known", lambda filters, salt, keys: [list(range(len(keys) // 32)) for _ in filters])
         filled(kv, 12)
     with pytest.raises(Corrupt) as caught:
         Index(kv)
@@ -390,8 +392,8 @@ def test_a_list_or_a_tail_that_is_cut_off_is_told():
 
 
 def test_readers_beside_commits_and_merges_miss_nothing(tmp_path):
-    """Two readers ask for what was committed before they ask, while runs are written, merged and removed."""
-    kv = LevelKV(tmp_path / "db")
+    """Two readers ask for what was committed before they ask, while runs are written, merged and removed, and so are segment files."""
+    kv = LevelKV(tmp_path / "db", segment_bytes_max=2_000)
     index = Index(kv)
     done, errors, asked = [0], [], [0, 0]
     over = Event()
@@ -422,9 +424,9 @@ def test_readers_beside_commits_and_merges_miss_nothing(tmp_path):
         for thread in threads:
             thread.join()
     assert not errors and min(asked) > 0
-    while index.tend():
-        pass
-    check(index, entries_of(range(2000)))
+    kv.close()
+    kv = LevelKV(tmp_path / "db")
+    check(Index(kv), entries_of(range(2000)))
     kv.close()
 
 
@@ -456,6 +458,131 @@ def test_the_salt_is_kept_and_each_nodes_own():
     commit(kv, index, 6, entries_of(range(1000, 1060)))
     index.tend()
     assert kv.get(layout.runs_key("digest"))[:32] == salts[0]
+
+
+def large(first):
+    return entries_of(range(first, first + 20))
+
+
+def segments_of(folder):
+    return sorted(path.name for path in (folder / "db" / "index").glob("*.seg"))
+
+
+def test_what_a_large_height_adds_is_not_in_the_store_itself(tmp_path):
+    kv = LevelKV(tmp_path / "db")
+    index = Index(kv)
+    commit(kv, index, 0, entries_of(range(100, 105)))
+    commit(kv, index, 1, large(0))
+    sizes = [len(value) for _, value in kv.iterate(layout.TAIL, layout.after_prefix(layout.TAIL))]
+    assert sizes == [1 + 5 * 48, 21] and segments_of(tmp_path) == [f"{1:016d}.seg"]
+    kv.close()
+    kv = LevelKV(tmp_path / "db")
+    check(Index(kv), {**entries_of(range(100, 105)), **large(0)})
+    kv.close()
+
+
+def test_segment_files_whose_heights_are_all_in_runs_are_removed(tmp_path):
+    kv = LevelKV(tmp_path / "db", segment_bytes_max=1)
+    index = Index(kv)
+    for height in range(5):
+        commit(kv, index, height, large(height * 20))
+    assert len(segments_of(tmp_path)) == 5 and index.is_due()
+    while index.tend():
+        pass
+    assert tails_of(kv) == [3, 4] and segments_of(tmp_path) == [f"{height:016d}.seg" for height in (3, 4)]
+    for height in range(5, 8):
+        commit(kv, index, height, large(height * 20))
+    while index.tend():
+        pass
+    assert tails_of(kv) == [6, 7] and segments_of(tmp_path) == [f"{height:016d}.seg" for height in (6, 7)]
+    kv.close()
+    kv = LevelKV(tmp_path / "db", segment_bytes_max=1)
+    check(Index(kv), entries_of(range(160)))
+    kv.close()
+
+
+def test_segment_files_go_where_nobody_tends_too(tmp_path):
+    kv = LevelKV(tmp_path / "db", segment_bytes_max=1)
+    index = Index(kv)
+    for height in range(60):
+        commit(kv, index, height, large(height * 20))
+    assert len(segments_of(tmp_path)) <= 3 * (SMALL["INDEX_TAILS_MAX"] + 1)
+    kv.close()
+
+
+def test_what_is_committed_while_segment_files_are_removed_stays(tmp_path, monkeypatch):
+    """Between the look at what is needed and the removal a height was committed, and another one begins the next file."""
+    kv = LevelKV(tmp_path / "db", segment_bytes_max=1)
+    index = Index(kv)
+    for height in range(3):
+        commit(kv, index, height, large(height * 20))
+    seen = []
+    first_placed = indexspace.SpaceIndex.first_placed
+
+    def late(space):
+        found = first_placed(space)
+        if space is index._spaces["digest"] and not seen:
+            seen.append(found)
+            for height in (3, 4):
+                commit(kv, index, height, large(height * 20))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(indexspace.SpaceIndex, "first_placed", late)
+        index.tend()
+    assert seen == [None] and segments_of(tmp_path)[-2:] == [f"{height:016d}.seg" for height in (3, 4)]
+    kv.close()
+    kv = LevelKV(tmp_path / "db")
+    check(Index(kv), entries_of(range(100)))
+    kv.close()
+
+
+def test_a_segment_of_the_index_that_is_gone_cut_or_changed_is_told(tmp_path):
+    kv = LevelKV(tmp_path / "db")
+    index = Index(kv)
+    commit(kv, index, 0, large(0))
+    commit(kv, index, 1, large(20))
+    kv.close()
+    (path,) = (tmp_path / "db" / "index").glob("*.seg")
+    whole = path.read_bytes()
+    for spoiled in (None, b"", whole[:-1], _flipped(whole, 300), _flipped(whole, len(whole) - 5)):
+        path.write_bytes(spoiled) if spoiled is not None else path.unlink()
+        kv = LevelKV(tmp_path / "db")
+        with pytest.raises(Corrupt) as caught:
+            Index(kv)
+        assert caught.value.code is CORRUPT_STORE
+        kv.close()
+    path.write_bytes(whole)
+    kv = LevelKV(tmp_path / "db")
+    check(Index(kv), entries_of(range(40)))
+    kv.close()
+
+
+def test_what_lies_behind_the_last_height_is_cut_off(tmp_path):
+    kv = LevelKV(tmp_path / "db")
+    index = Index(kv)
+    commit(kv, index, 0, large(0))
+    (path,) = (tmp_path / "db" / "index").glob("*.seg")
+    size = path.stat().st_size
+    index.prepare(1, {"digest": large(20)})  # and the process ends before the height is written
+    assert path.stat().st_size > size
+    kv.close()
+    kv = LevelKV(tmp_path / "db")
+    index = Index(kv)
+    assert path.stat().st_size == size
+    commit(kv, index, 1, large(40))
+    check(index, {**large(0), **large(40)})
+    check(Index(kv), {**large(0), **large(40)})
+    kv.close()
+
+
+def test_large_spaces_of_a_height_are_one_write(tmp_path):
+    kv = FaultyKV()
+    index = Index(kv)
+    index.prepare(0, {"digest": large(0), "tx": {key: value[:12] for key, value in large(0).items()}})
+    assert kv.writes == 1
+    index.prepare(0, {"digest": entries_of(range(5))})
+    assert kv.writes == 1
 
 
 class Machine(RuleBasedStateMachine):

@@ -1,66 +1,103 @@
-"""What is in memory of an index is found, with filters and without, whatever heights are kept apart."""
+"""What is in memory of an index is found, whatever kind of table keeps it."""
 
 from random import Random
 
 import pytest
 
-from chainnode.storage import indexspace, indextail, layout, runfilter
+from chainnode.errors import Corrupt
+from chainnode.keytable import KeyTable, PlainKeyTable
+from chainnode.storage import indexspace, indextail, layout
 from chainnode.storage.indextail import Tail
 from chainnode.storage.kv import MemoryKV
+from chainnode.storage.segments import Shelf
 
-SALT = bytes(range(31)) + b"\x01"
 WIDTH = layout.RUN_SPACES["digest"]
 
 
-@pytest.fixture(params=[(True, 4), (True, 1_000), (False, 4)], ids=["filters", "filters, nothing apart", "no filters"])
+@pytest.fixture(params=sorted({KeyTable, PlainKeyTable}, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
 def kind(request, monkeypatch):
-    """How tails are looked at."""
-    is_quick, apart = request.param
-    monkeypatch.setattr(runfilter, "IS_QUICK", is_quick)
-    monkeypatch.setattr(indextail, "APART", apart)
-    return is_quick
+    """A kind of table."""
+    monkeypatch.setattr(indextail, "KeyTable", request.param)
+    return request.param
 
 
 def entries_of(dice, count):
     return {dice.randbytes(32): dice.randbytes(WIDTH) for _ in range(count)}
 
 
-def piece_of(entries):
-    return b"".join(entries) + b"".join(entries.values())
+def add(tail, height, entries, *, is_placed=False):
+    return tail.add(height, list(entries), b"".join(entries.values()), is_placed=is_placed)
 
 
 def test_a_tail_has_what_was_added(kind):
-    dice, tail, expected = Random(7), Tail(SALT), {}
+    dice, tail, expected = Random(7), Tail(WIDTH), {}
     for height in range(1, 60):
         entries = entries_of(dice, dice.choice([1, 3, 4, 9]))
-        tail.add(height, entries, piece_of(entries))
+        assert add(tail, height, entries)
         expected |= entries
     others = list(entries_of(dice, 100))
     keys = [*others[:50], *expected, *others[50:]]
-    assert [tail.find(key) for key in keys] == [expected.get(key) for key in keys]
-    assert dict(tail.items()) == expected and len(list(tail.items())) == tail.count == len(expected)
-    assert tail.heights == list(range(1, 60)) and b"".join(tail.pieces).count(next(iter(expected))) == 1
-    (likely,) = runfilter.known((tail.filter,), SALT, keys) if kind else (tail.positions(keys),)
-    assert set(range(50, 50 + len(expected))) <= set(likely) and len(likely) < len(expected) + 10
+    assert [tail.table.get(key) for key in keys] == [expected.get(key) for key in keys]
+    assert tail.table.known(keys) == list(range(50, 50 + len(expected))) and len(tail.table) == len(expected)
+    assert tail.heights == list(range(1, 60)) and tail.first_placed is None
+
+
+def test_a_height_with_a_key_that_is_there_is_not_added(kind):
+    tail, entries = Tail(WIDTH), entries_of(Random(8), 5)
+    assert add(tail, 4, entries) and not add(tail, 5, dict(list(entries.items())[-1:]), is_placed=True)
+    assert tail.heights == [4] and tail.first_placed is None and len(tail.table) == 5
+
+
+def test_the_lowest_height_in_segment_files_is_known(kind):
+    dice, tail = Random(9), Tail(WIDTH)
+    for height in range(10):
+        add(tail, height, entries_of(dice, 2), is_placed=height % 4 == 3)
+    assert tail.first_placed == 3
+
+
+def space_of(kv):
+    return indexspace.SpaceIndex(kv, Shelf(kv.blobs("index")), "digest", WIDTH)
 
 
 def test_a_space_finds_what_is_in_tails_and_runs(kind, monkeypatch):
     monkeypatch.setattr(indexspace, "INDEX_RUN_KEYS", 40)
-    dice, kv, expected = Random(8), MemoryKV(), {}
-    space = indexspace.SpaceIndex(kv, "digest", WIDTH)
+    dice, expected = Random(8), {}
+    space = space_of(MemoryKV())
     for height in range(1, 50):
         entries = entries_of(dice, dice.choice([1, 3, 4, 9]))
-        space.committed(height, entries, piece_of(entries))
+        space.committed(height, *space.columns(entries), is_placed=False)
         expected |= entries
         if height < 40:
             space.tend()
     others = list(entries_of(dice, 100))
     assert space.find([*others, *expected]) == expected and space.find(others) == {}
-    assert all(space.find([key]) == {key: value} for key, value in expected.items())
+    assert space.find(b"".join([*others, *expected])) == expected and space.find(b"".join(others)) == space.find(b"") == {}
+    assert all(space.find([key]) == space.find(key) == {key: value} for key, value in expected.items())
 
 
-def test_the_dict_of_a_large_height_is_not_copied(monkeypatch):
-    monkeypatch.setattr(runfilter, "IS_QUICK", True)
-    entries, tail = entries_of(Random(9), indextail.APART), Tail(SALT)
-    tail.add(1, entries, piece_of(entries))
-    assert tail._few == {} and tail._many[0] is entries
+def test_a_space_takes_mappings_and_tables(kind):
+    entries, table = entries_of(Random(3), 9), kind(WIDTH)
+    table.add(list(entries), list(entries.values()))
+    for given in (entries, table):
+        space = space_of(MemoryKV())
+        space.committed(1, *space.columns(given), is_placed=False)
+        assert space.find(list(entries)) == entries
+    with pytest.raises(AssertionError):
+        space.columns(kind(WIDTH + 1))
+
+
+def test_a_key_twice_in_what_the_store_has_of_a_height_is_told(kind):
+    kv = MemoryKV()
+    kv.write([(space_of(kv).key(1), b"\x00" + bytes(64) + bytes(2 * WIDTH))], sync=True)
+    with pytest.raises(Corrupt):
+        space_of(kv)
+
+
+def test_a_missing_segment_is_told(kind):
+    kv, blobs = MemoryKV(), MemoryKV().blobs("index")
+    (kept,) = Shelf(blobs).put_each(1, [bytes(range(48))], 0)
+    kv.write([(space_of(kv).key(1), kept)], sync=True)
+    with pytest.raises(Corrupt):
+        space_of(kv)
+    kv.blobs("index").append(1, [bytes(range(48))])
+    assert space_of(kv).find([bytes(range(32))]) == {bytes(range(32)): bytes(range(32, 48))}
