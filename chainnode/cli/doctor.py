@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import importlib
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ from chainnode.node.node import check_machine
 from chainnode.types.release import VERSION
 
 _NO_NATIVE = "not built here, or switched off by CHAINNODE_NATIVE=0; libsodium and Python serve, more slowly"
+_MORE_NATIVE = {"hashes, checksums": "chainnode.native._bulk", "index of digests": "chainnode.native._runs"}
 
 
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -40,6 +42,8 @@ def _findings() -> Iterator[tuple[str, str]]:
     yield "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     yield "event loop", f"uvloop {_version('uvloop')}" if _version("uvloop") else "asyncio; uvloop is not installed"
     yield "Ed25519, many at once", PATH if NATIVE is not None else f"{PATH}: the C code was {_NO_NATIVE}"
+    for what, module in _MORE_NATIVE.items():  # each may be missing by itself
+        yield what, "native" if _is_built(module) else f"Python: the C code was {_NO_NATIVE}"
     yield "Ed25519, one by one", f"libsodium {_libsodium()}"
     deviation = first_deviation()
     yield "acceptance (ADR-0002)", "kept on every clause" if deviation is None else f"NOT KEPT: {deviation}"
@@ -47,6 +51,14 @@ def _findings() -> Iterator[tuple[str, str]]:
     yield "secp256k1", f"coincurve {_version('coincurve')}"
     yield "OpenSSL", backend.openssl_version_text()
     yield "LevelDB", f"{plyvel.__leveldb_version__}, plyvel {_version('plyvel')}"
+
+
+def _is_built(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def _version(name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from chainnode.cli import doctor
 from chainnode.cli.main import main
-from chainnode.crypto.verify import PATH
+from chainnode.crypto.verify import NATIVE, PATH
 from chainnode.errors import Unavailable
 from chainnode.types.codes import SUITE_MISSING
 
@@ -31,9 +31,18 @@ def test_it_tells_when_the_c_code_is_switched_off() -> None:
     command = [sys.executable, "-m", "chainnode.cli.main", "doctor"]
     environment = os.environ | {"CHAINNODE_NATIVE": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert lines(done.stdout)["Ed25519, many at once"].startswith(
-        "pynacl: the C code was not built here, or switched off by CHAINNODE_NATIVE=0"
-    )
+    told = lines(done.stdout)
+    why = "the C code was not built here, or switched off by CHAINNODE_NATIVE=0"
+    assert told["Ed25519, many at once"].startswith(f"pynacl: {why}")
+    assert told["hashes, checksums"].startswith(f"Python: {why}") and told["index of digests"].startswith(f"Python: {why}")
+
+
+@pytest.mark.skipif(NATIVE is None, reason="the C code was not built here, or CHAINNODE_NATIVE=0")
+def test_a_part_of_the_c_code_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "chainnode.native._runs", None)
+    assert main(["doctor"]) == 0
+    told = lines(capsys.readouterr().out)
+    assert told["hashes, checksums"] == "native" and told["index of digests"].startswith("Python: the C code was not built here")
 
 
 def test_a_deviation_is_told_and_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
