@@ -85,8 +85,11 @@ def count_leaves(leaves: Leaves) -> int:
 
 
 def append_groups(state: LogState, groups: Sequence[Leaves]) -> Growth:
-    """The log with the leaves of groups at its end, and how tiles grow by that. About 0.4 us per leaf, 1.5 us without C of ours."""
-    return _append(state, b"".join([_leaf_hashes(one) for one in groups]))
+    """The log with the leaves of groups at its end, and how tiles above those of leaves grow by that.
+
+    About 0.15 us per leaf, 0.05 when it is hashed already; 1.5 us without C of ours.
+    """
+    return _append(state, b"".join([_leaf_hashes(one) for one in groups]), lowest=1)
 
 
 def _leaf_hashes(leaves: Leaves) -> bytes:
@@ -95,11 +98,11 @@ def _leaf_hashes(leaves: Leaves) -> bytes:
 
 def append_many(state: LogState, leaf_hashes: Sequence[bytes]) -> Growth:
     """The log with `leaf_hashes` at its end, and how tiles grow by that. Tiles come out the same however the leaves are batched."""
-    return _append(state, b"".join(leaf_hashes))
+    return _append(state, b"".join(leaf_hashes), lowest=0)
 
 
-def _append(state: LogState, nodes: bytes) -> Growth:
-    """The log with joined leaf hashes at its end."""
+def _append(state: LogState, nodes: bytes, *, lowest: int) -> Growth:
+    """The log with joined leaf hashes at its end. `lowest`: of the levels of tiles that are told of."""
     size = state.size + len(nodes) // merkle.HASH_BYTES
     peaks = list(state.peaks)  # the smallest subtree is last
     new_peaks: list[bytes] = []  # the smallest subtree is first
@@ -107,14 +110,12 @@ def _append(state: LogState, nodes: bytes) -> Growth:
     level = 0
     start = state.size  # number of full nodes at this level before
     while nodes or peaks:
-        if nodes and level % TILE_LEVELS == 0:
+        if nodes and level % TILE_LEVELS == 0 and level >= lowest * TILE_LEVELS:
             growths.extend(_growths(level // TILE_LEVELS, start, nodes))
-        if start & 1:
-            nodes = peaks.pop() + nodes
-        if len(nodes) & merkle.HASH_BYTES:  # an odd number of hashes
-            new_peaks.append(nodes[-merkle.HASH_BYTES :])
-            nodes = nodes[: -merkle.HASH_BYTES]
-        nodes = merkle.hash_pairs(nodes)
+        before = peaks.pop() if start & 1 else b""
+        if (len(before) + len(nodes)) & merkle.HASH_BYTES:  # an odd number of hashes
+            new_peaks.append((nodes or before)[-merkle.HASH_BYTES :])
+        nodes = merkle.hash_pairs(nodes, before)
         level += 1
         start >>= 1
     return LogState(size, tuple(reversed(new_peaks))), tuple(growths)

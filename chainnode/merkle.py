@@ -20,7 +20,7 @@ EMPTY_ROOT = sha256(b"").digest()
 _PAIR = Struct(f"{2 * HASH_BYTES}s")
 
 _HashLeaves = Callable[[Sequence[bytes], bytes, bytes], bytes]
-_HashPairs = Callable[[bytes], bytes]
+_HashPairs = Callable[[bytes, bytes], bytes]
 
 Range = tuple[int, int]  # leaves first (included) to last (excluded)
 
@@ -40,10 +40,13 @@ def hash_leaves_plainly(leaves: Sequence[bytes], prefix: bytes, suffix: bytes) -
     return _hash_each(sha256(b"\x00" + prefix), [leaf + suffix for leaf in leaves] if suffix else leaves)
 
 
-def hash_pairs_plainly(level: bytes) -> bytes:
+def hash_pairs_plainly(level: bytes, before: bytes = b"") -> bytes:
     """The plain twin of `hash_pairs`."""
-    assert len(level) % (2 * HASH_BYTES) == 0
-    return _hash_each(sha256(b"\x01"), [pair for (pair,) in _PAIR.iter_unpack(level)])
+    assert len(level) % HASH_BYTES == 0 and len(before) in (0, HASH_BYTES)
+    joined = before + level
+    if len(joined) & HASH_BYTES:
+        joined = joined[:-HASH_BYTES]
+    return _hash_each(sha256(b"\x01"), [pair for (pair,) in _PAIR.iter_unpack(joined)])
 
 
 def _hash_each(begun: "_Hash", ends: Sequence[bytes]) -> bytes:
@@ -73,9 +76,9 @@ def hash_leaves(leaves: Sequence[bytes], prefix: bytes = b"", suffix: bytes = b"
     return _hash_leaves(leaves, prefix, suffix)
 
 
-def hash_pairs(level: bytes) -> bytes:
-    """The inner nodes above joined hashes, of which there is an even number; joined."""
-    return _hash_pairs(level)
+def hash_pairs(level: bytes, before: bytes = b"") -> bytes:
+    """The inner nodes above joined hashes, joined. `before`: one more hash, the first; an odd one at the end has no node here."""
+    return _hash_pairs(level, before)
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
@@ -94,7 +97,7 @@ def root_of_joined(level: bytes) -> bytes:
         return EMPTY_ROOT
     while len(level) > HASH_BYTES:
         promoted = level[-HASH_BYTES:] if len(level) & HASH_BYTES else b""
-        level = hash_pairs(level.removesuffix(promoted)) + promoted
+        level = hash_pairs(level) + promoted
     return level
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chainnode import evidencelog, merkle
-from chainnode.evidencelog import EMPTY_LOG, LogState, TileGrowth, append_many
+from chainnode.evidencelog import EMPTY_LOG, LeafGroup, LeafHashes, LogState, TileGrowth, append_groups, append_many
 
 HASHES = [merkle.leaf_hash(b"record %d" % number) for number in range(1400)]
 EDGES = [1, 2, 3, 4, 5, 31, 255, 256, 257, 511, 512, 513, 700, 768, 1023, 1024, 1025, 1399, 1400]
@@ -185,3 +185,14 @@ class LogAgainstList(RuleBasedStateMachine):
 
 TestLogAgainstList = LogAgainstList.TestCase
 TestLogAgainstList.settings = settings(max_examples=25, stateful_step_count=20)  # every step rebuilds the whole tree
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 300])
+def test_groups_tell_how_tiles_above_those_of_leaves_grow(size):
+    before, _ = append_many(EMPTY_LOG, HASHES[:size])
+    middles = tuple(b"%d" % number for number in range(600))
+    hashed = [merkle.leaf_hash(b"<" + middle + b">") for middle in middles]
+    state, growths = append_many(before, hashed)
+    told = (state, tuple(growth for growth in growths if growth.level))
+    assert append_groups(before, [LeafGroup(b"<", middles, b">")]) == told
+    assert append_groups(before, [LeafHashes(b"".join(hashed[:7])), LeafGroup(b"<", middles[7:], b">")]) == told

@@ -31,7 +31,7 @@ static PyObject *py_hash_leaves(PyObject *self, PyObject *args) {
         if (item_bytes(leaves, i, &size) == NULL) goto done;
         if (size > longest) longest = size;
     }
-    size_t room = (size_t)(1 + prefix_size + longest + suffix_size);
+    size_t room = (size_t)(1 + prefix_size + longest + suffix_size) + SHA256_PADDING;
     uint8_t *texts = malloc(SHA256_LANES * room);
     result = texts == NULL ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, count * HASH);
     if (result != NULL) {
@@ -44,7 +44,7 @@ static PyObject *py_hash_leaves(PyObject *self, PyObject *args) {
             memcpy(text + 1, prefix, (size_t)prefix_size);
             memcpy(end, leaf, (size_t)size);
             memcpy(end + size, suffix, (size_t)suffix_size);
-            sha256_put(&queue, out + i * HASH, text, (size_t)(1 + prefix_size + size + suffix_size));
+            sha256_put_padded(&queue, out + i * HASH, text, sha256_pad(text, (size_t)(1 + prefix_size + size + suffix_size)));
         }
         sha256_finish(&queue);
     }
@@ -54,28 +54,23 @@ done:
     return result;
 }
 
-/* sha256(01 || left || right) of each pair of hashes, one behind the other. */
+/* sha256(01 || left || right) of each pair of hashes, one behind the other. `before` is one that stands before the others; an odd one at
+ * the end is left out. */
 static PyObject *py_hash_pairs(PyObject *self, PyObject *args) {
-    const uint8_t *level;
-    Py_ssize_t size;
-    uint8_t texts[SHA256_LANES][1 + 2 * HASH];
+    const uint8_t *level, *before = NULL;
+    Py_ssize_t size, before_size = 0;
+    int use_x86 = 1, use_lanes = 1;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y#:hash_pairs", &level, &size)) return NULL;
-    if (size % (2 * HASH) != 0) {
-        PyErr_SetString(PyExc_ValueError, "pairs of 32 bytes each are hashed");
+    if (!PyArg_ParseTuple(args, "y#|y#pp:hash_pairs", &level, &size, &before, &before_size, &use_x86, &use_lanes)) return NULL;
+    if (size % HASH != 0 || (before_size != 0 && before_size != HASH)) {
+        PyErr_SetString(PyExc_ValueError, "hashes have 32 bytes, and one may stand before them");
         return NULL;
     }
-    PyObject *result = PyBytes_FromStringAndSize(NULL, size / 2);
+    Py_ssize_t count = (before_size + size) / (2 * HASH);
+    PyObject *result = PyBytes_FromStringAndSize(NULL, count * HASH);
     if (result == NULL) return NULL;
-    uint8_t *out = (uint8_t *)PyBytes_AsString(result);
-    sha256_queue queue = {.way = sha256_best()};
-    for (Py_ssize_t at = 0; at < size; at += 2 * HASH) {
-        uint8_t *text = texts[at / (2 * HASH) % SHA256_LANES];
-        text[0] = 1;
-        memcpy(text + 1, level + at, 2 * HASH);
-        sha256_put(&queue, out + at / 2, text, sizeof texts[0]);
-    }
-    sha256_finish(&queue);
+    sha256_way way = use_x86 && use_lanes ? *sha256_best() : sha256_way_of(use_x86, use_lanes); /* which the tests ask for */
+    sha256_inner((uint8_t *)PyBytes_AsString(result), before_size == 0 ? NULL : before, level, (size_t)count, &way);
     return result;
 }
 
@@ -153,7 +148,7 @@ static PyObject *py_crc32(PyObject *self, PyObject *const *args, Py_ssize_t coun
 
 static PyMethodDef METHODS[] = {
     {"hash_leaves", py_hash_leaves, METH_VARARGS, "hash_leaves(leaves, prefix, suffix) -> their leaf hashes, joined"},
-    {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level) -> the hashes above a level of joined hashes"},
+    {"hash_pairs", py_hash_pairs, METH_VARARGS, "hash_pairs(level, before=b'', use_x86=True, use_lanes=True) -> the hashes above joined hashes, the first of which is `before`"},
     {"positions", py_positions, METH_VARARGS, "positions(first, height, count) -> of each record, joined: log index (8) and height (8)"},
     {"places", py_places, METH_VARARGS, "places(height, first, count) -> of each transaction, joined: height (8) and place (4)"},
     {"crc32", (PyCFunction)(void (*)(void))py_crc32, METH_FASTCALL, "crc32(data, before=0) -> what zlib.crc32 gives"},

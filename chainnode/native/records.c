@@ -53,7 +53,7 @@ void hash_records(const sheet *one, const span *beginnings, uint8_t *rooms, size
             uint8_t *room = rooms + at % SHA256_LANES * room_size;
             room[0] = 0; /* of a leaf, RFC 6962, 2.1 */
             uint8_t *end = put(put(put(room + 1, beginning.at, beginning.size), middle.at, middle.size), suffix, SUFFIX);
-            sha256_put(&queue, hashes + at * LEAF_HASH, room, (size_t)(end - room));
+            sha256_put_padded(&queue, hashes + at * LEAF_HASH, room, sha256_pad(room, (size_t)(end - room)));
         }
     }
     sha256_finish(&queue);
@@ -68,7 +68,7 @@ size_t results_room(const sheet *one) {
 void write_results(const sheet *one, uint64_t first, uint8_t *out, size_t *ends, uint8_t *hashes) {
     const uint8_t head[] = {0, 0x12, 0, 0x91, 0x93}; /* a leaf: field 2 of ExecTxResult; the list of what the one call gave */
     sha256_queue queue = {.way = sha256_best()};
-    uint8_t rooms[SHA256_LANES][3 + DATA];
+    uint8_t rooms[SHA256_LANES][SHA256_BLOCK];
     const uint8_t *start = out;
     size_t at = 0;
     for (size_t i = 0; i < one->count; i++) {
@@ -77,7 +77,7 @@ void write_results(const sheet *one, uint64_t first, uint8_t *out, size_t *ends,
         uint8_t *end = put_natural(put_natural(put(hashed, head, sizeof head), first), count);
         *end++ = 0x90; /* no digest was there before */
         hashed[2] = (uint8_t)(end - hashed - 3);
-        sha256_put(&queue, hashes + i * LEAF_HASH, hashed, (size_t)(end - hashed));
+        sha256_put_padded(&queue, hashes + i * LEAF_HASH, hashed, sha256_pad(hashed, (size_t)(end - hashed)));
         *out++ = 0x93;
         *out++ = 0; /* OK */
         *out++ = 0xc4;

@@ -9,7 +9,7 @@
 
 #define LEAF_HASH 32
 #define BEGINNING_BYTES_MAX 65535 /* so that no sum of lengths here can go over */
-#define LEAF_ROOM 35 /* of a leaf beside its beginning and its middle: the byte before it when it is hashed, the suffix */
+#define LEAF_ROOM (35 + SHA256_PADDING) /* of a leaf beside its beginning and its middle: the byte before it when it is hashed, the suffix, the padding */
 
 /* `RecordSheet.record` and `RecordSheet.keep`, given their arguments. ValueError when the sheet was not taken. */
 PyObject *sheet_record(const sheet *one, PyObject *args);

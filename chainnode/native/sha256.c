@@ -106,9 +106,17 @@ static void go_on(progress *of, size_t count) {
     of->ends = 0;
 }
 
-static void begin(progress *of, const uint8_t *text, size_t length) {
-    size_t whole = length / SHA256_BLOCK, rest = length % SHA256_BLOCK, ends = rest + 9 <= SHA256_BLOCK ? 1 : 2;
+static void begin(progress *of, const sha256_text *given) {
+    const uint8_t *text = given->text;
+    size_t length = given->length;
     memcpy(of->state, START, sizeof of->state);
+    if (given->is_padded) {
+        of->blocks = text;
+        of->count = length / SHA256_BLOCK;
+        of->ends = 0;
+        return;
+    }
+    size_t whole = length / SHA256_BLOCK, rest = length % SHA256_BLOCK, ends = rest + 9 <= SHA256_BLOCK ? 1 : 2;
     memset(of->last, 0, sizeof of->last);
     if (rest > 0) memcpy(of->last, text + whole * SHA256_BLOCK, rest);
     of->last[rest] = 0x80;
@@ -127,19 +135,25 @@ static void finish(progress *of, const sha256_way *way) {
     }
 }
 
-static void put_digest(uint8_t digest[32], const progress *of) {
-    for (int i = 0; i < 8; i++) put_word(digest + 4 * i, of->state[i]);
+static void put_digest(uint8_t digest[32], const uint32_t state[8]) {
+    for (int i = 0; i < 8; i++) put_word(digest + 4 * i, state[i]);
 }
 
 void sha256(uint8_t digest[32], const uint8_t *text, size_t length, const sha256_way *way) {
     progress one;
-    begin(&one, text, length);
+    begin(&one, &(sha256_text){digest, text, length, 0});
     finish(&one, way);
-    put_digest(digest, &one);
+    put_digest(digest, one.state);
 }
 
 static void leave_lane(progress *of, const uint32_t states[8][SHA256_LANES], size_t lane) {
     for (int i = 0; i < 8; i++) of->state[i] = states[i][lane];
+}
+
+static void start_lanes(uint32_t states[8][SHA256_LANES]) {
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < SHA256_LANES; k++) states[i][k] = START[i];
+    }
 }
 
 /* Each text in its lane, as long as enough of them have blocks left; a lane that is not in use is given the blocks of another. */
@@ -148,9 +162,7 @@ static void finish_in_lanes(progress *texts, size_t count, const sha256_way *way
     const uint8_t *blocks[SHA256_LANES];
     size_t active = count;
     if (active < LANES_WORTH) return;
-    for (int i = 0; i < 8; i++) {
-        for (int k = 0; k < SHA256_LANES; k++) states[i][k] = START[i];
-    }
+    start_lanes(states);
     while (active >= LANES_WORTH) {
         const progress *least = NULL;
         for (size_t k = 0; k < count; k++) {
@@ -190,14 +202,80 @@ static void finish_in_pairs(progress *texts, size_t count, const sha256_way *way
 
 void sha256_finish(sha256_queue *queue) {
     progress texts[SHA256_LANES];
-    for (size_t k = 0; k < queue->count; k++) begin(&texts[k], queue->waiting[k].text, queue->waiting[k].length);
+    for (size_t k = 0; k < queue->count; k++) begin(&texts[k], &queue->waiting[k]);
     if (queue->way->many != NULL) finish_in_lanes(texts, queue->count, queue->way);
     finish_in_pairs(texts, queue->count, queue->way);
-    for (size_t k = 0; k < queue->count; k++) put_digest(queue->waiting[k].digest, &texts[k]);
+    for (size_t k = 0; k < queue->count; k++) put_digest(queue->waiting[k].digest, texts[k].state);
     queue->count = 0;
 }
 
-void sha256_put(sha256_queue *queue, uint8_t digest[32], const uint8_t *text, size_t length) {
-    queue->waiting[queue->count++] = (sha256_text){digest, text, length};
+static void put_text(sha256_queue *queue, sha256_text text) {
+    queue->waiting[queue->count++] = text;
     if (queue->count == SHA256_LANES) sha256_finish(queue);
+}
+
+void sha256_put(sha256_queue *queue, uint8_t digest[32], const uint8_t *text, size_t length) {
+    put_text(queue, (sha256_text){digest, text, length, 0});
+}
+
+void sha256_put_padded(sha256_queue *queue, uint8_t digest[32], const uint8_t *text, size_t length) {
+    put_text(queue, (sha256_text){digest, text, length, 1});
+}
+
+size_t sha256_pad(uint8_t *text, size_t length) {
+    size_t padded = (length + 8) / SHA256_BLOCK * SHA256_BLOCK + SHA256_BLOCK;
+    text[length] = 0x80;
+    memset(text + length + 1, 0, padded - length - 9);
+    put_word(text + padded - 8, (uint32_t)((uint64_t)length >> 29));
+    put_word(text + padded - 4, (uint32_t)((uint64_t)length << 3));
+    return padded;
+}
+
+/* Texts of two blocks, all padded. */
+static void hash_double_blocks(uint8_t *out, uint8_t texts[][2 * SHA256_BLOCK], size_t count, const sha256_way *way) {
+    uint32_t states[8][SHA256_LANES], state[8], other[8];
+    if (way->many != NULL && count >= LANES_WORTH) {
+        const uint8_t *blocks[SHA256_LANES];
+        for (size_t k = 0; k < SHA256_LANES; k++) blocks[k] = texts[k < count ? k : 0];
+        start_lanes(states);
+        way->many(states, blocks, 2);
+        for (size_t k = 0; k < count; k++) {
+            for (int i = 0; i < 8; i++) put_word(out + 32 * k + 4 * i, states[i][k]);
+        }
+        return;
+    }
+    for (size_t k = 0; k < count; k += 2) {
+        memcpy(state, START, sizeof state);
+        memcpy(other, START, sizeof other);
+        if (k + 1 < count) {
+            way->two(state, texts[k], other, texts[k + 1], 2);
+        } else {
+            way->one(state, texts[k], 2);
+        }
+        put_digest(out + 32 * k, state);
+        if (k + 1 < count) put_digest(out + 32 * (k + 1), other);
+    }
+}
+
+void sha256_inner(uint8_t *out, const uint8_t *before, const uint8_t *nodes, size_t count, const sha256_way *way) {
+    uint8_t texts[SHA256_LANES][2 * SHA256_BLOCK] = {{0}};
+    for (size_t k = 0; k < SHA256_LANES; k++) {
+        texts[k][0] = 1;
+        sha256_pad(texts[k], 65);
+    }
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < SHA256_LANES ? count - done : SHA256_LANES;
+        for (size_t k = 0; k < some; k++) {
+            size_t first = 0;
+            if (before != NULL) {
+                memcpy(texts[k] + 1, before, 32);
+                before = NULL;
+                first = 32;
+            }
+            memcpy(texts[k] + 1 + first, nodes, 64 - first);
+            nodes += 64 - first;
+        }
+        hash_double_blocks(out + 32 * done, texts, some, way);
+        done += some;
+    }
 }

@@ -49,6 +49,7 @@ typedef struct {
     uint8_t *digest;
     const uint8_t *text;
     size_t length;
+    int is_padded;
 } sha256_text;
 
 /* Many texts, as many at a time as there are lanes. It begins with nothing but the way. */
@@ -63,5 +64,14 @@ void sha256_put(sha256_queue *queue, uint8_t digest[32], const uint8_t *text, si
 
 /* On return all digests are there. */
 void sha256_finish(sha256_queue *queue);
+
+/* Pad a text where it stands, with SHA256_PADDING bytes of room behind it, for `sha256_put_padded`: its length with that. Half as dear. */
+#define SHA256_PADDING 72
+size_t sha256_pad(uint8_t *text, size_t length);
+void sha256_put_padded(sha256_queue *queue, uint8_t digest[32], const uint8_t *text, size_t length);
+
+/* Inner nodes of a tree (RFC 6962, 2.1): sha256(01 || left || right) of `count` pairs of hashes, which stand one behind the other in
+ * `nodes`, or the first in `before` where that is not NULL. */
+void sha256_inner(uint8_t *out, const uint8_t *before, const uint8_t *nodes, size_t count, const sha256_way *way);
 
 #endif

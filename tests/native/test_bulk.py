@@ -18,6 +18,7 @@ try:
 except ImportError:
     pytest.skip("the C code was not built here, or CHAINNODE_NATIVE=0", allow_module_level=True)
 
+HAS_LANES = importlib.import_module("chainnode.native._verify").HAS_SHA_LANES
 LEAVES = st.lists(st.binary(max_size=200), max_size=40)
 HASHES = bytes(range(256)) * 3
 
@@ -28,10 +29,11 @@ def test_leaves(leaves, prefix, suffix):
     assert native.hash_leaves(tuple(leaves), b"", b"") == hash_leaves_plainly(leaves, b"", b"")
 
 
-@given(st.integers(0, 40), st.randoms())
-def test_pairs(count, random):
-    level = random.randbytes(64 * count)
-    assert native.hash_pairs(level) == hash_pairs_plainly(level)
+@given(st.integers(0, 80), st.booleans(), st.booleans(), st.booleans(), st.randoms())
+def test_pairs(count, has_before, use_x86, use_lanes, random):
+    level, before = random.randbytes(32 * count), random.randbytes(32 * has_before)
+    assert native.hash_pairs(level, before, use_x86, use_lanes) == native.hash_pairs(level, before) == hash_pairs_plainly(level, before)
+    assert hash_pairs_plainly(level, before) == hash_pairs_plainly((before + level)[: (count + has_before) // 2 * 64])
 
 
 NUMBERS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 255, 256, 2**32 - 1, 2**32, 2**63, 2**64 - 5])
@@ -77,7 +79,9 @@ def test_places_beyond_an_index_are_refused(numbers):
         (lambda: native.hash_leaves([b"", "text"], b"", b""), TypeError),
         (lambda: native.hash_leaves(7, b"", b""), TypeError),
         (lambda: native.hash_leaves([b""], b""), TypeError),
-        (lambda: native.hash_pairs(bytes(96)), ValueError),
+        (lambda: native.hash_pairs(bytes(95)), ValueError),
+        (lambda: native.hash_pairs(bytes(64), bytes(31)), ValueError),
+        (lambda: native.hash_pairs(bytes(64), bytes(64)), ValueError),
         (lambda: native.hash_pairs("text"), TypeError),
         (lambda: native.positions(1, 2), TypeError),
         (lambda: native.positions("1", 2, 3), TypeError),
@@ -100,12 +104,18 @@ def test_the_environment_switches_it_off():
 
 
 def leaves_agree(module):
-    leaves = [b"a", b"", b"leaf" * 30]
+    leaves = [b"a", b"", b"leaf" * 30, *[bytes([length]) * length for length in range(140)]]
     return module.hash_leaves(leaves, b"before", b"behind") == hash_leaves_plainly(leaves, b"before", b"behind")
 
 
 def pairs_agree(module):
-    return module.hash_pairs(HASHES) == hash_pairs_plainly(HASHES)
+    level, before = HASHES[:-32] + bytes(32 * 34), b"before" * 5 + b"it"
+    return all(
+        module.hash_pairs(level[:size], head, *way) == hash_pairs_plainly(level[:size], head)
+        for size in range(0, len(level) + 1, 32)
+        for head in (b"", before)
+        for way in ((False, False), (True, False), (False, True))
+    )
 
 
 def values_agree(module):
@@ -120,10 +130,9 @@ def values_agree(module):
 BENT = {
     "leaves are told from nodes": ("text[0] = 0;", "text[0] = 1;", leaves_agree),
     "the suffix": ("memcpy(end + size, suffix, (size_t)suffix_size);", "memset(end + size, 0, (size_t)suffix_size);", leaves_agree),
-    "nodes are told from leaves": ("text[0] = 1;", "text[0] = 0;", pairs_agree),
-    "the place": ("out + at / 2, text", "out + at / 4, text", pairs_agree),
+    "one stands before others": ("before_size == 0 ? NULL : before", "NULL", pairs_agree),
+    "one before others has a node": ("(before_size + size) / (2 * HASH)", "size / (2 * HASH)", pairs_agree),
     "a leaf stays until it is hashed": ("(size_t)i % SHA256_LANES * room", "0 * room", leaves_agree),
-    "a pair stays until it is hashed": ("texts[at / (2 * HASH) % SHA256_LANES]", "texts[0]", pairs_agree),
     "the highest byte first": ("(uint8_t)(number >> 8 * i)", "(uint8_t)(number >> 8 * (width - 1 - i))", values_agree),
     "numbers follow each other": ("first + (uint64_t)i)", "first)", values_agree),
     "the index before the height": ("count, numbers[1], 1) :", "count, numbers[1], 0) :", values_agree),
@@ -133,11 +142,46 @@ BENT = {
 }
 
 
+INNER = {  # of nodes above hashes, in sha256.c
+    "nodes are told from leaves": ("texts[k][0] = 1;", "texts[k][0] = 0;", pairs_agree),
+    "where padding begins": ("text[length] = 0x80;", "text[length] = 0;", leaves_agree),
+    "padding is empty": ("memset(text + length + 1, 0,", "memset(text + length + 1, 1,", leaves_agree),
+    "what is padded has its length": (
+        "put_word(text + padded - 4, (uint32_t)((uint64_t)length << 3));",
+        "put_word(text + padded - 4, 0);",
+        leaves_agree,
+    ),
+    "where a text that is padded ends": ("(length + 8) / SHA256_BLOCK", "(length + 9) / SHA256_BLOCK", leaves_agree),
+    "one is before others once": ("                before = NULL;\n", "", pairs_agree),
+    "who comes behind it": ("texts[k] + 1 + first, nodes", "texts[k] + 1, nodes", pairs_agree),
+    "each from the one before": ("nodes += 64 - first;", "nodes += 64;", pairs_agree),
+    "each in its place": ("out + 32 * done, texts", "out, texts", pairs_agree),
+    "the other of two": ("if (k + 1 < count) put_digest(out + 32 * (k + 1), other);", "", pairs_agree),
+    "one that is left": ("way->one(state, texts[k], 2);", "way->one(state, texts[k], 1);", pairs_agree),
+    "two beside each other": (
+        "way->two(state, texts[k], other, texts[k + 1], 2);",
+        "way->two(state, texts[k], other, texts[k], 2);",
+        pairs_agree,
+    ),
+    "both blocks in lanes": ("way->many(states, blocks, 2);", "way->many(states, blocks, 1);", pairs_agree),
+    "lanes for each": ("texts[k < count ? k : 0]", "texts[0]", pairs_agree),
+    "from its lane": ("put_word(out + 32 * k + 4 * i, states[i][k]);", "put_word(out + 32 * k + 4 * i, states[i][0]);", pairs_agree),
+}
+
+
 @pytest.mark.parametrize("name", BENT)
 def test_a_bent_rule_is_noticed(objects, name):
     find, replace, check = BENT[name]
     assert not check(load_bent(objects, "bulk.c", find, replace, name="_bulk"))
 
 
+@pytest.mark.parametrize("name", INNER)
+def test_a_bent_rule_of_hashes_is_noticed(objects, name):
+    if "lane" in name and not HAS_LANES:
+        pytest.skip("this processor has no AVX-512")
+    find, replace, check = INNER[name]
+    assert not check(load_bent(objects, "sha256.c", find, replace, name="_bulk"))
+
+
 def test_every_check_passes_as_the_rules_are():
-    assert [name for name, (*_, check) in BENT.items() if not check(native)] == []
+    assert [name for name, (*_, check) in (BENT | INNER).items() if not check(native)] == []
