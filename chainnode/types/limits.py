@@ -268,6 +268,8 @@ INGRESS_LOOP_BYTES_MAX = 8 * 1024  # transactions up to this length together are
 INGRESS_GATHERED_MAX = 4096  # small single transactions that wait to be checked together
 INGRESS_WAITERS_MAX = 100_000  # transactions whose clients wait for them
 PROVER_THREADS = 2  # threads that read and prove for the HTTP interface
+HEAP_FREE_BYTES_MAX = 16 * 1024 * 1024  # kept by a node's allocator at the end of its heap for the next batches
+HEAP_PIECE_BYTES_MAX = 8 * 1024 * 1024  # a longer piece of memory goes back to the kernel at once
 
 # Blocks of Fabric: what this program reads of them
 FABRIC_FILE_BYTES_MAX = 256 * 1024 * 1024  # of a file of a peer's ledger; Fabric begins another at 64 MiB
