@@ -1,11 +1,12 @@
 """Processor microseconds of one transaction: reading it in bulk, checking its signature, and its body as a value, in C and in Python.
 
-    python bench/decode.py [--transactions 500] [--batches 10] [--signers 100] [--meta-bytes 256] [--runs 9]
+    python bench/decode.py [--transactions 500] [--batches 10] [--records 1] [--signers 100] [--meta-bytes 256] [--runs 9]
 
-Each transaction has one record. The ways take turns within a run, so that a machine which gets slower meanwhile does so for all; the
+The ways take turns within a run, so that a machine which gets slower meanwhile does so for all; the
 median of the runs is told. One thread; the collector is set as in a node. `read`: a batch of a peer, made into transactions. `verify`:
 their signatures, by keys that have been seen before; in Python that is, tuples made for the C verifier where it was built. `decode` and
-`encode`: a transaction's body by the codec, as records of the state are read and written.
+`encode`: a transaction's body by the codec, as records of the state are read and written. `sheet`: a batch, read by columns; `evidence`:
+what its records come to in the log, in results and on the disk, signatures and the index aside.
 """
 
 import argparse
@@ -19,11 +20,17 @@ from statistics import median
 from chainnode import codec, transactions
 from chainnode.crypto.suites import generate, sign
 from chainnode.crypto.verify import verify_many
+from chainnode.sheets import Sheet, read_sheet
 from chainnode.transactions import encode_batch, encode_body, encode_transaction, sign_bytes, signature_items
+from chainnode.types.limits import EVIDENCE_META_BYTES_MAX, EVIDENCE_RECORDS_MAX
 from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody, Value
+from contracts import evidence
 from netbench import conditions, finish
 
 GENESIS_HASH = bytes(32)
+HEIGHT, TIME_MS = 7, 1_795_000_000_000
+RULES = (evidence.NAME, evidence.record.__name__, evidence.ALGORITHMS, EVIDENCE_RECORDS_MAX, EVIDENCE_META_BYTES_MAX)
+CHUNK = 256  # records in a value of the disk
 
 
 def batches_of(args: argparse.Namespace) -> list[bytes]:
@@ -32,8 +39,9 @@ def batches_of(args: argparse.Namespace) -> list[bytes]:
     raws = []
     for number in range(args.transactions * args.batches):
         key, did = keys[number % args.signers], f"did:bid:ef{number % args.signers:022}"
-        call = Invocation("evidence", "record", ((("sha-256", os.urandom(32), os.urandom(args.meta_bytes)),),))
-        body = encode_body(TransactionBody("bench-1", (did,), os.urandom(16), 1_795_000_000_000, (call,)))
+        records = tuple([("sha-256", os.urandom(32), os.urandom(args.meta_bytes)) for _ in range(args.records)])
+        call = Invocation("evidence", "record", (records,))
+        body = encode_body(TransactionBody("bench-1", (did,), os.urandom(16), TIME_MS, (call,)))
         raws.append(encode_transaction(body, [Signature("e", key.public, sign(key, sign_bytes(GENESIS_HASH, body)))]))
     return [encode_batch(raws[start : start + args.transactions]) for start in range(0, len(raws), args.transactions)]
 
@@ -67,6 +75,22 @@ def encode(values: Sequence[Value]) -> None:
         codec.encode(value)
 
 
+def sheets_of(batches: Sequence[bytes]) -> list[Sheet]:
+    """Each batch by columns."""
+    return [read_sheet(batch) for batch in batches]
+
+
+def put_on_record(sheets: Sequence[Sheet]) -> None:
+    """What the records of each come to."""
+    for sheet in sheets:
+        columns = sheet.records()
+        if columns is None or columns.take(*RULES) is None:
+            sys.exit("a batch of evidence was not taken")
+        beginnings = [evidence.leaf_beginning(signers[0], HEIGHT, TIME_MS) for signers, _ in columns.speakers]
+        columns.record(beginnings, 0)
+        columns.keep(beginnings, 0, CHUNK)
+
+
 def took_us(work: Callable[[], object], count: int) -> float:
     """Processor microseconds of each of so many."""
     began = time.process_time()
@@ -77,7 +101,7 @@ def took_us(work: Callable[[], object], count: int) -> float:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("transactions", 500), ("batches", 10), ("signers", 100), ("meta-bytes", 256), ("runs", 9)):
+    for name, default in (("transactions", 500), ("batches", 10), ("records", 1), ("signers", 100), ("meta-bytes", 256), ("runs", 9)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     gc.set_threshold(50_000, 20, 50)
@@ -93,12 +117,15 @@ def main() -> None:
         "verify": lambda: verify(groups),
         "decode": lambda: decode(bodies),
         "encode": lambda: encode(values),
+        "sheet": lambda: sheets_of(batches),
+        "evidence": lambda: put_on_record(sheets),
     }
     ways = {"c": True, "python": False} if kept[0] is not None else {"python": False}
     took: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in works} for name in ways}
     for number in range(args.runs):
         for name, is_native in ways.items():
             switch(is_native, kept)
+            sheets = sheets_of(batches)
             for kind, work in works.items():
                 took[name][kind].append(took_us(work, count))
             last = ", ".join(f"{kind} {them[-1]:.2f} us" for kind, them in took[name].items())

@@ -14,7 +14,8 @@ FUNCTION_LINES_MAX = 70
 
 FLOORS = {
     "0": "types errors",
-    "1": "codec cometbytes blocks wire transactions sheets columns shapes columnsheet keytable genesisfile rfc3339 proofbytes bid crypto native",
+    "1": "codec cutting cometbytes blocks wire transactions sheets columns shapes columnsheet keytable "
+    "genesisfile rfc3339 proofbytes bid crypto native",
     "2a": "digests merkle statetree evidencelog ics23",
     "2b": "light bundle bundlejson bundlebytes bundlewords claims did vc foreign",
     "3": "consensus execution mempool gossip sync",
