@@ -36,6 +36,8 @@ def uvarint(number: int) -> bytes:
     """Unsigned varint."""
     if number < 128:
         return _SMALL[number]
+    if 1 << 28 <= number < 1 << 35:  # the seconds of our time, and most nanoseconds
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14 & 127 | 128, number >> 21 & 127 | 128, number >> 28))
     encoded = bytearray()
     while number >= 128:
         encoded.append(number & 127 | 128)

@@ -64,7 +64,8 @@ class Gossip:
 
     def __init__(self) -> None:
         self.height = 0
-        self._votes: dict[tuple[int, VoteType], _RoundVotes] = {}
+        self._prevotes: dict[int, _RoundVotes] = {}  # by round
+        self._precommits: dict[int, _RoundVotes] = {}
         self._ahead: dict[int, _Ahead] = {}  # by validator index
         self._proposals: dict[int, list[_SeenProposal]] = {}  # by round
         self._peers: dict[str, _Peer] = {}
@@ -73,7 +74,8 @@ class Gossip:
         """Forget the last height."""
         assert height > self.height
         self.height = height
-        self._votes = {}
+        self._prevotes = {}
+        self._precommits = {}
         self._ahead = {}
         self._proposals = {}
 
@@ -90,8 +92,10 @@ class Gossip:
         if _is_far(vote, round):
             ahead = self._ahead.get(vote.validator_index)
             return ahead is not None and (_key(vote) in ahead.last or ahead.count >= VOTES_AHEAD_MAX)
-        known = self._votes.get((vote.round, vote.type))
-        same = () if known is None else known.votes.get(vote.validator_index, ())
+        known = self._votes(vote.type).get(vote.round)
+        same = () if known is None else known.votes.get(vote.validator_index)
+        if not same:
+            return False
         return len(same) >= EQUIVOCATION_BLOCK_IDS_MAX or any(one.vote.block_id == vote.block_id for one in same)
 
     def add_vote(self, vote: Vote, round: int, now_ms: int) -> None:
@@ -104,7 +108,10 @@ class Gossip:
             ahead.count += 1
             ahead.last = [*ahead.last, _key(vote)][-2 * ROUNDS_AHEAD_MAX :]
             return
-        known = self._votes.setdefault((vote.round, vote.type), _RoundVotes())
+        votes = self._votes(vote.type)
+        known = votes.get(vote.round)
+        if known is None:
+            known = votes[vote.round] = _RoundVotes()
         known.votes.setdefault(vote.validator_index, []).append(_SeenVote(vote, now_ms))
         known.bitmap |= 1 << vote.validator_index
 
@@ -121,8 +128,7 @@ class Gossip:
 
     def status(self, round: int) -> RoundStatus:
         """What we tell peers when we are in `round`."""
-        prevotes = self._votes.get((round, VoteType.PREVOTE))
-        precommits = self._votes.get((round, VoteType.PRECOMMIT))
+        prevotes, precommits = self._prevotes.get(round), self._precommits.get(round)
         return RoundStatus(
             self.height,
             round,
@@ -133,7 +139,7 @@ class Gossip:
 
     def is_moving(self) -> bool:
         """Whether anyone has proposed or voted at this height."""
-        return bool(self._votes or self._proposals)
+        return bool(self._prevotes or self._precommits or self._proposals)
 
     def on_status(self, peer: str, status: RoundStatus) -> None:
         """Remember a peer's latest status, to be answered."""
@@ -160,6 +166,10 @@ class Gossip:
                     known.answered_ms = now_ms
                     sent += [(peer, message) for message in messages]
         return sent
+
+    def _votes(self, type: VoteType) -> dict[int, _RoundVotes]:
+        """Kept apart, as a type in a key costs more than all else here."""
+        return self._prevotes if type is VoteType.PREVOTE else self._precommits
 
     def _lacking(self, peer: _Peer, status: RoundStatus, round: int, now_ms: int, polka: tuple[int, BlockId] | None) -> list[Message]:
         """The messages of the peer's round that it lacks, then those of ours that let it catch up (L55)."""
@@ -203,11 +213,11 @@ class Gossip:
         return max((one.seen_ms for one in self._prevotes_for(round, block_id)), default=0)
 
     def _prevotes_for(self, round: int, block_id: BlockId) -> list[_SeenVote]:
-        known = self._votes.get((round, VoteType.PREVOTE), _RoundVotes())
+        known = self._prevotes.get(round, _RoundVotes())
         return [one for seen in known.votes.values() for one in seen if one.vote.block_id == block_id]
 
     def _votes_lacking(self, round: int, type: VoteType, bitmap: int, settled_ms: int) -> list[Message]:
-        known = self._votes.get((round, type))
+        known = self._votes(type).get(round)
         if known is None or not known.bitmap & ~bitmap:
             return []
         return [

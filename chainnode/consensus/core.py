@@ -130,8 +130,11 @@ class Core:
         """Fire rules until none applies: each firing moves round or step on, or uses up something asked once."""
         effects: list[Effect] = []
         while self.state.step is not Step.DECIDED:
-            transition = next((found for rule in rules.RULES if (found := rule(self.state, facts)) is not None), None)
-            if transition is None:
+            for rule in rules.RULES:
+                transition = rule(self.state, facts)
+                if transition is not None:
+                    effects += self._apply(transition)
+                    break
+            else:
                 break
-            effects += self._apply(transition)
         return effects

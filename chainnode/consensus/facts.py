@@ -23,6 +23,36 @@ def honest_share(power_total: int) -> int:
     return power_total // 3 + 1
 
 
+class _Tally:
+    """The votes of one round and type, with their sums: hot, the rules ask for these after every message."""
+
+    __slots__ = ("cast", "power", "power_of")
+
+    def __init__(self) -> None:
+        self.cast: dict[int, tuple[Vote, ...]] = {}  # by validator index, one per block id, the first it sent first
+        self.power = 0  # of all who voted, for whatever
+        self.power_of: dict[BlockId | None, int] = {}  # behind each block, or behind nil
+
+    def add(self, vote: Vote, power: int) -> None:
+        """A vote for a block that its validator has not voted for here."""
+        before = self.cast.get(vote.validator_index, ())
+        self.cast[vote.validator_index] = (*before, vote)
+        self.power += 0 if before else power
+        self.power_of[vote.block_id] = self.power_of.get(vote.block_id, 0) + power
+
+    def drop(self, index: int, power: int) -> None:
+        """Forget a validator's votes."""
+        votes = self.cast.pop(index, ())
+        self.power -= power if votes else 0
+        for vote in votes:
+            self.power_of[vote.block_id] -= power
+            if not self.power_of[vote.block_id]:
+                del self.power_of[vote.block_id]
+
+
+_NOBODY = _Tally()  # of a round without votes; only looked at
+
+
 class Facts:
     """Everything seen of one height, bounded per validator by EQUIVOCATION_BLOCK_IDS_MAX in a round and ROUNDS_AHEAD_MAX beyond ours."""
 
@@ -33,14 +63,14 @@ class Facts:
         self.checked: dict[BlockId, bool] = {}
         self.asked: set[BlockId] = set()
         self._proposals: dict[int, list[ProposalReceived]] = {}
-        # (round, type) -> validator index -> its votes, one per block id, the first it sent first
-        self._votes: dict[tuple[int, VoteType], dict[int, tuple[Vote, ...]]] = {}
+        self._prevotes: dict[int, _Tally] = {}  # by round; none is empty
+        self._precommits: dict[int, _Tally] = {}
         self._reported: set[tuple[int, VoteType, int]] = set()
 
     @property
     def is_empty(self) -> bool:
         """Nobody has been heard of at this height."""
-        return not self._proposals and not self._votes
+        return not self._proposals and not self._prevotes and not self._precommits
 
     def proposer(self, round: int) -> Validator:
         """Whose turn `round` is."""
@@ -67,31 +97,39 @@ class Facts:
         index = vote.validator_index
         if vote.height != self.start.height or not 0 <= index < len(validators) or validators[index].address != vote.validator_address:
             return None
-        key = (vote.round, vote.type)
-        votes = self._votes.get(key, {}).get(index, ())
+        tallies = self._tallies(vote.type)
+        votes = tallies.get(vote.round, _NOBODY).cast.get(index, ())
         if any(known.block_id == vote.block_id for known in votes) or len(votes) >= EQUIVOCATION_BLOCK_IDS_MAX:
             return None
         if not votes and vote.round > current_round and not self._make_room(index, vote.round, current_round):
             return None
-        self._votes.setdefault(key, {})[index] = (*votes, vote)
-        if votes and (*key, index) not in self._reported:
-            self._reported.add((*key, index))
+        tallies.setdefault(vote.round, _Tally()).add(vote, validators[index].power)
+        if votes and (vote.round, vote.type, index) not in self._reported:
+            self._reported.add((vote.round, vote.type, index))
             return ReportEquivocation(votes[0], vote)
         return None
 
     def _make_room(self, index: int, round: int, current_round: int) -> bool:
         """A validator may be ahead of us in ROUNDS_AHEAD_MAX rounds; its latest ones count, so that we can always catch up."""
-        ahead = sorted({known for (known, _), votes in self._votes.items() if known > current_round and index in votes})
+        both = (self._prevotes, self._precommits)
+        ahead = sorted({known for tallies in both for known, one in tallies.items() if known > current_round and index in one.cast})
         if round in ahead or len(ahead) < ROUNDS_AHEAD_MAX:
             return True
         if round < ahead[0]:
             return False
-        for vote_type in VoteType:
-            votes = self._votes.get((ahead[0], vote_type), {})
-            votes.pop(index, None)
-            if not votes:
-                self._votes.pop((ahead[0], vote_type), None)
+        for tallies in both:
+            oldest = tallies.get(ahead[0])
+            if oldest is not None:
+                oldest.drop(index, self.start.validators.validators[index].power)
+                if not oldest.cast:
+                    del tallies[ahead[0]]
         return True
+
+    def _tallies(self, vote_type: VoteType) -> dict[int, _Tally]:
+        return self._prevotes if vote_type is VoteType.PREVOTE else self._precommits
+
+    def _tally(self, round: int, vote_type: VoteType) -> _Tally:
+        return self._tallies(vote_type).get(round, _NOBODY)
 
     # Looking
 
@@ -111,15 +149,13 @@ class Facts:
                     return item.proposal.time_ns
         return None
 
-    def rounds_with(self, vote_type: VoteType) -> tuple[int, ...]:
+    def rounds_with(self, vote_type: VoteType) -> list[int]:
         """Rounds with votes of this type, ascending."""
-        return tuple(sorted(round for round, known in self._votes if known == vote_type))
+        return sorted(self._tallies(vote_type))
 
     def power_for(self, round: int, vote_type: VoteType, block_id: BlockId | None) -> int:
         """Voting power behind a block, or behind nil."""
-        validators = self.start.validators.validators
-        votes = self._votes.get((round, vote_type), {})
-        return sum(validators[index].power for index, cast in votes.items() if any(vote.block_id == block_id for vote in cast))
+        return self._tally(round, vote_type).power_of.get(block_id, 0)
 
     def has_quorum(self, round: int, vote_type: VoteType, block_id: BlockId | None) -> bool:
         """More than two thirds stand behind this block, or nil."""
@@ -127,38 +163,38 @@ class Facts:
 
     def quorum_block(self, round: int, vote_type: VoteType) -> BlockId | None:
         """The block behind which more than two thirds stand; None also when that is nil."""
-        seen = dict.fromkeys(vote.block_id for cast in self._votes.get((round, vote_type), {}).values() for vote in cast)
-        return next((block_id for block_id in seen if block_id is not None and self.has_quorum(round, vote_type, block_id)), None)
+        for block_id, power in self._tally(round, vote_type).power_of.items():
+            if power >= self.quorum and block_id is not None:
+                return block_id
+        return None
 
     def has_quorum_of_any(self, round: int, vote_type: VoteType) -> bool:
         """More than two thirds have voted, for whatever."""
-        validators = self.start.validators.validators
-        return sum(validators[index].power for index in self._votes.get((round, vote_type), {})) >= self.quorum
+        return self._tally(round, vote_type).power >= self.quorum
 
     def may_have_quorum(self, round: int, vote_type: VoteType) -> bool:
         """Whether the votes that are not here could still make a quorum, for whatever."""
-        validators = self.start.validators
-        cast = self._votes.get((round, vote_type), {})
-        silent = validators.power_total - sum(validators.validators[index].power for index in cast)
-        seen = dict.fromkeys(vote.block_id for votes in cast.values() for vote in votes)
-        return silent >= self.quorum or any(self.power_for(round, vote_type, block_id) + silent >= self.quorum for block_id in seen)
+        tally = self._tally(round, vote_type)
+        silent = self.start.validators.power_total - tally.power
+        return silent + max(tally.power_of.values(), default=0) >= self.quorum
 
     def latest_round_of_many(self, current_round: int) -> int | None:
         """The highest round beyond ours in which validators with more than a third of the power have voted (L55)."""
+        ahead = {known for tallies in (self._prevotes, self._precommits) for known in tallies if known > current_round}
         validators = self.start.validators.validators
-        for round in sorted({known for known, _ in self._votes if known > current_round}, reverse=True):
-            voters = dict.fromkeys(index for vote_type in VoteType for index in self._votes.get((round, vote_type), {}))
+        for round in sorted(ahead, reverse=True):
+            voters = self._tally(round, VoteType.PREVOTE).cast | self._tally(round, VoteType.PRECOMMIT).cast
             if sum(validators[index].power for index in voters) >= self.honest_share:
                 return round
         return None
 
     def votes(self, round: int, vote_type: VoteType) -> tuple[Vote, ...]:
         """Every vote of a round and type, by validator index."""
-        return tuple(vote for _, cast in sorted(self._votes.get((round, vote_type), {}).items()) for vote in cast)
+        return tuple(vote for _, cast in sorted(self._tally(round, vote_type).cast.items()) for vote in cast)
 
     def commit(self, round: int, block_id: BlockId) -> Commit:
         """The precommits of a round as a commit for the block; nil votes stand in it as nil, other blocks as absent."""
-        cast = self._votes[round, VoteType.PRECOMMIT]
+        cast = self._precommits[round].cast
         signatures = tuple(self._place(cast.get(index, ()), block_id) for index in range(len(self.start.validators.validators)))
         return Commit(self.start.height, round, block_id, signatures)
 

@@ -56,6 +56,7 @@ from chainnode.types.limits import HOST_INPUTS_MAX, HOST_LOOP_TXS_MAX, SYNC_REPL
 from chainnode.types.messages import BatchMessage, BlockReply, DecidedBlock, Message
 
 log = logging.getLogger(__name__)
+_BULK = (BatchMessage, BlockReply)
 
 Answer = Callable[[], None]  # what a piece of work leaves to do on the loop
 
@@ -381,4 +382,4 @@ def _now_ms() -> int:
 
 def _is_urgent(message: Message) -> bool:
     """Consensus overtakes bulk."""
-    return not isinstance(message, BatchMessage | BlockReply)
+    return not isinstance(message, _BULK)

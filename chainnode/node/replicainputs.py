@@ -357,10 +357,13 @@ Effect = (
 )
 
 
+_SIGNING = (SignVote, SignProposal)
+
+
 def needs_sync(effect: Effect) -> bool:
     """Whether the journal must be synced before this effect: only signatures bind us.
 
     All else may be lost together with the records that led to it, as if a message had not come. A vote that was sent before its
     VoteSigned was synced is asked for again, and the sign guard gives the same signature.
     """
-    return isinstance(effect, SignVote | SignProposal)
+    return isinstance(effect, _SIGNING)
