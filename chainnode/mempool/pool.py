@@ -58,6 +58,7 @@ class _Pending:
     own: set[bytes] | None
     share_at_ms: int  # of our own: when to send it once more
     share_wait_ms: int
+    turn: int  # what has left the mempool, in bytes, when it would have been in a block for sure, had nobody lost it
 
 
 class Mempool:
@@ -71,6 +72,8 @@ class Mempool:
         self._ids: set[bytes] = set()  # of the transactions that wait; each counts for the first batch that holds it
         self._maker_bytes: dict[str | None, int] = {}
         self._own_txs = 0
+        self._left_bytes = self._left_before = 0  # of all that was ever removed: now, and when somebody looked last
+        self._moved_ms = 0  # when that last grew
         self._remembered: dict[bytes, int] = {}  # committed digest -> time_ms from which it may be forgotten
 
     def __len__(self) -> int:
@@ -176,10 +179,17 @@ class Mempool:
         return len(expired)
 
     def share_again(self, now_ms: int, bytes_max: int) -> tuple[Batch, ...]:
-        """Our own batches that were sent long ago and are not committed; the wait doubles each time."""
+        """Our own batches that were sent long ago and are not committed; the wait doubles each time.
+
+        While more waits than is shared at a time, and blocks take some of it, a batch only waits its turn: until twice as much has left
+        as was there when it came.
+        """
+        if self._left_bytes != self._left_before:
+            self._left_before, self._moved_ms = self._left_bytes, now_ms
+        is_served = self.bytes > bytes_max and now_ms < self._moved_ms + MEMPOOL_SHARE_AGAIN_MS
         due: list[Batch] = []
         for pending in self._pending.values():
-            if pending.maker is not None or now_ms < pending.share_at_ms:
+            if pending.maker is not None or now_ms < pending.share_at_ms or (is_served and self._left_bytes < pending.turn):
                 continue
             bytes_max -= len(pending.batch.batch_bytes)
             if bytes_max < 0 and due:
@@ -206,8 +216,9 @@ class Mempool:
         own = None if self._ids.isdisjoint(ids) else set(ids) - self._ids
         self._ids.update(ids)
         share_at_ms = now_ms + MEMPOOL_SHARE_AGAIN_MS
-        self._pending[batch.digest] = _Pending(batch, maker, expires_ms, own, share_at_ms, MEMPOOL_SHARE_AGAIN_MS)
         self.bytes += len(batch.batch_bytes)
+        turn = self._left_bytes + 2 * self.bytes
+        self._pending[batch.digest] = _Pending(batch, maker, expires_ms, own, share_at_ms, MEMPOOL_SHARE_AGAIN_MS, turn)
         self.txs += len(ids)
         self._own_txs += 0 if maker is not None else len(ids)
         self._maker_bytes[maker] = self._maker_bytes.get(maker, 0) + len(batch.batch_bytes)
@@ -227,6 +238,7 @@ class Mempool:
         pending = self._pending.pop(digest)
         self._ids.difference_update(pending.batch.ids if pending.own is None else pending.own)
         self.bytes -= len(pending.batch.batch_bytes)
+        self._left_bytes += len(pending.batch.batch_bytes)
         self.txs -= len(pending.batch.ids)
         self._own_txs -= 0 if pending.maker is not None else len(pending.batch.ids)
         left = self._maker_bytes[pending.maker] - len(pending.batch.batch_bytes)

@@ -195,6 +195,40 @@ def test_our_own_batches_are_shared_again_less_and_less_often():
     assert mempool.counts.shared_again == 4
 
 
+def test_a_batch_that_waits_its_turn_is_not_shared_again():
+    """Under overload each waited longer than the time after which it seemed lost, and all were sent twice."""
+    mempool, ours, peers = Mempool(), batch(9), [batch(number) for number in range(1, 8)]
+    size = len(ours.batch_bytes)
+    for one in (*peers[:4], ours):
+        add(mempool, one, None if one is ours else "peer")
+    for number, one in enumerate((*peers, batch(10), batch(11), batch(12))):  # ours was fifth: with the tenth twice as much has left
+        assert mempool.share_again(NOW_MS + 1_000 * number, size) == (), number
+        add(mempool, batch(20 + number))
+        if number >= 4:
+            add(mempool, one)
+        commit(mempool, one)
+    assert len(batch(10).batch_bytes) == len(batch(29).batch_bytes) == size
+    assert mempool.share_again(NOW_MS + 10_000, size) == (ours,)
+
+
+def test_when_no_block_takes_anything_the_time_alone_counts():
+    mempool, ours, other = Mempool(), batch(1), batch(2)
+    for one in (other, batch(3), ours):
+        add(mempool, one, None if one is ours else "peer")
+    commit(mempool, other)
+    assert mempool.share_again(NOW_MS + 2_000, 1) == ()  # one has left just now
+    assert mempool.share_again(NOW_MS + 3_999, 1) == ()
+    assert mempool.share_again(NOW_MS + 4_000, 1) == (ours,)
+
+
+def test_while_little_waits_the_time_alone_counts():
+    mempool, ours, other = Mempool(), batch(1), batch(2)
+    for one in (other, ours):
+        add(mempool, one, None if one is ours else "peer")
+    commit(mempool, other)
+    assert mempool.share_again(NOW_MS + 2_000, len(ours.batch_bytes)) == (ours,)
+
+
 def test_so_much_is_shared_again_at_a_time():
     mempool = Mempool()
     for number in (1, 2):
