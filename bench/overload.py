@@ -7,7 +7,8 @@ offer `--factor` times as much a second, and offer again what is refused, for tw
 the second is what counts. Any answer other than taken and `overloaded` ends the bench. Committed is what a node counts.
 
 The clients share the machine with the nodes, so they cost as little as they can: requests are bytes that were made and signed before,
-and what they and the nodes use of the processor is told. They heed no `Retry-After`. With `--ask-first` they send a body when the node has
+and what they and the nodes use of the processor is told, and how many bytes of its peers a node reads for a committed transaction
+(`peer_bytes`: what grows there is sent more than once). They heed no `Retry-After`. With `--ask-first` they send a body when the node has
 said that it has room (`Expect: 100-continue`).
 """
 
@@ -27,7 +28,7 @@ from netbench import MSGPACK, Bench, bench_network, conditions, finish, run
 WAIT_MS = 55_000
 OVERLOADED = 503
 WATCH_S = 0.25
-COUNTER = "cometbft_consensus_total_txs_total"
+COUNTER, PEER_BYTES = "cometbft_consensus_total_txs_total", "cometbft_p2p_message_receive_bytes_total"
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 TAKEN, NO_ROOM, OTHERS = "ok", "overloaded", ("wait-timeout", "replayed")  # `replayed`: taken before, when only some were
 
@@ -38,6 +39,7 @@ class Seen:
 
     at_s: list[float] = field(default_factory=list)
     committed: list[int] = field(default_factory=list)
+    peer_bytes: list[int] = field(default_factory=list)
     rss_mb: list[float] = field(default_factory=list)
     nodes_cpu_s: list[float] = field(default_factory=list)
     client_cpu_s: list[float] = field(default_factory=list)
@@ -103,13 +105,19 @@ class Client:
             self._connection.close()
 
 
+def counted(text: str, name: str) -> int:
+    """The counter with this name, of a node's metrics."""
+    return int(float(next(line.split()[1] for line in text.splitlines() if line.startswith(name + " "))))
+
+
 async def watch(bench: Bench, seen: Seen) -> None:
     """Look at the first node's counter, and at the memory and processor time of all, until cancelled."""
     at = urlsplit(bench.network.urls[0])
     (connection,) = await connect(at.hostname or "", at.port or 0, 1)
     while True:
         text = (await connection.get(request_of("/metrics", host="node", accept="*/*"))).decode()
-        seen.committed.append(int(float(next(line.split()[1] for line in text.splitlines() if line.startswith(COUNTER)))))
+        seen.committed.append(counted(text, COUNTER))
+        seen.peer_bytes.append(counted(text, PEER_BYTES))
         seen.at_s.append(time.perf_counter())
         seen.rss_mb.append(max(bench.rss_mb()))
         seen.nodes_cpu_s.append(bench.cpu_s())
@@ -169,6 +177,7 @@ def run_one(bench: Bench, args: argparse.Namespace, peak: float | None) -> tuple
         name: round(seen.cores(cpu_s, half), 2) for name, cpu_s in (("node_cores", seen.nodes_cpu_s), ("client_cores", seen.client_cpu_s))
     }
     told["cpu_us"] = round(seen.cores(seen.nodes_cpu_s, half) / seen.rate(half) / args.validators * 1e6, 1)
+    told["peer_bytes"] = round((seen.peer_bytes[-1] - seen.peer_bytes[half]) / (seen.committed[-1] - seen.committed[half]))
     print("peak" if peak is None else "overload", told, flush=True)
     return seen.rate(half), told
 
