@@ -9,15 +9,16 @@ Source: RFC 6962, 2.1; RFC 9162, 2.1.3 and 2.1.4.
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from struct import Struct
 from typing import TYPE_CHECKING
+
+from chainnode.cutting import cut_each
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
-_PAIR = Struct(f"{2 * HASH_BYTES}s")
+_PAIR = f"{2 * HASH_BYTES}s"
 
 _HashLeaves = Callable[[Sequence[bytes], bytes, bytes], bytes]
 _HashPairs = Callable[[bytes, bytes], bytes]
@@ -46,7 +47,7 @@ def hash_pairs_plainly(level: bytes, before: bytes = b"") -> bytes:
     joined = before + level
     if len(joined) & HASH_BYTES:
         joined = joined[:-HASH_BYTES]
-    return _hash_each(sha256(b"\x01"), [pair for (pair,) in _PAIR.iter_unpack(joined)])
+    return _hash_each(sha256(b"\x01"), cut_each(joined, _PAIR))
 
 
 def _hash_each(begun: "_Hash", ends: Sequence[bytes]) -> bytes:

@@ -6,19 +6,18 @@ twin, 0.4.
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import chain
 from operator import eq
-from struct import Struct
 
+from chainnode.cutting import cut_each
 from chainnode.keytable import KEY_BYTES
 from chainnode.storage.indexrun import READ_BLOCKS, Run, RunWriter
 
 
 def merge_plainly(pieces: Sequence[bytes], entry_bytes: int) -> bytes:
     """The entries of ascending pieces, ascending; of a key that stands in several, that of the first of them."""
-    entries = list(chain.from_iterable(chain.from_iterable(map(Struct(f"{entry_bytes}s").iter_unpack, pieces))))
+    entries = cut_each(b"".join(pieces), f"{entry_bytes}s")
     merged = b"".join(sorted(entries))
-    keys = list(chain.from_iterable(Struct(f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x").iter_unpack(merged)))
+    keys = cut_each(merged, f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x")
     if not any(map(eq, keys, keys[1:])):
         return merged
     first = {entry[:KEY_BYTES]: entry for entry in reversed(entries)}

@@ -8,9 +8,9 @@ them from choosing such as all filters take for present.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain, compress
-from struct import Struct
+from itertools import compress
 
+from chainnode.cutting import cut_each
 from chainnode.keytable import KEY_BYTES, Column, split
 
 SALT_BYTES = 32  # an odd number
@@ -39,7 +39,7 @@ def _places(keys: Sequence[bytes], salt: bytes) -> list[int]:
 
 def add_plainly(bits: bytearray, salt: bytes, entries: bytes, entry_bytes: int) -> None:
     """Set the bits of the keys with which the entries begin; the plain twin of the one in C. 0.8 us a key where there are many."""
-    keys = list(chain.from_iterable(Struct(f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x").iter_unpack(entries)))
+    keys = cut_each(entries, f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x")
     blocks, set_in = len(bits) // BLOCK_BYTES, dict[int, int]()
     for place in _places(keys, salt):
         block = (place >> 32) * blocks >> 32
