@@ -30,13 +30,6 @@ def count_keys(keys: Column) -> int:
     return len(keys) // KEY_BYTES if isinstance(keys, bytes) else len(keys)
 
 
-def mapping_of(entries: Entries) -> dict[bytes, bytes]:
-    """The entries of a space, in the order in which they were set."""
-    if isinstance(entries, dict):
-        return entries
-    return dict(zip(split(entries.keys()), split(entries.values(), entries.value_bytes), strict=True))
-
-
 def joined(columns: Sequence[Column]) -> Column:
     """Those of 32 bytes one behind the other: packed where one of them is; one alone stays itself."""
     if len(columns) == 1:

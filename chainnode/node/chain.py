@@ -3,14 +3,13 @@
 Blocking, and used by one thread at a time, except for `tip` and what only reads the store. A `Tip` never changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
 from chainnode import blocks, codec, digests, light
 from chainnode.errors import Corrupt, Malformed, Rejected
-from chainnode.execution.blockindex import Entries, mapping_of
 from chainnode.execution.engine import BlockContext, BlockOutcome, Contracts, apply_block, apply_genesis, is_settled
 from chainnode.execution.results import Results, joined
 from chainnode.execution.state import Memos, State
@@ -241,7 +240,7 @@ class Chain:
             results=results.encoded,
             validator_sets=() if after == tip.next_validators else ((header.height + 2, blocks.encode_validator_set(after)),),
             store_writes=outcome.store_writes,
-            index_writes={**_mappings(outcome.index_writes), BLOCK_INDEX: {block_id.hash: codec.pack(header.height)}},
+            index_writes={**outcome.index_writes, BLOCK_INDEX: {block_id.hash: codec.pack(header.height)}},
             kept=kept_of_block(batches, outcome),
             log_growth=outcome.log_growth,
         )
@@ -278,7 +277,7 @@ class Chain:
                 results_hash=digests.results_hash(()),
                 validator_sets=((1, blocks.encode_validator_set(outcome.validators)),),
                 store_writes=outcome.store_writes,
-                index_writes=_mappings(outcome.index_writes),
+                index_writes=outcome.index_writes,
                 kept=kept_of_block((), outcome),
                 log_growth=outcome.log_growth,
             )
@@ -310,11 +309,6 @@ class Chain:
         if data is None:
             raise Corrupt(CORRUPT_STORE, f"the validators of height {height} are missing")
         return blocks.decode_validator_set(data)
-
-
-def _mappings(writes: Mapping[str, Entries]) -> dict[str, Mapping[bytes, bytes]]:
-    """The additions to the index as the ledger takes them."""
-    return {space: mapping_of(entries) for space, entries in writes.items()}
 
 
 def kept_of_block(batches: Sequence[Batch], outcome: BlockOutcome) -> Kept:

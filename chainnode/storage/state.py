@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from chainnode import evidencelog, statetree
 from chainnode.errors import Corrupt, Malformed, Rejected, Unavailable
-from chainnode.keytable import Column, split
+from chainnode.keytable import Column
 from chainnode.statetree import StateTree
 from chainnode.storage import layout
 from chainnode.storage.ledger import HeightRecord, Ledger, Writes
@@ -77,7 +77,7 @@ class StateStore:
 
     def index_find(self, space: str, keys: Column) -> dict[bytes, bytes]:
         """Those of the keys that the index holds after the last height, with their values. Cheap when there are none."""
-        return self.ledger.index_find(space, split(keys))
+        return self.ledger.index_find(space, keys)
 
     def commit(self, record: HeightRecord) -> bytes:
         """Apply the record's store writes to the trees, write the height whole, and return its app_hash.
