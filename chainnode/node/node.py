@@ -122,7 +122,8 @@ class Node:
     def _open_guard(self, key: PrivateKey | None, *, is_new: bool) -> SignGuard | None:
         """The guard is made with the data folder and never again: a lost one could let the key sign twice.
 
-        It also remembers what the ledger may have lost: an emptied or cut LevelDB looks like a young one.
+        It also remembers what the ledger may have lost: an emptied or cut LevelDB looks like a young one. Then the journal of the height
+        that was signed last is of no use either, so that the others decide that height without us (`bar`).
         """
         path = self.config.data_path / GUARD_FILE
         if key is None:
@@ -133,6 +134,7 @@ class Node:
         signed, height = guard.last()[0], self.chain.tip.height
         if signed > height + 1:
             log.error("blocks_lost", extra={"code": CORRUPT_STORE.name, "height": height, "signed_height": signed})
+            guard.bar(signed)
         return guard
 
     # Peers

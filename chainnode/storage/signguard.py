@@ -18,6 +18,7 @@ from chainnode.storage.files import explained, save_new, write_all
 from chainnode.types.codes import CORRUPT_STORE, DATA_IN_USE, DISK_FAILED, DOUBLE_SIGN, SIGN_BEHIND, WRONG_KEY_DATA
 
 SLOT_BYTES = 512
+ROUND_MAX = 2**31 - 1  # CometBFT's int32: no round is higher
 PROPOSAL_STEP, PREVOTE_STEP, PRECOMMIT_STEP = 1, 2, 3  # the order in which a validator signs within a round
 _MAGIC = b"cnguard1"
 _SIGNATURE_BYTES_MAX = 96
@@ -113,9 +114,20 @@ class SignGuard:
         place = (height, round, step)
         assert place > self._last.place, "only what was checked may be signed"
         assert 0 < len(signature) <= _SIGNATURE_BYTES_MAX
+        self._write(_Record(self._last.count + 1, place, sha256(content).digest(), Signed(time_ns, signature)))
+
+    def bar(self, height: int) -> None:
+        """Sign nothing any more up to this height, which is the last one signed: what the key is locked on there is not known.
+
+        A vote in a later round is no double vote, but one against the own lock breaks agreement just so (INV-7, INV-9).
+        """
+        assert height == self._last.place[0]
+        if self._last.place < (height, ROUND_MAX, PRECOMMIT_STEP):
+            self._write(_Record(self._last.count + 1, (height, ROUND_MAX, PRECOMMIT_STEP), bytes(32), Signed(0, b"")))
+
+    def _write(self, record: _Record) -> None:
         if self._failed:
             raise Corrupt(DISK_FAILED, f"{self._path} could not be written before")
-        record = _Record(self._last.count + 1, place, sha256(content).digest(), Signed(time_ns, signature))
         try:
             write_all(self._file, _encode(record, self._address), record.count % 2 * SLOT_BYTES)
             os.fdatasync(self._file)

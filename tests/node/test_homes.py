@@ -209,7 +209,8 @@ async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(opened: Op
         node = opened.open(home)
         node.host._guard.record(height, 0, 1, b"content", time_ns=1, signature=b"s" * 64)
         opened.close()
-        opened.open(home)
+        node = opened.open(home)
+        assert (node.host._guard.last() > (height, 1000, 3)) == lost  # that height is decided without us: our lock is lost, too
         opened.close()
         assert [(one.code, one.height, one.signed_height) for one in caplog.records if one.getMessage() == "blocks_lost"] == (
             [("corrupt-store", 0, 2)] if lost else []

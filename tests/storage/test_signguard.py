@@ -222,3 +222,37 @@ def test_what_a_killed_process_wrote_and_did_not_sync_is_synced_before_it_counts
     with pytest.raises(Corrupt) as caught:
         opened(path)
     assert caught.value.code is DISK_FAILED
+
+
+def test_a_barred_height_is_never_signed_again_and_the_next_one_is(path):
+    guard = opened(path, create=True)
+    signed(guard, 5, 1, PREVOTE_STEP, b"block")
+    for _ in range(2):  # once more changes nothing, and neither does a restart
+        guard.bar(5)
+        content = path.read_bytes()
+        guard.close()
+        guard = opened(path)
+        assert path.read_bytes() == content
+        for place in (
+            (5, 1, PREVOTE_STEP),
+            (5, 1, PRECOMMIT_STEP),
+            (5, 2, PROPOSAL_STEP),
+            (5, module.ROUND_MAX, PRECOMMIT_STEP),
+            (4, 0, 1),
+        ):
+            with pytest.raises(Rejected) as caught:
+                guard.check(*place, b"block")
+            assert caught.value.code in (SIGN_BEHIND, DOUBLE_SIGN)
+    signed(guard, 6, 0, PREVOTE_STEP, b"next")
+    assert guard.last() == (6, 0, PREVOTE_STEP)
+
+
+def test_a_bar_that_could_not_be_written_stops_the_guard(path, monkeypatch):
+    guard = opened(path, create=True)
+    signed(guard, 5, 1, PREVOTE_STEP, b"block")
+    monkeypatch.setattr(os, "fdatasync", lambda file: (_ for _ in ()).throw(OSError(5, "io")))
+    with pytest.raises(Corrupt):
+        guard.bar(5)
+    assert guard.last() == (5, 1, PREVOTE_STEP)
+    with pytest.raises(Corrupt):
+        guard.record(6, 0, PREVOTE_STEP, b"x", time_ns=1, signature=b"s")
