@@ -140,6 +140,7 @@ class Gate(asyncio.BufferedProtocol):
         self._transport: Any = None
         self._left = 0  # bytes of the body that is coming
         self._is_unread = False  # whether that body is forgotten
+        self._is_full = self._is_held = False  # the client takes no answers; so nothing more is read of it
         self._is_library = False  # whether the connection is left to the library for good
         self._due = 0.0  # when to close it, after a refusal
         self._timer: asyncio.TimerHandle | None = None
@@ -161,11 +162,16 @@ class Gate(asyncio.BufferedProtocol):
         self._side.eof_received()
 
     def pause_writing(self) -> None:
-        """Pass it on."""
+        """Pass it on; the next refusal is the last until the client has taken what waits for it."""
+        self._is_full = True
         self._side.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass it on."""
+        """Pass it on, and read again."""
+        self._is_full = False
+        if self._is_held:
+            self._is_held = False
+            self._transport.resume_reading()
         self._side.resume_writing()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -204,8 +210,7 @@ class Gate(asyncio.BufferedProtocol):
         answer = self._gates.refusal(head, body) if self.owed == 0 and start.startswith(_STARTS) else None
         if answer is not None:
             self._left, self._is_unread = body, True
-            self._transport.write(answer)
-            self._wait_for_body()
+            self._refuse(answer)
             return at_body
         self._stop_timer()
         self.owed += 1
@@ -214,8 +219,12 @@ class Gate(asyncio.BufferedProtocol):
         self._side.data_received(start if last == at + len(start) else bytes(buffer[at:last]))
         return last
 
-    def _wait_for_body(self) -> None:
-        """From a refusal on the gate says how long it waits; the library, which saw nothing of it, would call the connection idle."""
+    def _refuse(self, answer: bytes) -> None:
+        """From now on the gate says how long it waits; the library, which saw nothing of it, would call the connection idle."""
+        self._transport.write(answer)
+        if self._is_full and not self._is_held:
+            self._is_held = True
+            self._transport.pause_reading()
         loop = asyncio.get_running_loop()
         self._due = loop.time() + HTTP_UNREAD_MS_MAX / 1000
         if self._timer is None:

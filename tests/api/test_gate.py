@@ -60,6 +60,12 @@ class Side:
     def keep_alive(self, val: bool) -> None:
         self.told.append(f"keep {val}")
 
+    def pause_reading(self) -> None:
+        self.told.append("stop reading")
+
+    def resume_reading(self) -> None:
+        self.told.append("read")
+
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
@@ -304,6 +310,23 @@ async def test_what_happens_to_the_connection_the_library_learns(world: World) -
 async def closed(world: World) -> None:
     async with asyncio.timeout(DEADLINE_S):
         await world.side.closed.wait()
+
+
+async def test_of_a_client_that_takes_no_answers_nothing_more_is_read(world: World) -> None:
+    """Else refusals for it would pile up here without end."""
+    world.gate.pause_writing()
+    world.feed(GET)  # the library sees to itself
+    world.gate.owed = 0
+    assert world.side.told == ["made", "pause"]
+    world.feed(2 * post(ROOM + 1))
+    assert world.side.told == ["made", "pause", "stop reading", "keep False"]
+    world.gate.resume_writing()
+    assert world.side.told[-2:] == ["read", "resume"]
+    world.gate.pause_writing()
+    world.gate.resume_writing()
+    assert world.side.told[-2:] == ["pause", "resume"]
+    world.feed(post(ROOM + 1))
+    assert len(world.side.written) == 3 and world.side.told[-1] == "resume"
 
 
 async def test_who_is_slow_with_a_refused_body_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
