@@ -11,6 +11,8 @@ COPY pyproject.toml setup.py MANIFEST.in README.md ./
 COPY chainnode chainnode
 COPY contracts contracts
 ARG EXTRAS=[sm]
+# No image goes without the C code because of a fault of the compiler.
+ENV CHAINNODE_C=required CFLAGS=-g0
 RUN python -m venv --without-pip /opt/chainnode && python -m pip --python /opt/chainnode/bin/python install --no-cache-dir ".$EXTRAS"
 
 FROM python:3.12-slim
