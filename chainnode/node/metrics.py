@@ -62,6 +62,9 @@ class NodeCollector(Collector):
         mempool = self._node.host.replica.dissemination.mempool
         yield _gauge("cometbft_mempool_size", "Transactions that wait for a block.", mempool.txs)
         yield _gauge("cometbft_mempool_size_bytes", "Bytes of the batches that wait.", mempool.bytes)
+        yield CounterMetricFamily(
+            "chainnode_batches_shared_again", "Batches of this node that seemed lost and were sent once more.", mempool.counts.shared_again
+        )
         yield _gauge("chainnode_host_inputs_waiting", "Inputs that wait for their step.", self._node.host.inputs_waiting)
         refused = CounterMetricFamily("chainnode_transactions_refused", "Submitted transactions that were not taken.", labels=["code"])
         for code, count in sorted(self._node.ingress.refused.items()):

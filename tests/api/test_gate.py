@@ -23,8 +23,8 @@ from chainnode.errors import Unavailable
 from chainnode.node.listener import listen
 from chainnode.types.codes import NOT_READY, OVERLOADED
 from tests.api.fake_node import FakeNode
+from tests.patience import DEADLINE_S
 
-DEADLINE_S = 20.0
 MOST = 1000  # bytes of a body
 ROOM = 100
 SUBMIT = "/v1/transactions"

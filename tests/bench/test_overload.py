@@ -73,3 +73,8 @@ def test_rates_count_from_a_moment_on():
     seen = Seen(at_s=[0.0, 1.0, 3.0], committed=[5, 100, 500], nodes_cpu_s=[0.0, 1.0, 4.0])
     assert (seen.rate(0), seen.rate(1)) == (165.0, 200.0)
     assert seen.cores(seen.nodes_cpu_s, 1) == 1.5
+
+
+def test_a_counter_is_found_by_its_whole_name():
+    text = "# HELP a_total x\na_total_other 1.0\na_total 2.5e+06\na_totals 3.0\n"
+    assert overload.counted(text, "a_total") == 2_500_000

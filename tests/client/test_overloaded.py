@@ -25,13 +25,19 @@ async def nodes():
         yield lambda timeout_ms=PATIENCE_MS: Nodes(["http://a", "http://b"], session, timeout_ms)
 
 
+def rests(node: Node) -> None:
+    """It has no room, for longer than any test takes."""
+    node.load.told("10")
+    node.load.until += 3_600
+
+
 def attempts(asked: list[str], full: tuple[str, ...]) -> Callable[[Node], object]:
     """Nodes of which some have no room."""
 
     async def attempt(node: Node) -> str:
         asked.append(node.url[-1])
         if node.url[-1] in full:
-            node.load.told("10")
+            rests(node)
             raise NO_ROOM
         return "taken"
 
@@ -64,7 +70,7 @@ async def test_submissions_leave_a_node_without_room_alone_and_questions_do_not(
 async def test_when_no_node_has_room_in_time_that_is_the_error_and_nobody_is_asked(nodes) -> None:
     all_of_them, asked = nodes(20), []
     for node in all_of_them._nodes:
-        node.load.told("10")
+        rests(node)
     with pytest.raises(Unavailable, match="left alone") as error:
         await all_of_them.first_good(attempts(asked, ()), is_submission=True)
     assert error.value.code is OVERLOADED and asked == []
@@ -80,7 +86,7 @@ async def test_the_first_pause_that_is_over_is_waited_for_and_a_part_of_it_by_ch
     monkeypatch.setattr(nodes_module.random, "uniform", uniform)
     all_of_them, asked, now = nodes(), [], asyncio.get_running_loop().time()
     late, soon = all_of_them._nodes
-    late.load.told("10")
+    rests(late)
     soon.load.pause_s, soon.load.until = 0.02, now + 0.02
     assert await all_of_them.first_good(attempts(asked, ()), is_submission=True) == "taken"
     assert asyncio.get_running_loop().time() >= now + 0.03 - 0.001 and drawn == [(0, 0.01)]

@@ -109,7 +109,7 @@ async def test_it_starts_serves_stops_and_starts_again(config: Config) -> None:
             assert (await get(config, "/livez"))[0] == 200
             status, numbers = await get(config, "/metrics")
             assert status == 200 and "cometbft_consensus_height" in numbers and "chainnode_clock_off_seconds 0.0" in numbers
-            assert "chainnode_p2p_handshakes_dropped_total 0.0" in numbers
+            assert "chainnode_p2p_handshakes_dropped_total 0.0" in numbers and "chainnode_batches_shared_again_total 0.0" in numbers
         LevelKV(config.data_path / "ledger").close()
 
 
