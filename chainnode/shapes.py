@@ -17,7 +17,7 @@ from chainnode.cutting import cut_each
 from chainnode.types.transaction import TRANSACTION_VERSION
 
 DIGEST_BYTES = 32
-_ALIKE_MIN = 8  # transactions for each length: to read one of each by itself has to save more than it costs
+_ALIKE_MIN, _ALIKE_BYTES_MIN = 3, 6_000  # that many of each length, and so much more: to read one by itself costs what reading these saves
 _TIME_MIN, _TIME_MAX = 2**32, 2**63 - 1  # of those whose canonical form has eight bytes behind its head
 
 
@@ -85,10 +85,11 @@ class Shaped(NamedTuple):
 def read_shapes(raws: Sequence[bytes]) -> tuple[Columns, Shaped] | None:
     """The columns of transactions, but for their calls, and their records; None unless it is sure that all are of few shapes."""
     lengths = list(map(len, raws))
-    if len(raws) < _ALIKE_MIN * len(frozenset(lengths)):
+    distinct = dict.fromkeys(lengths)
+    if sum(lengths) < _ALIKE_MIN * sum(distinct) + _ALIKE_BYTES_MIN * len(distinct):
         return None
     known: dict[int, Shape] = {}
-    for length in dict.fromkeys(lengths):
+    for length in distinct:
         shape = _shape_of(raws[lengths.index(length)])
         if shape is None:
             return None
