@@ -21,8 +21,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from chainnode import digests
+from chainnode import digests, wire
 from chainnode.bid import did_of
+from chainnode.cli.allocator import keep_room
 from chainnode.consensus.effects import EnteredRound
 from chainnode.crypto import keys, suites
 from chainnode.crypto.suites import PrivateKey
@@ -40,12 +41,13 @@ from chainnode.storage.state import StateStore
 from chainnode.transactions import decode_transaction
 from chainnode.types.block import Vote
 from chainnode.types.genesis import ChainParams, Genesis, GenesisGrant, GenesisValidator
+from chainnode.types.messages import BatchMessage
 from chainnode.types.transaction import Invocation
 from contracts.registry import SystemContracts
 from netbench import CHAIN_ID, conditions, finish, run, sign, spread
 
 HOST = "127.0.0.1"
-SMALL, LARGE = 200, 200_000  # bytes of a vote, and of a batch of 500 transactions
+SMALL, LARGE, LARGEST = 200, 200_000, 550_000  # bytes of a vote, of a batch of 500 transactions, of one with 5,000 records
 DEADLINE_S = 60
 _PARTS = (
     ("chainnode/consensus/", "consensus core"),
@@ -209,7 +211,7 @@ async def block_us(args: argparse.Namespace, profile: cProfile.Profile | None) -
 
 
 class Counting:
-    """A handler of peers that counts messages."""
+    """A handler of peers that reads messages and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -228,7 +230,8 @@ class Counting:
         self.is_up.set()
 
     async def on_message(self, peer_id: str, payload: memoryview) -> None:
-        """Count."""
+        """Read it, as a node does."""
+        wire.decode_message(payload)
         self.count += 1
         self.changed.set()
 
@@ -244,7 +247,7 @@ class Counting:
 
 
 async def message_us(payload: bytes, count: int, *, port: int) -> float:
-    """Microseconds to send one message and to receive it, both nodes together; each is sent when the one before has come."""
+    """Microseconds to send one message, to receive it and to read it, both nodes together; each is sent when the one before has come."""
     sender, receiver = (suites.generate("e", bytes([number]) * 32) for number in (1, 2))
     ids = {node_id(key.public): key.public for key in (sender, receiver)}
     handlers = Counting(), Counting()
@@ -262,7 +265,7 @@ async def message_us(payload: bytes, count: int, *, port: int) -> float:
         for done in range(count + count // 10):
             if done == count // 10:
                 took = time.process_time()
-            networks[0].broadcast(payload, urgent=len(payload) <= SMALL)
+            networks[0].broadcast(payload, urgent=len(payload) < LARGE)
             await handlers[1].wait(done + 1)
         return (time.process_time() - took) / count * 1e6
     finally:
@@ -301,9 +304,11 @@ async def measure(args: argparse.Namespace) -> dict[str, object]:
     whole, loop_only = await block_us(args, profile)
     print(f"a height, each validator: {spread(whole)} us, on the loop's thread {spread(loop_only)} us", flush=True)
     result: dict[str, object] = {"us_per_block": spread(whole)["median"], "us_per_block_loop": spread(loop_only)["median"]}
-    for name, size, count in (("message", SMALL, args.messages), ("batch", LARGE, args.messages // 20)):
-        found = spread([await message_us(bytes(size), count, port=args.port + 50) for _ in range(args.rounds if count else 0)] or [0.0])
-        print(f"a {name} of {size} bytes, sent and received: {found} us", flush=True)
+    few = args.messages // 20
+    for name, size, count in (("message", SMALL, args.messages), ("batch", LARGE, few), ("batch_of_records", LARGEST, few)):
+        payload = wire.encode_message(BatchMessage(bytes(size)))
+        found = spread([await message_us(payload, count, port=args.port + 50) for _ in range(args.rounds if count else 0)] or [0.0])
+        print(f"a batch of {size} bytes, sent, received and read: {found} us", flush=True)
         result[f"us_per_{name}"] = found["median"]
     if profile is not None:
         result["shares"] = tell_parts(profile, args.profile)
@@ -317,6 +322,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--port", type=int, default=28750)
     args = parser.parse_args()
+    keep_room()  # as a node does
     result = run(measure(args))
     setup = conditions(**{name: value for name, value in vars(args).items() if name != "port"})
     finish({"bench": "blockcost", **result, "conditions": setup})
