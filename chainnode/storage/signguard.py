@@ -119,10 +119,11 @@ class SignGuard:
     def bar(self, height: int) -> None:
         """Sign nothing any more up to this height, which is the last one signed: what the key is locked on there is not known.
 
-        A vote in a later round is no double vote, but one against the own lock breaks agreement just so (INV-7, INV-9).
+        A vote in a later round is no double vote, but one against the own lock breaks agreement just so (INV-7, INV-9). Before its first
+        precommit a key is locked on nothing: then a chain that cannot do without this validator can go on.
         """
         assert height == self._last.place[0]
-        if self._last.place < (height, ROUND_MAX, PRECOMMIT_STEP):
+        if (height, 0, PREVOTE_STEP) < self._last.place < (height, ROUND_MAX, PRECOMMIT_STEP):
             self._write(_Record(self._last.count + 1, (height, ROUND_MAX, PRECOMMIT_STEP), bytes(32), Signed(0, b"")))
 
     def _write(self, record: _Record) -> None:

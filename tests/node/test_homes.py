@@ -207,7 +207,7 @@ async def test_a_guard_is_made_with_the_folder_and_never_again(opened: Opened, h
 async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(opened: Opened, home: Path, caplog: pytest.LogCaptureFixture) -> None:
     for height, lost in ((1, False), (2, True)):
         node = opened.open(home)
-        node.host._guard.record(height, 0, 1, b"content", time_ns=1, signature=b"s" * 64)
+        node.host._guard.record(height, 0, 3, b"content", time_ns=1, signature=b"s" * 64)
         opened.close()
         node = opened.open(home)
         assert (node.host._guard.last() > (height, 1000, 3)) == lost  # that height is decided without us: our lock is lost, too

@@ -247,6 +247,14 @@ def test_a_barred_height_is_never_signed_again_and_the_next_one_is(path):
     assert guard.last() == (6, 0, PREVOTE_STEP)
 
 
+@pytest.mark.parametrize(("round", "step", "barred"), [(0, PROPOSAL_STEP, False), (0, PREVOTE_STEP, False), (0, 3, True), (1, 1, True)])
+def test_a_key_is_barred_once_it_may_be_locked(path, round, step, barred):
+    guard = opened(path, create=True)
+    signed(guard, 5, round, step, b"block")
+    guard.bar(5)
+    assert guard.last() == ((5, module.ROUND_MAX, PRECOMMIT_STEP) if barred else (5, round, step))
+
+
 def test_a_bar_that_could_not_be_written_stops_the_guard(path, monkeypatch):
     guard = opened(path, create=True)
     signed(guard, 5, 1, PREVOTE_STEP, b"block")
