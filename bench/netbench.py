@@ -21,8 +21,7 @@ from chainnode.bid import did_of
 from chainnode.cli.network import Network, open_network
 from chainnode.crypto import suites
 from chainnode.crypto.suites import PrivateKey
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.genesis import ChainParams
 from chainnode.types.transaction import Invocation, Signature, TransactionBody
 

@@ -40,8 +40,7 @@ from chainnode.did import record, w3c
 from chainnode.did.keymethod import did_key_of
 from chainnode.did.record import Control, Document, Facts, Identity, Method, Service
 from chainnode.errors import Malformed
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation
 

@@ -22,8 +22,7 @@ from chainnode.client.proved import Proved
 from chainnode.client.signing import Signer
 from chainnode.errors import Malformed
 from chainnode.genesisfile import genesis_from_json
-from chainnode.node.homes import load_key
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key
 from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact, TransactionFact
 from chainnode.types.codes import BAD_ARGUMENTS
 from chainnode.types.limits import ANCHOR_RECORDS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chainnode.bid import parse_did
 from chainnode.cli.keys import read_passphrase
-from chainnode.cli.run import run_loop
+from chainnode.cli.loop import run_loop
 from chainnode.cli.usage import UsageError
 from chainnode.cli.verify import Subparsers
 from chainnode.crypto.suites import PrivateKey

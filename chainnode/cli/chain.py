@@ -13,7 +13,7 @@ from chainnode.client.outcomes import TransactionReceipt
 from chainnode.did.chainform import Form, endpoints_of, form_from_json, gateways_of, info, new_form, operator_of, read_form, wish_of
 from chainnode.did.chainrecord import read_endpoints
 from chainnode.errors import Malformed
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.types.limits import CHAIN_EVIDENCE_MAX, CHAIN_FORM_BYTES_MAX, CHAIN_TTL_S_MAX, CHAIN_TTL_S_MIN
 from chainnode.types.transaction import Invocation
 from contracts import chains

@@ -18,7 +18,7 @@ from chainnode.did.chainapplication import OPEN, Application
 from chainnode.did.chainform import wish_of
 from chainnode.did.chainrecord import time_text
 from chainnode.errors import Malformed, Rejected
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.rfc3339 import time_from_text
 from chainnode.types.codes import ALREADY_VOTED, APPLICATION_CLOSED, BAD_CHAIN
 from chainnode.types.transaction import Invocation, Value

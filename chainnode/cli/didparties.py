@@ -21,8 +21,7 @@ from chainnode.crypto.suites import PrivateKey
 from chainnode.did.record import INVOCATION, Identity
 from chainnode.digests import genesis_hash
 from chainnode.errors import Malformed, Rejected
-from chainnode.node.homes import load_key
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key
 from chainnode.rfc3339 import time_to_text
 from chainnode.storage.files import save_new
 from chainnode.types.codes import KEY_NOT_AUTHORISED, SIGNER_MISSING

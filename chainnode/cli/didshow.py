@@ -19,9 +19,9 @@ from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
 from chainnode.did.record import Identity
 from chainnode.did.syntax import parse_did_url
 from chainnode.did.versions import NEWEST, Wanted, wanted_of
+from chainnode.did.webmethod import web_document
 from chainnode.errors import Malformed, Rejected
-from chainnode.node.node import load_genesis
-from chainnode.node.resolver import web_document
+from chainnode.node.homes import load_genesis
 from chainnode.node.webfetch import WebFetcher
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import AnchoredFact, Fact, StateFact, Verified

@@ -18,7 +18,7 @@ from chainnode.foreign.anchored import AnchoredState
 from chainnode.foreign.heights import RevisionHeight, revision_of
 from chainnode.foreign.tendermintbytes import encode_client_state, encode_consensus_state
 from chainnode.light import genesis_state
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.relay.comet import CometChain, TrustedHash
 from chainnode.relay.endpoints import Endpoints, check_urls
 from chainnode.types.block import ValidatorSet

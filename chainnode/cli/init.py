@@ -12,8 +12,7 @@ from chainnode.cli.verify import Subparsers
 from chainnode.errors import Malformed, Rejected
 from chainnode.genesisfile import check_chain_id, genesis_from_json, genesis_to_json
 from chainnode.node.config import Config, split_address
-from chainnode.node.homes import NodeKeys, make_genesis, new_key, write_home
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import NodeKeys, load_genesis, make_genesis, new_key, write_home
 from chainnode.types.codes import HOME_EXISTS
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import NAME_BYTES_MAX

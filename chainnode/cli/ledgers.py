@@ -11,8 +11,7 @@ from chainnode.cli.telling import Teller
 from chainnode.client.signing import Signer, build_transaction
 from chainnode.digests import genesis_hash
 from chainnode.errors import Unavailable
-from chainnode.node.homes import PASSPHRASE_FILE, load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import PASSPHRASE_FILE, load_genesis, load_key, read_passphrase_file
 from chainnode.types.codes import NOT_READY
 from chainnode.types.transaction import Invocation
 from contracts import roles

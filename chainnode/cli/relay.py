@@ -20,7 +20,7 @@ from typing import Any
 from chainnode.bid import did_of
 from chainnode.cli import attest
 from chainnode.cli.keys import read_passphrase
-from chainnode.cli.run import run_loop
+from chainnode.cli.loop import run_loop
 from chainnode.cli.verify import Subparsers
 from chainnode.errors import Rejected, Unavailable
 from chainnode.node.homes import load_key, new_key, read_passphrase_file, save_key

@@ -15,7 +15,7 @@ from chainnode.cli.verify import Subparsers
 from chainnode.errors import ChainError, Corrupt, Malformed, Rejected
 from chainnode.node.chain import Chain
 from chainnode.node.config import load_config
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.storage import layout
 from chainnode.storage.kv import KV, MemoryKV
 from chainnode.storage.ledger import Ledger

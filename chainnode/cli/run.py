@@ -1,15 +1,14 @@
 """`chainnode run`: one node, in the foreground, until SIGINT or SIGTERM."""
 
 import argparse
-import asyncio
 import gc
 import os
 import signal
 import threading
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
+from chainnode.cli.allocator import keep_room
+from chainnode.cli.loop import run_loop
 from chainnode.cli.passphrases import node_passphrase
 from chainnode.cli.verify import Subparsers
 from chainnode.errors import Malformed
@@ -32,6 +31,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open the node and run it."""
+    keep_room()
     check_machine()
     config = load_config(args.home)
     if not config.genesis_path.exists() or not config.node_key_path.exists():
@@ -61,13 +61,3 @@ def _end_with_stdin() -> None:
     while os.read(0, 4096):  # not through sys.stdin, whose lock would hold up the interpreter's end
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine on uvloop where it is installed, else on the standard loop."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)

@@ -7,7 +7,7 @@ from chainnode.cli.diddocuments import read_public_key
 from chainnode.cli.usage import UsageError, whole_number
 from chainnode.cli.vckeys import Holder, open_holder, read_object, read_text, to_text, write_text
 from chainnode.errors import Malformed
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.types.codes import BAD_CREDENTIAL
 from chainnode.vc import sdjwt
 from chainnode.vc.contexts import BASE

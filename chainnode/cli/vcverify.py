@@ -20,7 +20,7 @@ from chainnode.did.keymethod import PREFIX as KEY_PREFIX
 from chainnode.did.keymethod import document as key_document
 from chainnode.did.record import decode_identity
 from chainnode.errors import Malformed, Rejected
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.rfc3339 import time_from_text
 from chainnode.types.bundle import StateFact
 from chainnode.types.codes import BAD_CREDENTIAL, CODES, OTHER_QUESTION

@@ -1,13 +1,14 @@
-"""did:web: a DID that names a place on a web server, where its document lies. Only the names are worked out here; nothing is fetched.
+"""did:web: a DID that names a place on a web server, where its document lies. Nothing is fetched here.
 
 Source: W3C CCG, did:web method, sections 2.1 and 3.2, of 2026-05.
 """
 
+import json
 import re
 
 from chainnode.did.syntax import parse_did_url
-from chainnode.errors import Malformed
-from chainnode.types.codes import BAD_DID
+from chainnode.errors import Malformed, Rejected
+from chainnode.types.codes import BAD_DID, WEB_DID_BAD
 
 PREFIX = "did:web:"
 _WELL_KNOWN = "/.well-known/did.json"
@@ -58,3 +59,15 @@ def _segment(text: str) -> str:
 
 def _bad(detail: str) -> Malformed:
     return Malformed(BAD_DID, detail)
+
+
+def web_document(did: str, content: bytes) -> dict[str, object]:
+    """The document that a web server keeps for a did:web; Rejected(WEB_DID_BAD) when it is another's, or none."""
+    try:
+        document = json.loads(content)
+        json.dumps(document, allow_nan=False)  # not every number that is read can be written again
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or document.get("id") != did:
+        raise Rejected(WEB_DID_BAD, f"what the server keeps is not a document whose id is {did}")
+    return document

@@ -10,10 +10,10 @@ from chainnode.crypto import keys
 from chainnode.crypto.keystore import IV_BYTES, SALT_BYTES, open_sealed, seal
 from chainnode.crypto.suites import PrivateKey, generate
 from chainnode.errors import Malformed, Rejected
-from chainnode.genesisfile import genesis_to_json
+from chainnode.genesisfile import genesis_from_json, genesis_to_json
 from chainnode.node.config import CONFIG_FILE, Config, render_config
 from chainnode.storage.keys import load_key_file, save_key_file
-from chainnode.types.codes import BAD_CONFIG, HOME_EXISTS
+from chainnode.types.codes import BAD_CONFIG, BAD_GENESIS, HOME_EXISTS
 from chainnode.types.genesis import ChainParams, Genesis, GenesisGrant, GenesisValidator
 
 PEER_PORT, API_PORT, PORTS_PER_NODE = 6, 7, 10  # node i: peers on base + 10 i + 6, API on base + 10 i + 7
@@ -33,6 +33,16 @@ class NodeKeys:
     def operator_did(self) -> str:
         """The operator."""
         return did_of(self.operator.suite, self.operator.public)
+
+
+def load_genesis(path: Path) -> Genesis:
+    """The genesis in a file; Malformed(BAD_GENESIS) says what is wrong with it."""
+    try:
+        return genesis_from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(BAD_GENESIS, f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    except Malformed as error:
+        raise Malformed(error.code, f"{path}: {error.detail}") from error
 
 
 def new_key(suite: str = "e") -> PrivateKey:

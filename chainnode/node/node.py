@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from aiohttp import web
 
@@ -21,13 +20,13 @@ from chainnode.crypto.suites import PrivateKey
 from chainnode.crypto.verify import PATH
 from chainnode.errors import ChainError, Corrupt, Malformed, Unavailable
 from chainnode.execution.state import State
-from chainnode.genesisfile import genesis_from_json
 from chainnode.node.backend import NodeBackend
 from chainnode.node.chain import Applied, Chain
 from chainnode.node.config import Config, login_domains, peers_to_dial, split_address
 from chainnode.node.credentials import issuing_of
 from chainnode.node.frontdesk import FrontDesk
 from chainnode.node.gateway import Gateway
+from chainnode.node.homes import load_genesis
 from chainnode.node.host import Host
 from chainnode.node.indextender import IndexTender
 from chainnode.node.ingress import Ingress
@@ -43,8 +42,7 @@ from chainnode.storage.leveldb import LevelKV
 from chainnode.storage.signguard import SignGuard
 from chainnode.storage.state import StateStore
 from chainnode.types.block import Vote
-from chainnode.types.codes import BAD_GENESIS, BAD_KEY, CORRUPT_STORE, OPTIMISED
-from chainnode.types.genesis import Genesis
+from chainnode.types.codes import BAD_KEY, CORRUPT_STORE, OPTIMISED
 from chainnode.types.limits import HTTP_IDLE_S, OPEN_FILES_MIN, REFERRAL_FETCHES_MAX
 from chainnode.types.release import VERSION
 from contracts import validators
@@ -53,16 +51,6 @@ from contracts.registry import SystemContracts, node_ids
 log = logging.getLogger(__name__)
 GUARD_FILE = "signguard"
 PRUNE_EVERY = 100  # heights
-
-
-def load_genesis(path: Path) -> Genesis:
-    """The genesis in a file; Malformed(BAD_GENESIS) says what is wrong with it."""
-    try:
-        return genesis_from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(BAD_GENESIS, f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    except Malformed as error:
-        raise Malformed(error.code, f"{path}: {error.detail}") from error
 
 
 class Node:

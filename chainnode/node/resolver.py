@@ -3,7 +3,6 @@
 A DID with an AC number is the ledger's of the chain that has it: INV-48.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -16,6 +15,7 @@ from chainnode.did.chainrecord import ChainRecord, decode_chain, identity_of_cha
 from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
 from chainnode.did.record import Identity, Superseded, decode_identity, decode_superseded
 from chainnode.did.versions import NEWEST, Version, Wanted, find_older, fits, is_beyond, metadata_of
+from chainnode.did.webmethod import web_document
 from chainnode.errors import Corrupt, Rejected
 from chainnode.node.chain import Chain
 from chainnode.node.prover import Prover
@@ -23,7 +23,7 @@ from chainnode.node.referrals import Referrals
 from chainnode.node.webfetch import WebFetcher
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.bundle import Bundle
-from chainnode.types.codes import CORRUPT_STORE, FEATURE_MISSING, REFERRED_TWICE, WEB_DID_BAD
+from chainnode.types.codes import CORRUPT_STORE, FEATURE_MISSING, REFERRED_TWICE
 from contracts import chains
 from contracts.didanswers import chain_version
 from contracts.identityrecords import NAME, identity_key, version_key
@@ -169,15 +169,3 @@ def absence(did: str, wanted: Wanted, newest: Identity | None, height: int, time
 def _refuse_versions(wanted: Wanted, did: str) -> None:
     if wanted != NEWEST:
         raise Rejected(FEATURE_MISSING, f"there are no versions of {did}: its method keeps none")
-
-
-def web_document(did: str, content: bytes) -> dict[str, object]:
-    """The document that a web server keeps for a did:web; Rejected(WEB_DID_BAD) when it is another's, or none."""
-    try:
-        document = json.loads(content)
-        json.dumps(document, allow_nan=False)  # not every number that is read can be written again
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or document.get("id") != did:
-        raise Rejected(WEB_DID_BAD, f"what the server keeps is not a document whose id is {did}")
-    return document

@@ -9,7 +9,7 @@ from chainnode.cli import devnet, network
 from chainnode.cli.backbones import BACKBONES_MAX, Chains, open_chains
 from chainnode.cli.main import main
 from chainnode.errors import Malformed, Rejected, Unavailable
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis
 from chainnode.types.codes import BAD_CONFIG, HOME_EXISTS, PORT_IN_USE
 
 PORT = 19_100

@@ -7,8 +7,7 @@ import pytest
 from chainnode.cli.keys import PASSPHRASE_VARIABLE
 from chainnode.cli.main import main
 from chainnode.node.config import load_config
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 
 PASSPHRASE = "correct horse"
 

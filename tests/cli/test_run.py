@@ -9,6 +9,7 @@ import pytest
 
 from chainnode.cli import run
 from chainnode.cli.keys import PASSPHRASE_VARIABLE
+from chainnode.cli.loop import run_loop
 from chainnode.cli.main import main
 
 
@@ -86,5 +87,5 @@ def test_the_loop_is_run_to_its_end() -> None:
         await asyncio.sleep(0)
         seen.append("done")
 
-    run.run_loop(work())
+    run_loop(work())
     assert seen == ["done"]

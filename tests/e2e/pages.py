@@ -9,6 +9,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
 _MARK = "@@@@ "
+LIMIT_S = 480  # for a whole page: minutes where much else runs
 # What differs from run to run, and what stands for it. The order counts.
 MASKS = (
     (r"did:bid:ef\w+", "DID"),
@@ -57,7 +58,7 @@ class Page:
         shell = f'chainnode() {{ case "$1 $2" in {cases} esac; "{sys.executable}" -m chainnode.cli.main "$@"; }}'
         return self.run_shell(folder, {26657: port}, shell)
 
-    def run_shell(self, folder: Path, ports: Mapping[int, int], shell: str, timeout_s: int = 120) -> list[str]:
+    def run_shell(self, folder: Path, ports: Mapping[int, int], shell: str) -> list[str]:
         """The same after the lines `shell`, with other ports than those that the page writes. Its background jobs end with it."""
         lines = [shell]
         for command, _ in self.steps():
@@ -69,7 +70,7 @@ class Page:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout_s,
+            timeout=LIMIT_S,
             check=False,
             env={**os.environ, "COLUMNS": "80"},
         )
@@ -78,7 +79,7 @@ class Page:
     def run_program(self, folder: Path, port: int) -> str:
         """What the program prints."""
         (folder / "tour.py").write_text("\n\n".join(self.blocks("python")).replace(":26657", f":{port}"), encoding="utf-8")
-        told = subprocess.run([sys.executable, "tour.py"], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        told = subprocess.run([sys.executable, "tour.py"], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False)
         assert (told.returncode, told.stderr) == (0, "")
         return told.stdout
 

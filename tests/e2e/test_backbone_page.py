@@ -8,7 +8,6 @@ import pytest
 from tests.e2e.pages import MASKS, Page, masked
 
 PAGE = Page("backbone.md")
-LIMIT_S = 480
 MORE = (
     (r"127\.0\.0\.1:\d{5}", "NODE"),
     (r"until \d+ ms", "until N ms"),
@@ -48,7 +47,7 @@ def run(folder: Path, base: int) -> list[str]:
     """What the commands print, on ports from `base` on."""
     ports = {26656: base + 6, 26657: base + 7, 27656: base + 16, 27657: base + 17, 26690: base + 9}
     shell = SHELL.format(python=sys.executable, peers=base + 6, api=base + 7, other=base + 17, relay=base + 9)
-    return PAGE.run_shell(folder, ports, shell, LIMIT_S)
+    return PAGE.run_shell(folder, ports, shell)
 
 
 @pytest.mark.e2e

@@ -24,8 +24,7 @@ from chainnode.crypto.suites import PrivateKey
 from chainnode.digests import genesis_hash
 from chainnode.errors import ChainError
 from chainnode.node.frontdesk import PROTOCOL
-from chainnode.node.homes import load_key, new_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, new_key, read_passphrase_file
 from chainnode.p2p.frames import frame
 from chainnode.transactions import decode_transaction, encode_transaction
 from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
@@ -61,7 +60,7 @@ def ask(member: Member, path: str, document: object = None) -> tuple[int, dict[s
     body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(member.url + path, data=body, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             content = answer.read()
             return answer.status, json.loads(content) if content[:1] == b"{" else {}
     except urllib.error.HTTPError as error:

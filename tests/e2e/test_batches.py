@@ -15,8 +15,7 @@ from chainnode.cli.network import Member, Network
 from chainnode.client.signing import Signer, build_transaction
 from chainnode.crypto.verify import NATIVE
 from chainnode.digests import genesis_hash
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.transactions import decode_transaction
 from chainnode.types.codes import OK, WAIT_TIMEOUT
 from chainnode.types.transaction import Invocation

@@ -20,8 +20,7 @@ from chainnode.cli.network import get_json
 from chainnode.cli.telling import Teller
 from chainnode.client.signing import Signer
 from chainnode.errors import Unavailable
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.bundle import AnchoredFact, StateFact
 from chainnode.types.transaction import Invocation
 from contracts.receiptrecords import Receipt, Status, decode_receipt, guest_id

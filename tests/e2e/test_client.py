@@ -17,8 +17,7 @@ from chainnode.client.outcomes import TransactionReceipt
 from chainnode.client.signing import Signer
 from chainnode.codec import decode
 from chainnode.errors import Rejected
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.codes import BAD_DIGEST, TX_UNKNOWN
 from chainnode.types.transaction import Invocation
 
@@ -88,9 +87,9 @@ def test_the_example_of_the_page_runs(make_network: Callable[[int], Network], tm
     script.write_text(example.replace('Path("chain")', 'Path("net")').replace(":26657", f":{base_port + 7}"), encoding="utf-8")
     with network:
         network.start()
-        told = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        told = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (told.returncode, told.stderr) == (0, "")
     first, second, third = told.stdout.splitlines()
     assert first.startswith("record 0 in block ") and second.startswith("no such receipt after block ") and "recorded" in third
     command = [sys.executable, "-m", "chainnode.cli.main", "verify", "genesis.proof.json", "--genesis", "net/genesis.json"]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300, check=False).returncode == 0

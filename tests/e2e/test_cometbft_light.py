@@ -11,8 +11,7 @@ from chainnode.cli.network import Network, get_json
 from chainnode.client.client import Client
 from chainnode.client.signing import Signer
 from chainnode.crypto.keys import validator
-from chainnode.node.homes import load_key, new_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, new_key, read_passphrase_file
 from chainnode.types.block import KeyType, PublicKey
 from chainnode.types.transaction import Invocation
 from tests.e2e.gobuild import build

@@ -27,7 +27,7 @@ def prepare(folder: Path, port: int) -> None:
     """The network, the key and the token, made as the page makes them."""
     commands = PAGE.blocks("sh")[0]
     shell = f'chainnode() {{ case "$1" in devnet) set -- "$@" --port {port};; esac; "{sys.executable}" -m chainnode.cli.main "$@"; }}'
-    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", f"{shell}\n{commands}"], cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", f"{shell}\n{commands}"], cwd=folder, check=True, capture_output=True, timeout=300)
 
 
 def configure(folder: Path, port: int) -> None:

@@ -42,8 +42,7 @@ from chainnode.foreign.tendermintbytes import (
     encode_header,
     encode_misbehaviour,
 )
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.bundle import EvidenceClaim, LightBlock, StateClaim
 from chainnode.types.transaction import Invocation
 from tests.chain_maker import sign_commit

@@ -20,8 +20,7 @@ from chainnode.did.chainform import new_form
 from chainnode.did.chainrecord import beginning_of_chain, decode_chain
 from chainnode.did.record import ASSERTION, AUTHENTICATION, INVOCATION, Document, Method, document_value
 from chainnode.node.config import CONFIG_FILE, render_config
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.bundle import StateFact
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.transaction import Invocation

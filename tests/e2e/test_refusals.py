@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 def run(member: Member, *flags: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *flags, "-m", "chainnode.cli.main", "run", "--home", str(member.config.home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL)
 
 
 def refused(member: Member, code: str, *flags: str) -> None:

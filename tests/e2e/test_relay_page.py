@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.pages import MASKS, Page, masked
-from tests.e2e.test_backbone_page import LIMIT_S, MORE
+from tests.e2e.test_backbone_page import MORE
 
 PAGE = Page("relay.md")
 SHELL = """\
@@ -21,7 +21,7 @@ trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"""
 def run(folder: Path, base: int) -> list[str]:
     """What the commands print, on ports from `base` on."""
     ports = {26656 + 1000 * one + place: base + 10 * one + 6 + place for one in range(3) for place in (0, 1)}
-    return PAGE.run_shell(folder, ports | {26690: base + 9}, SHELL.format(python=sys.executable), LIMIT_S)
+    return PAGE.run_shell(folder, ports | {26690: base + 9}, SHELL.format(python=sys.executable))
 
 
 @pytest.mark.e2e

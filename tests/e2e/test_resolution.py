@@ -38,8 +38,7 @@ from chainnode.did.record import (
     encode_identity,
     facts_value,
 )
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.types.genesis import Genesis
 from chainnode.types.transaction import Invocation
 
@@ -146,7 +145,7 @@ def run_suite(url: str, folder: Path) -> str:
         (folder / name).symlink_to(checkout / name)
     (folder / "localConfig.cjs").write_text(config_text(url), encoding="utf-8")
     command = ["node", "--preserve-symlinks", "node_modules/mocha/bin/mocha.js", "--no-config", "--reporter", "spec", "tests/"]
-    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     return told.stdout + told.stderr
 
 

@@ -19,7 +19,7 @@ DEADLINE_S = 60.0
 
 def devnet(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chainnode.cli.main", "devnet", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def chainnode(*arguments: object) -> int:

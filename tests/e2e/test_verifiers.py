@@ -13,8 +13,7 @@ from chainnode.client.signing import Signer, build_transaction
 from chainnode.crypto.suites import generate
 from chainnode.crypto.verify import NATIVE
 from chainnode.digests import genesis_hash
-from chainnode.node.homes import load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import load_genesis, load_key, read_passphrase_file
 from chainnode.transactions import decode_transaction, encode_transaction
 from chainnode.types.transaction import Invocation, Signature
 from tests.crypto.edwards import L
@@ -28,7 +27,7 @@ SIGNED = 60
 def ask(member: Member, path: str, document: object = None) -> dict[str, object]:
     body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(member.url + path, data=body, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return dict(json.load(answer))
 
 
@@ -46,7 +45,7 @@ def started(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ready(member: Member) -> bool:
     try:
-        with urllib.request.urlopen(f"{member.url}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{member.url}/readyz", timeout=60) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

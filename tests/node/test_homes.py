@@ -11,8 +11,17 @@ from chainnode.cli.passphrases import node_passphrase
 from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import ChainError, Corrupt, Malformed, Rejected, Unavailable
 from chainnode.node.config import Config, load_config, split_address
-from chainnode.node.homes import NodeKeys, load_key, new_key, read_passphrase_file, write_home, write_network, write_passphrase
-from chainnode.node.node import Node, load_genesis
+from chainnode.node.homes import (
+    NodeKeys,
+    load_genesis,
+    load_key,
+    new_key,
+    read_passphrase_file,
+    write_home,
+    write_network,
+    write_passphrase,
+)
+from chainnode.node.node import Node
 from chainnode.types.codes import (
     BAD_CONFIG,
     BAD_GENESIS,

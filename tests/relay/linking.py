@@ -13,8 +13,7 @@ from chainnode.foreign.anchored import AnchoredState
 from chainnode.foreign.evidencepackets import ENCODING, PORT, VERSION, CarriedRecords, carried, encode_records
 from chainnode.foreign.heights import RevisionHeight, revision_of
 from chainnode.foreign.tendermintbytes import encode_client_state, encode_consensus_state
-from chainnode.node.homes import PASSPHRASE_FILE, load_key, read_passphrase_file
-from chainnode.node.node import load_genesis
+from chainnode.node.homes import PASSPHRASE_FILE, load_genesis, load_key, read_passphrase_file
 from chainnode.types.bundle import EvidenceClaim
 from chainnode.types.genesis import Genesis
 from chainnode.types.transaction import Invocation
