@@ -56,6 +56,7 @@ class FrontDesk:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "verify")
         self._batches: asyncio.Queue[tuple[str, bytes, bytes]] = asyncio.Queue(BATCHES_UNVERIFIED_MAX)
+        self._checking: set[bytes] = set()  # digests of those in the queue and of those being checked
 
     async def run(self) -> None:
         """Check the batches of peers, as many at once as there are threads."""
@@ -105,8 +106,9 @@ class FrontDesk:
                 item = self._proposal(peer_id, message, received_ns)
             case BatchMessage():
                 digest = digests.batch_digest(message.batch_bytes)
-                if not self._host.replica.dissemination.mempool.get(digest):
+                if digest not in self._checking and not self._host.replica.dissemination.mempool.get(digest):
                     await self._batches.put((peer_id, digest, message.batch_bytes))
+                    self._checking.add(digest)  # now that nothing takes it out of the queue unchecked
                 return
             case BatchRequest():
                 item = BatchesRequested(peer_id, message.digests)
@@ -156,19 +158,23 @@ class FrontDesk:
         return ProposalVerified(peer_id, message, block.batch_digests, received_ns)
 
     async def _check_batches(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             peer_id, digest, batch_bytes = await self._batches.get()
             try:
-                if len(batch_bytes) <= INGRESS_LOOP_BYTES_MAX:
-                    batch = self._chain.read_batch(batch_bytes, digest)  # the hop to a thread would cost more
-                else:
-                    batch = await loop.run_in_executor(self._pool, self._chain.read_batch, batch_bytes, digest)
-            except Malformed as error:
-                assert self.network is not None
-                self.network.penalise(peer_id, str(error))
-                continue
-            except Unavailable as error:  # a suite that is not installed here: the peer may have it, so it is not at fault
-                log.error("batch_unverifiable", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
-                continue
+                await self._check_batch(peer_id, digest, batch_bytes)
+            finally:
+                self._checking.discard(digest)
+
+    async def _check_batch(self, peer_id: str, digest: bytes, batch_bytes: bytes) -> None:
+        try:
+            if len(batch_bytes) <= INGRESS_LOOP_BYTES_MAX:
+                batch = self._chain.read_batch(batch_bytes, digest)  # the hop to a thread would cost more
+            else:
+                batch = await asyncio.get_running_loop().run_in_executor(self._pool, self._chain.read_batch, batch_bytes, digest)
+        except Malformed as error:
+            assert self.network is not None
+            self.network.penalise(peer_id, str(error))
+        except Unavailable as error:  # a suite that is not installed here: the peer may have it, so it is not at fault
+            log.error("batch_unverifiable", extra={"peer": peer_id, "code": error.code.name, "reason": error.detail})
+        else:
             await self._host.put(BatchVerified(peer_id, batch))

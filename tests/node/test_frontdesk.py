@@ -282,6 +282,25 @@ async def test_a_batch_that_is_here_is_not_checked_again(desk: Desk) -> None:
     assert desk.desk._batches.empty()
 
 
+async def test_a_batch_that_is_being_checked_is_not_checked_twice_at_once(desk: Desk) -> None:
+    """A validator that waits for its check asks others for it meanwhile."""
+    one, other = batch(transaction(5)), encode_batch([transaction(6)[:-64] + bytes(64)])
+    for _ in range(2):
+        await desk.tell(BatchMessage(one.batch_bytes))
+        await desk.tell(BatchMessage(other))
+    assert desk.desk._batches.qsize() == 2
+    running = asyncio.create_task(desk.desk.run())
+    try:
+        for told in (desk.host.was_told, desk.network.was_told):
+            await waited(told)
+        await desk.tell(BatchMessage(one.batch_bytes))  # afterwards it is taken again: a block may need it
+        await desk.tell(BatchMessage(other))
+        assert desk.desk._batches.qsize() == 2
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_flood_of_batches_holds_up_its_sender(desk: Desk) -> None:
     for number in range(BATCHES_UNVERIFIED_MAX):
         await desk.tell(BatchMessage(b"batch %d" % number))
