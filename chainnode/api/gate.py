@@ -62,7 +62,12 @@ def body_bytes(head: bytes) -> int | None:
         return None
     if b"\n " in head or b"\n\t" in head or b"\0" in head or b"transfer-encoding" in head or b"upgrade" in head:
         return None
-    if b"expect" in head or b"trailer" in head or (b"connection" in head and head.count(b"connection") != head.count(_KEPT)):
+    if (
+        head.startswith(b"connect ")
+        or b"expect" in head
+        or b"trailer" in head
+        or (b"connection" in head and head.count(b"connection") != head.count(_KEPT))
+    ):
         return None
     place = head.find(_LENGTH)
     if head.count(b"content-length") != (place >= 0):

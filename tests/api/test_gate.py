@@ -156,6 +156,7 @@ ODD = {
     "nul": lower("x: \0"),
     "bare-line-feeds": lower("x: a\n\nget /other http/1.1"),
     "bare-return": lower("x: a\rb"),
+    "tunnel": b"connect node:80 http/1.1\r\nhost: node\r\n",
     "older": b"post / http/1.0\r\ncontent-length: 1\r\n",
     "none": b"post /\r\ncontent-length: 1\r\n",
 }
