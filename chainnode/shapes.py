@@ -3,7 +3,7 @@
 Hot there: an application sends records of one length, so that the transactions of a batch differ in nothing but names, nonces, times, keys,
 signatures, digests and descriptions, each at a place of its own. One of each length is read as by `columns.read_columns`; another is
 canonical and within the same limits when what stands between those places is the same, for there are the heads and lengths of all
-that is in it. It costs 2 us a transaction instead of 3, and 0.05 us a record of many instead of 0.4.
+that is in it. It costs half as much for a transaction of one record, a third for each of many.
 """
 
 from collections.abc import Sequence
