@@ -56,4 +56,18 @@ def test_keys_that_differ_in_few_bytes_are_like_any_others(chosen):
 
 
 def test_a_filter_has_three_bytes_a_key():
-    assert [filter_bytes(count) for count in (1, 20, 21, 65_540)] == [64, 64, 128, 3_277 * 64]
+    assert [filter_bytes(count) for count in (1, 20, 21, 620, 640, 641)] == [64, 64, 128, 31 * 64, 32 * 64, 34 * 64]
+    for count in (1, 1_000, 65_540, 1_000_000, 10**9):
+        assert count * 3.2 <= filter_bytes(count) <= count * 3.2 * 17 / 16 + 64
+
+
+def test_filters_of_about_as_many_keys_have_one_length():
+    assert len({filter_bytes(count) for count in range(2**17, 2**17 + 5_000, 7)}) <= 2
+    assert len({filter_bytes(count) for count in range(2**17, 2**18, 99)}) == 17
+
+
+def test_filters_of_one_length_and_of_others_are_asked_each_for_itself():
+    digests = [sha256(b"%d" % number).digest() for number in range(400)]
+    filters = [filter_of(digests[begin:end]) for begin, end in ((0, 100), (100, 200), (0, 200), (200, 400), (300, 400))]
+    alone = [runfilter.known((one,), SALT, digests)[0] for one in filters]
+    assert runfilter.known(filters, SALT, digests) == alone and len({len(one) for one in filters}) == 2
