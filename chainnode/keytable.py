@@ -52,6 +52,15 @@ class PlainKeyTable:
         self._entries.update(entries)
         return True
 
+    def extend(self, table: "PlainKeyTable") -> bool:
+        """Set all keys of another table of the same kind; none, and False, when one of them is set already."""
+        if table.value_bytes != self.value_bytes:
+            raise ValueError("values of both tables have one length")
+        if not self._entries.keys().isdisjoint(table._entries):
+            return False
+        self._entries.update(table._entries)
+        return True
+
     def get(self, key: bytes) -> bytes | None:
         """The value of a key; None when it is not set."""
         return self._entries.get(key)
@@ -68,6 +77,10 @@ class PlainKeyTable:
     def values(self) -> Column:
         """Those of `keys`."""
         return list(self._entries.values())
+
+    def joined(self) -> bytes:
+        """All keys, then all values."""
+        return b"".join((*self._entries, *self._entries.values()))
 
     def cut(self, count: int) -> None:
         """Forget all but the `count` keys that were set first."""

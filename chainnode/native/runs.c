@@ -14,15 +14,15 @@ enum { SALT = 32, BLOCK = 64, BITS = 6, IN_BLOCK = BLOCK * 8 - 1, AHEAD = 16, TO
 
 /* The entries, ascending, behind each other; of equal keys the one in front. `entries` has room for sorting, too. NULL with an exception
  * set. */
-static PyObject *sorted(entry *entries, size_t count, size_t value_bytes) {
+static PyObject *sorted(entry *entries, size_t count, size_t width) {
     Py_BEGIN_ALLOW_THREADS
     count = sort_entries(entries, count, entries + count);
     Py_END_ALLOW_THREADS
-    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * (KEY + value_bytes)));
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * width));
     if (result == NULL) return NULL;
     uint8_t *out = (uint8_t *)PyBytes_AsString(result);
     Py_BEGIN_ALLOW_THREADS
-    write_entries(entries, count, value_bytes, out);
+    write_entries(entries, count, width, out);
     Py_END_ALLOW_THREADS
     return result;
 }
@@ -51,9 +51,9 @@ static PyObject *py_merge(PyObject *self, PyObject *args) {
     }
     for (Py_ssize_t i = 0; i < PyTuple_Size(pieces); i++) {
         PyBytes_AsStringAndSize(PyTuple_GetItem(pieces, i), &bytes, &size);
-        for (const uint8_t *key = (uint8_t *)bytes; key < (uint8_t *)bytes + size; key += width) entries[at++] = (entry){read64(key), key, key + KEY};
+        for (const uint8_t *key = (uint8_t *)bytes; key < (uint8_t *)bytes + size; key += width) entries[at++] = (entry){read64(key), key};
     }
-    result = sorted(entries, count, (size_t)(width - KEY));
+    result = sorted(entries, count, (size_t)width);
     free(entries);
 done:
     Py_DECREF(pieces);

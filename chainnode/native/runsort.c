@@ -7,7 +7,7 @@ enum { BUCKET = 4, FEW = 12, AHEAD = 16 };
 /* Below 0 when a's key comes first, 0 when they are the same. */
 static int compare(const entry *a, const entry *b) {
     if (a->head != b->head) return a->head < b->head ? -1 : 1;
-    return memcmp(a->key + 8, b->key + 8, KEY - 8);
+    return memcmp(a->at + 8, b->at + 8, KEY - 8);
 }
 
 /* By putting each into its place among those before. */
@@ -67,13 +67,9 @@ size_t sort_entries(entry *entries, size_t count, void *room) {
     return kept;
 }
 
-void write_entries(const entry *entries, size_t count, size_t value_bytes, uint8_t *out) {
-    for (size_t i = 0; i < count; i++, out += KEY + value_bytes) {
-        if (i + AHEAD < count) {
-            __builtin_prefetch(entries[i + AHEAD].key);
-            __builtin_prefetch(entries[i + AHEAD].value);
-        }
-        memcpy(out, entries[i].key, KEY);
-        memcpy(out + KEY, entries[i].value, value_bytes);
+void write_entries(const entry *entries, size_t count, size_t width, uint8_t *out) {
+    for (size_t i = 0; i < count; i++, out += width) {
+        if (i + AHEAD < count) __builtin_prefetch(entries[i + AHEAD].at);
+        memcpy(out, entries[i].at, width);
     }
 }

@@ -8,10 +8,10 @@
 
 enum { KEY = 32 };
 
-/* An entry: the first 8 bytes of its key as a number, to compare by, and where it is. */
+/* An entry: the first 8 bytes of its key as a number, to compare by, and where it is, a key and its value behind it. */
 typedef struct {
     uint64_t head;
-    const uint8_t *key, *value;
+    const uint8_t *at;
 } entry;
 
 static inline uint64_t read64(const uint8_t *bytes) {
@@ -27,7 +27,7 @@ size_t sorting_bytes(size_t count);
  * keys, and n where they are as good as random. `room` has `sorting_bytes(count)`. */
 size_t sort_entries(entry *entries, size_t count, void *room);
 
-/* Write the entries behind each other, each a key and its value. */
-void write_entries(const entry *entries, size_t count, size_t value_bytes, uint8_t *out);
+/* Write the entries behind each other, each of so many bytes. */
+void write_entries(const entry *entries, size_t count, size_t width, uint8_t *out);
 
 #endif

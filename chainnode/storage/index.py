@@ -5,8 +5,9 @@ Spaces that grow with each transaction or record are kept in sorted runs (`stora
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 
-from chainnode.keytable import Column, packed
+from chainnode.keytable import Column, KeyTable
 from chainnode.storage import layout
 from chainnode.storage.indexspace import Entries, SpaceIndex
 from chainnode.storage.kv import KV, Change
@@ -16,11 +17,11 @@ from chainnode.types.limits import INDEX_INLINE_BYTES_MAX
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The entries of a height that is not on disk yet. `pieces`: space, keys, values, whether these are in a segment file."""
+    """The entries of a height that is not on disk yet. `pieces`: space, entries, whether these are in a segment file."""
 
     height: int
     changes: list[Change] = field(default_factory=list)
-    pieces: list[tuple[SpaceIndex, Column, Column, bool]] = field(default_factory=list)
+    pieces: list[tuple[SpaceIndex, KeyTable, bool]] = field(default_factory=list)
 
 
 class Index:
@@ -34,6 +35,7 @@ class Index:
         spaces = layout.RUN_SPACES.items()
         self._spaces = {space: SpaceIndex(kv, self._shelf, space, value_bytes) for space, value_bytes in spaces}
         self._height = 0  # the last that was committed
+        self._dropping = Lock()
 
     def prepare(self, height: int, writes: Mapping[str, Entries]) -> Prepared:
         """What a height is to write, the large is on disk; `commit` follows when the rest is.
@@ -41,7 +43,7 @@ class Index:
         The large go to segment files of their own: 0.02 us an entry; through LevelDB, and out of it again, 0.1.
         """
         prepared = Prepared(height)
-        columns: list[tuple[SpaceIndex, Column, Column]] = []
+        tables: list[tuple[SpaceIndex, KeyTable]] = []
         for name, entries in writes.items():
             space = self._spaces.get(name)
             if space is None:
@@ -49,19 +51,19 @@ class Index:
                 prefix = layout.name_prefix(layout.INDEX, name)
                 prepared.changes.extend([(prefix + key, value) for key, value in entries.items()])
             elif len(entries):
-                columns.append((space, *space.columns(entries)))
-        kept = self._shelf.put_each(height, [packed(keys) + packed(values) for _, keys, values in columns], INDEX_INLINE_BYTES_MAX)
-        for (space, keys, values), value in zip(columns, kept, strict=True):
+                tables.append((space, space.table(entries)))
+        kept = self._shelf.put_each(height, [table.joined() for _, table in tables], INDEX_INLINE_BYTES_MAX)
+        for (space, table), value in zip(tables, kept, strict=True):
             prepared.changes.append((space.key(height), value))
-            prepared.pieces.append((space, keys, values, Shelf.is_placed(value)))
+            prepared.pieces.append((space, table, Shelf.is_placed(value)))
         if any(map(Shelf.is_placed, kept)):
             prepared.changes.append((layout.META_INDEX_END, encode_ends((self._shelf.blobs.end(),))))
         return prepared
 
     def commit(self, prepared: Prepared) -> None:
         """The height is on disk: its entries are found from now on."""
-        for space, keys, values, is_placed in prepared.pieces:
-            space.committed(prepared.height, keys, values, is_placed=is_placed)
+        for space, table, is_placed in prepared.pieces:
+            space.committed(prepared.height, table, is_placed=is_placed)
         self._height = prepared.height
 
     def find(self, space: str, keys: Column) -> dict[bytes, bytes]:
@@ -111,5 +113,6 @@ class Index:
 
     def _drop_below(self, height: int) -> None:
         """Remove segment files of whose heights none is in memory alone, nor any from this one on."""
-        needed = [placed for one in self._spaces.values() if (placed := one.first_placed()) is not None]
-        self._shelf.blobs.drop_below(min([height, *needed]))
+        with self._dropping:  # who tends and who commits may both come here
+            needed = [placed for one in self._spaces.values() if (placed := one.first_placed()) is not None]
+            self._shelf.blobs.drop_below(min([height, *needed]))

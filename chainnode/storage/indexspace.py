@@ -70,28 +70,27 @@ class SpaceIndex:
             self._files.remove(number)
         for key, kept in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
             height = layout.decode_height(key[len(self._prefix) :])
-            keys, values = self._columns_of(shelf.get(kept), f"the entries of height {height} in index {space}")
-            self.committed(height, keys, values, is_placed=Shelf.is_placed(kept))
+            table = self._table_of(shelf.get(kept), f"the entries of height {height} in index {space}")
+            self.committed(height, table, is_placed=Shelf.is_placed(kept))
 
-    def columns(self, entries: Entries) -> tuple[Column, Column]:
-        """Keys and values of a height."""
+    def table(self, entries: Entries) -> KeyTable:
+        """The entries of a height, as `committed` takes them."""
         if isinstance(entries, Mapping):
-            keys, values = list(entries), list(entries.values())
-            assert {*map(len, keys)} <= {KEY_BYTES} and {*map(len, values)} <= {self._value_bytes}, "keys and values of fixed length"
-            return keys, values
+            table = KeyTable(self._value_bytes)
+            assert table.add(list(entries), list(entries.values()))
+            return table
         assert entries.value_bytes == self._value_bytes, "values of the space's length"
-        return entries.keys(), entries.values()
+        return entries
 
     def key(self, height: int) -> bytes:
         """The store's key of the entries of a height."""
         return self._prefix + layout.encode_height(height)
 
-    def committed(self, height: int, keys: Column, values: Column, *, is_placed: bool) -> None:
-        """The height is on disk: its entries are found from now on. `is_placed` when they are in a segment file."""
-        if not self._kept.tails[0].add(height, keys, values, is_placed=is_placed):  # one of the keys is there: the newer value counts
+    def committed(self, height: int, entries: KeyTable, *, is_placed: bool) -> None:
+        """The height is on disk: its entries, which never change, are found from now on. `is_placed` when they are in a segment file."""
+        if not self._kept.tails[0].add(height, entries, is_placed=is_placed):  # one of the keys is there: the newer value counts
             self._begin_tail()
-            if not self._kept.tails[0].add(height, keys, values, is_placed=is_placed):
-                raise Corrupt(CORRUPT_STORE, f"the entries of height {height} have a key twice")
+            assert self._kept.tails[0].add(height, entries, is_placed=is_placed)
         if len(self._kept.tails[0].table) >= INDEX_RUN_KEYS:
             self._begin_tail()
 
@@ -219,14 +218,14 @@ class SpaceIndex:
         with self._replacing:
             self._kept = _kept((Tail(self._value_bytes), *self._kept.tails), self._kept.runs)
 
-    def _columns_of(self, piece: bytes | None, name: str) -> tuple[bytes, bytes]:
-        """Keys and values of a height, as the store has them."""
+    def _table_of(self, piece: bytes | None, name: str) -> KeyTable:
+        """The entries of a height, as the store has them."""
         if piece is None:
             raise Corrupt(CORRUPT_STORE, f"a segment with {name} is missing")
-        if len(piece) % self._entry_bytes:
-            raise Corrupt(CORRUPT_STORE, f"{name} are cut off")
-        end = len(piece) // self._entry_bytes * KEY_BYTES
-        return piece[:end], piece[end:]
+        table, end = KeyTable(self._value_bytes), len(piece) // self._entry_bytes * KEY_BYTES
+        if len(piece) % self._entry_bytes or not table.add(piece[:end], piece[end:]):
+            raise Corrupt(CORRUPT_STORE, f"{name} are cut off or changed")
+        return table
 
     def _entries_of(self, chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         width = self._entry_bytes

@@ -1,6 +1,6 @@
 """The newest entries of an index space, in memory until they make a run (`storage/indexspace.py`)."""
 
-from chainnode.keytable import Column, KeyTable
+from chainnode.keytable import KeyTable
 
 
 class Tail:
@@ -11,9 +11,9 @@ class Tail:
         self.heights: list[int] = []
         self.first_placed: int | None = None  # the lowest of the heights whose entries are in segment files
 
-    def add(self, height: int, keys: Column, values: Column, *, is_placed: bool) -> bool:
-        """The entries of one more height, a higher one; none, and False, when a key is here already or stands there twice."""
-        if not self.table.add(keys, values):
+    def add(self, height: int, entries: KeyTable, *, is_placed: bool) -> bool:
+        """The entries of one more height, a higher one; none, and False, when a key is here already."""
+        if not self.table.extend(entries):
             return False
         self.heights.append(height)
         if is_placed and self.first_placed is None:

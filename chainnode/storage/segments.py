@@ -17,7 +17,7 @@ from typing import Protocol
 
 from chainnode.errors import Corrupt
 from chainnode.storage.checksum import crc32
-from chainnode.storage.files import explained, make_folder, sync_folder, write_all
+from chainnode.storage.files import explained, make_folder, sync_folder, write_pieces
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
 from chainnode.types.limits import INLINE_BYTES_MAX, SEGMENT_BYTES_MAX
 
@@ -124,7 +124,7 @@ class Segments:
             offset += _FRAME.size + len(content)
         try:
             file = self._opened(end, path)
-            write_all(file, b"".join(pieces), end.offset)
+            write_pieces(file, pieces, end.offset)
             self._synced(file)
         except OSError as error:
             raise explained(error, path) from error

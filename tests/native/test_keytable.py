@@ -76,6 +76,18 @@ def test_a_key_is_set_once_and_a_column_with_one_that_is_set_adds_nothing(kind):
     assert table.add(keys_of(range(100, 300)), values_of(range(100, 300))) and len(table) == 300
 
 
+def test_a_table_is_extended_by_another(kind):
+    table, other, empty = filled(kind, 100), kind(WIDTH), kind(WIDTH)
+    assert other.add(keys_of(range(100, 300)), values_of(range(100, 300))) and table.extend(other) and table.extend(empty)
+    assert empty.extend(empty) and empty.joined() == b""
+    assert len(table) == 300 and [table.get(key) for key in keys_of(range(301))] == [*values_of(range(300)), None]
+    assert table.joined() == b"".join(keys_of(range(300)) + values_of(range(300))) and len(other) == 200
+    assert other.cut(1) is None and other.add(keys_of([500]), values_of([500])) and not table.extend(other) and not table.extend(table)
+    assert len(table) == 300 and table.get(key_of(500)) is None
+    with pytest.raises(ValueError):
+        table.extend(kind(WIDTH + 1))
+
+
 @pytest.mark.parametrize("kept", [0, 1, 500, 999, 1_000, 5_000])
 def test_the_newest_are_forgotten(kind, kept):
     table = filled(kind, 1_000)
@@ -131,6 +143,8 @@ def test_values_of_all_lengths_are_kept(kind):
         lambda table: table.known(["text"]),
         lambda table: table.get("text"),
         lambda table: table.cut("text"),
+        lambda table: table.extend(PlainKeyTable(WIDTH)),
+        lambda table: table.extend({}),
         lambda table: native.KeyTable("text"),
         lambda table: native.KeyTable(),
     ],
@@ -275,6 +289,40 @@ BENT = {
 def test_a_bent_rule_is_noticed(objects, name):
     find, replace = BENT[name]
     assert not agrees(load_bent(objects, "keytable.c", find, replace, name="_runs").KeyTable)
+
+
+def spares_agree(kind):
+    """Whether tables that grow into what large ones left behind are like any others, with values of other lengths too."""
+    dice = Random(6)
+    for round_number, (width, count) in enumerate([(12, 140_000), (16, 150_000), (12, 165_000), (16, 135_000), (1, 170_000)]):
+        table, keys = kind(width), dice.randbytes(count * 32)
+        values = dice.randbytes(count * width)
+        for begin, end in ((0, 40_000), (40_000, 90_000), (90_000, count - 1), (count - 1, count)):
+            table.add(keys[begin * 32 : end * 32], values[begin * width : end * width])
+        if table.keys() != keys or table.values() != values or table.known(keys) != list(range(count)):
+            return False
+        other = kind(4) if round_number % 2 else kind(20)  # small beside it
+        if table.known(dice.randbytes(32 * 50_000)) or not other.add(keys[: 64 * 50_000], bytes(other.value_bytes * 100_000)):
+            return False
+    return True
+
+
+@needs_c
+def test_large_tables_take_over_what_large_ones_left():
+    assert spares_agree(native.KeyTable)
+
+
+SPARE = {
+    "keys go along": ("    memcpy(spare.keys, table->keys, table->count * KEY);\n", ""),
+    "values go along": ("    memcpy(spare.values, table->values, table->count * table->value_bytes);\n", ""),
+}
+
+
+@needs_c
+@pytest.mark.parametrize("name", SPARE)
+def test_a_bent_rule_of_spare_memory_is_noticed(objects, name):
+    find, replace = SPARE[name]
+    assert not spares_agree(load_bent(objects, "keytable.c", find, replace, name="_runs").KeyTable)
 
 
 @needs_c

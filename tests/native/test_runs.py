@@ -193,7 +193,7 @@ def blocks_agree(module):
 BLOCKS = {
     "zeros behind": ("memset(block + some, 0, (size_t)(USABLE - some));", "memset(block + some, 1, (size_t)(USABLE - some));"),
     "the first key": ("memcpy(first, block, KEY);", "memcpy(first, block + 16, KEY);"),
-    "the checksum is written": ("        put_sum(block);\n", ""),
+    "the checksum is written": ("        put_sum(block);\n", "        memset(block + USABLE, 0, 4);\n"),
     "of all of it": ("uint32_t sum = crc32_of(block, USABLE, 0);\n", "uint32_t sum = crc32_of(block, USABLE - 1, 0);\n"),
     "the checksum is read": ("!has_its_sum(block) || ", ""),
     "the first key is compared": (" || memcmp(block, firsts + i * KEY, KEY) != 0", ""),
@@ -231,7 +231,7 @@ BENT = {
 
 
 SORTING = {
-    "by the whole key": ("memcmp(a->key + 8, b->key + 8, KEY - 8)", "memcmp(a->key + 8, b->key + 8, KEY - 9)", chosen_sorts_agree),
+    "by the whole key": ("memcmp(a->at + 8, b->at + 8, KEY - 8)", "memcmp(a->at + 8, b->at + 8, KEY - 9)", chosen_sorts_agree),
     "the beginning first": ("a->head < b->head ? -1 : 1", "a->head > b->head ? -1 : 1", sorts_agree),
     "each into its place": ("compare(&a[at - 1], &one) > 0; at--)", "compare(&a[at - 1], &one) < 0; at--)", chosen_sorts_agree),
     "the first of equal keys, of few": ("compare(&a[at - 1], &one) > 0; at--)", "compare(&a[at - 1], &one) >= 0; at--)", few_agree),

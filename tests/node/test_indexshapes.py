@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from chainnode.execution import blockindex
 from chainnode.keytable import KeyTable, PlainKeyTable
 from chainnode.storage import index, indexmerge, indexspace, indextail
 from chainnode.types.codes import OK, REPLAYED
@@ -26,7 +27,8 @@ class Node:
     def take_shape(self) -> None:
         for name, value in self.shape.items():
             self.patch.setattr(indexspace, name, value)
-        self.patch.setattr(indextail, "KeyTable", PlainKeyTable if self.is_plain else KeyTable)
+        for module in (indexspace, indextail, blockindex):
+            self.patch.setattr(module, "KeyTable", PlainKeyTable if self.is_plain else KeyTable)
         self.patch.setattr(index, "INDEX_INLINE_BYTES_MAX", self.shape["INDEX_RUN_KEYS"] * 20)
         self.patch.setattr(indexmerge, "READ_BLOCKS", 1)
 

@@ -207,7 +207,7 @@ def test_a_key_across_two_entries_is_not_taken_for_one():
 def test_entries_have_the_length_of_their_space():
     index = Index(MemoryKV())
     for entries in ({b"k": bytes(WIDTH)}, {bytes(32): b"v"}, {bytes(31): bytes(WIDTH), bytes(32): bytes(WIDTH)}):
-        with pytest.raises(AssertionError):
+        with pytest.raises(ValueError):
             index.prepare(0, {"digest": entries})
 
 
@@ -535,6 +535,30 @@ def test_what_is_committed_while_segment_files_are_removed_stays(tmp_path, monke
     kv = LevelKV(tmp_path / "db")
     check(Index(kv), entries_of(range(100)))
     kv.close()
+
+
+def test_segment_files_are_removed_by_one_at_a_time(tmp_path, monkeypatch):
+    """Who tends and who commits may remove them at the same time: the second would find a file gone that the first has seen, too."""
+    kv = MemoryKV()
+    index, inside, most = Index(kv), [0], [0]
+    begun, done = Event(), Event()
+
+    def drop(number):
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        begun.set()
+        done.wait(0.2 if most[0] == 1 else 0)
+        inside[0] -= 1
+        return 0
+
+    monkeypatch.setattr(kv.blobs("index"), "drop_below", drop)
+    threads = [Thread(target=index.tend), Thread(target=index.tend)]
+    for thread in threads:
+        thread.start()
+        begun.wait()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 1
 
 
 def test_a_segment_of_the_index_that_is_gone_cut_or_changed_is_told(tmp_path):

@@ -18,6 +18,7 @@ WIDTH = layout.RUN_SPACES["digest"]
 def kind(request, monkeypatch):
     """A kind of table."""
     monkeypatch.setattr(indextail, "KeyTable", request.param)
+    monkeypatch.setattr(indexspace, "KeyTable", request.param)
     return request.param
 
 
@@ -25,8 +26,14 @@ def entries_of(dice, count):
     return {dice.randbytes(32): dice.randbytes(WIDTH) for _ in range(count)}
 
 
+def table_of(kind, entries):
+    table = kind(WIDTH)
+    assert table.add(list(entries), b"".join(entries.values()))
+    return table
+
+
 def add(tail, height, entries, *, is_placed=False):
-    return tail.add(height, list(entries), b"".join(entries.values()), is_placed=is_placed)
+    return tail.add(height, table_of(type(tail.table), entries), is_placed=is_placed)
 
 
 def test_a_tail_has_what_was_added(kind):
@@ -65,7 +72,7 @@ def test_a_space_finds_what_is_in_tails_and_runs(kind, monkeypatch):
     space = space_of(MemoryKV())
     for height in range(1, 50):
         entries = entries_of(dice, dice.choice([1, 3, 4, 9]))
-        space.committed(height, *space.columns(entries), is_placed=False)
+        space.committed(height, space.table(entries), is_placed=False)
         expected |= entries
         if height < 40:
             space.tend()
@@ -76,14 +83,13 @@ def test_a_space_finds_what_is_in_tails_and_runs(kind, monkeypatch):
 
 
 def test_a_space_takes_mappings_and_tables(kind):
-    entries, table = entries_of(Random(3), 9), kind(WIDTH)
-    table.add(list(entries), list(entries.values()))
-    for given in (entries, table):
+    entries = entries_of(Random(3), 9)
+    for given in (entries, table_of(kind, entries)):
         space = space_of(MemoryKV())
-        space.committed(1, *space.columns(given), is_placed=False)
+        space.committed(1, space.table(given), is_placed=False)
         assert space.find(list(entries)) == entries
     with pytest.raises(AssertionError):
-        space.columns(kind(WIDTH + 1))
+        space.table(kind(WIDTH + 1))
 
 
 def test_a_key_twice_in_what_the_store_has_of_a_height_is_told(kind):

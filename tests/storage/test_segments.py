@@ -126,11 +126,11 @@ def test_an_error_of_the_disk_leaves_the_end_where_it_was(tmp_path, monkeypatch)
     end = blobs.end()
     written = os.pwrite
 
-    def full(file, data, offset):
-        written(file, data[:5], offset)
+    def full(file, pieces, offset):
+        written(file, b"".join(pieces)[:5], offset)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwritev", full)
     with pytest.raises(Unavailable) as full_disk:
         blobs.append(2, contents_of(2))
     assert full_disk.value.code is DISK_FULL
@@ -138,6 +138,21 @@ def test_an_error_of_the_disk_leaves_the_end_where_it_was(tmp_path, monkeypatch)
     monkeypatch.undo()
     places[2] = blobs.append(2, contents_of(2))
     check(blobs, places)
+
+
+@pytest.mark.parametrize("least", [1, 7, 10**6])
+def test_a_short_write_is_continued(tmp_path, monkeypatch, least):
+    written = os.pwrite
+    monkeypatch.setattr(os, "pwritev", lambda file, pieces, offset: written(file, b"".join(pieces)[:least], offset))
+    blobs, places = filled(tmp_path, 3)
+    check(blobs, places)
+
+
+def test_many_pieces_are_written(tmp_path):
+    blobs = opened(tmp_path)
+    contents = [b"%d" % number for number in range(3_000)]
+    places = blobs.append(1, contents)
+    assert [blobs.read(place) for place in places] == contents
 
 
 def test_after_a_failed_sync_nothing_more_is_written(tmp_path, monkeypatch):
@@ -184,11 +199,11 @@ def test_a_disk_that_is_full_where_a_segment_begins_leaves_the_end_where_it_was(
     blobs, places = filled(tmp_path, 2)
     end, written = blobs.end(), os.pwrite
 
-    def full(file, data, offset):
-        written(file, data[:5], offset)
+    def full(file, pieces, offset):
+        written(file, b"".join(pieces)[:5], offset)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwritev", full)
     for _ in range(2):
         with pytest.raises(Unavailable):
             blobs.append(2, contents_of(2))
