@@ -1,6 +1,5 @@
 """The consensus core: takes inputs into the facts of one height and fires the rules to a fixed point."""
 
-from dataclasses import replace
 from typing import assert_never
 
 from chainnode.consensus import rules
@@ -92,7 +91,7 @@ class Core:
         ):
             return ()
         facts.checked[item.block_id] = True  # we made it
-        self.state = replace(state, has_proposed_at=state.round)
+        self.state = state._replace(has_proposed_at=state.round)
         return (SignProposal(Proposal(item.height, item.round, -1, item.block_id, item.time_ns)),)
 
     def _wake(self, item: TimeoutElapsed, facts: Facts) -> tuple[Effect, ...]:

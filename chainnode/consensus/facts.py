@@ -66,11 +66,21 @@ class Facts:
         self._prevotes: dict[int, _Tally] = {}  # by round; none is empty
         self._precommits: dict[int, _Tally] = {}
         self._reported: set[tuple[int, VoteType, int]] = set()
+        self._round_max = -1  # no vote is for a later one
 
     @property
     def is_empty(self) -> bool:
         """Nobody has been heard of at this height."""
         return not self._proposals and not self._prevotes and not self._precommits
+
+    @property
+    def has_unasked(self) -> bool:
+        """Whether a block was proposed of which nobody has asked yet if it is valid; hot, mostly there is none."""
+        return any(
+            item.proposal.block_id not in self.checked and item.proposal.block_id not in self.asked
+            for items in self._proposals.values()
+            for item in items
+        )
 
     def proposer(self, round: int) -> Validator:
         """Whose turn `round` is."""
@@ -104,6 +114,7 @@ class Facts:
         if not votes and vote.round > current_round and not self._make_room(index, vote.round, current_round):
             return None
         tallies.setdefault(vote.round, _Tally()).add(vote, validators[index].power)
+        self._round_max = max(self._round_max, vote.round)
         if votes and (vote.round, vote.type, index) not in self._reported:
             self._reported.add((vote.round, vote.type, index))
             return ReportEquivocation(votes[0], vote)
@@ -180,6 +191,8 @@ class Facts:
 
     def latest_round_of_many(self, current_round: int) -> int | None:
         """The highest round beyond ours in which validators with more than a third of the power have voted (L55)."""
+        if self._round_max <= current_round:
+            return None
         ahead = {known for tallies in (self._prevotes, self._precommits) for known in tallies if known > current_round}
         validators = self.start.validators.validators
         for round in sorted(ahead, reverse=True):

@@ -224,7 +224,7 @@ def test_locks_keep_a_decision_that_one_node_alone_has_seen():
 
 def test_a_core_that_ignores_its_lock_is_found(monkeypatch):
     def unlocked(state, facts):
-        return rules_fresh(replace(state, locked=None, locked_round=-1), facts)
+        return rules_fresh(state._replace(locked=None, locked_round=-1), facts)
 
     rules_fresh = rules.upon_fresh_proposal
     monkeypatch.setattr(rules, "RULES", tuple(unlocked if rule is rules_fresh else rule for rule in rules.RULES))
