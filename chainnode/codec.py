@@ -29,9 +29,12 @@ _QUICK_LENGTH_MAX = 1024
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The same in C (ADR-0013), given the value or the bytes, and CODEC_DEPTH_MAX; None where Python has to look and to say why."""
+    """The same in C (ADR-0013), given the value or the bytes, and CODEC_DEPTH_MAX; None where Python has to look and to say why.
 
-    decode: Callable[[bytes, int], tuple[Value] | None]
+    `decode` is told too how many elements there may be.
+    """
+
+    decode: Callable[[bytes, int, int], tuple[Value] | None]
     encode: Callable[[Value, int], bytes | None]
 
 
@@ -67,8 +70,8 @@ def decode(data: bytes, *, bytes_max: int, elements_max: int | None = None) -> V
 
     With `elements_max` more elements than that, where an array is long, are refused before they take 0.5 us each.
     """
-    if NATIVE is not None and len(data) <= (bytes_max if elements_max is None else min(bytes_max, elements_max)):
-        found = NATIVE.decode(data, CODEC_DEPTH_MAX)
+    if NATIVE is not None and len(data) <= bytes_max:
+        found = NATIVE.decode(data, CODEC_DEPTH_MAX, len(data) if elements_max is None else elements_max)
         if found is not None:
             return found[0]  # and what is refused is read again, to tell why
     value = parse(data, bytes_max=bytes_max, elements_max=elements_max)

@@ -61,7 +61,7 @@ def encode_message(message: Message) -> bytes:
 
 def decode_message(data: bytes | memoryview) -> Message:
     """The message with these bytes; Malformed for anything else, whoever sent it. Nothing of it stays where they stand."""
-    if len(data) > _BIN_16_MAX and data[:3] == _LONG_BATCH:  # most bytes come so: they are copied once and looked at by whoever verifies them
+    if len(data) > _BIN_16_MAX and data[:3] == _LONG_BATCH:  # most bytes come so; whoever verifies them looks at them
         length = int.from_bytes(data[3:_LONG_BATCH_AT])
         if _BIN_16_MAX < length <= BATCH_BYTES_MAX and len(data) == _LONG_BATCH_AT + length:
             return BatchMessage(bytes(data[_LONG_BATCH_AT:]))

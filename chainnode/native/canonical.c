@@ -5,7 +5,7 @@
 #include <string.h>
 
 reader reader_of(span bytes) {
-    return (reader){bytes.at, bytes.at + bytes.size};
+    return (reader){bytes.at, bytes.at + bytes.size, SIZE_MAX};
 }
 
 static size_t left(const reader *in) {
@@ -65,6 +65,8 @@ static int read_marked(reader *in, uint8_t first, token *out) {
 
 int read_token(reader *in, token *out) {
     if (left(in) == 0) return 0;
+    if (in->tokens == 0) return 0;
+    in->tokens--;
     uint8_t first = *in->at++;
     if (first < 0x80) {
         *out = (token){.kind = NATURAL, .number = first};

@@ -12,6 +12,7 @@ typedef struct {
 
 typedef struct {
     const uint8_t *at, *end; /* what has not been read yet */
+    size_t tokens;           /* that may be read of it */
 } reader;
 
 typedef enum { NIL, FALSE_, TRUE_, NATURAL, NEGATIVE, TEXT, BYTES, ARRAY, MAP } kind;
@@ -23,9 +24,9 @@ typedef struct {
     span content;    /* of TEXT and BYTES */
 } token;
 
-reader reader_of(span bytes);
+reader reader_of(span bytes); /* of any number of tokens */
 
-/* The next token; 0 when it is cut off, or not in its shortest form, or of a kind that has no canonical form. That TEXT is UTF-8 is
+/* The next token; 0 when it is cut off, or one too many, or not in its shortest form, or of a kind that has no canonical form. That TEXT is UTF-8 is
  * not looked at. */
 int read_token(reader *in, token *out);
 

@@ -121,10 +121,13 @@ PyObject *py_decode_batch(PyObject *self, PyObject *args) {
 PyObject *py_decode_value(PyObject *self, PyObject *args) {
     PyObject *given;
     int levels;
+    Py_ssize_t elements_max;
     (void)self;
-    if (!PyArg_ParseTuple(args, "Oi:decode_value", &given, &levels)) return NULL;
-    if (!Py_IS_TYPE(given, &PyBytes_Type)) Py_RETURN_NONE;
-    reader looked = reader_of((span){(const uint8_t *)PyBytes_AsString(given), (size_t)PyBytes_Size(given)}), in = looked;
+    if (!PyArg_ParseTuple(args, "Oin:decode_value", &given, &levels, &elements_max)) return NULL;
+    if (!Py_IS_TYPE(given, &PyBytes_Type) || elements_max < 0) Py_RETURN_NONE;
+    reader looked = reader_of((span){(const uint8_t *)PyBytes_AsString(given), (size_t)PyBytes_Size(given)});
+    looked.tokens = (size_t)elements_max;
+    reader in = looked;
     if (!skip_value(&looked, levels) || looked.at != looked.end) Py_RETURN_NONE;
     pool shared;
     memset(&shared, 0, sizeof shared);

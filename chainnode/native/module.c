@@ -124,7 +124,7 @@ static PyMethodDef METHODS[] = {
     {"decode", py_decode, METH_VARARGS, "decode(layout, raws) -> list of transactions, or of bytes that Python has to look at"},
     {"decode_batch", py_decode_batch, METH_VARARGS, "decode_batch(layout, batch, count_max) -> the same for a batch, or None"},
     {"read_sheet", py_read_sheet, METH_VARARGS, "read_sheet(layout, batch, count_max) -> Sheet, or None where Python has to look at it"},
-    {"decode_value", py_decode_value, METH_VARARGS, "decode_value(data, levels) -> (value,), or None where it is not canonical"},
+    {"decode_value", py_decode_value, METH_VARARGS, "decode_value(data, levels, elements_max) -> (value,), or None where it is not canonical, or more"},
     {"encode_value", py_encode_value, METH_VARARGS, "encode_value(value, levels) -> bytes, or None where Python has to look at it"},
     {"verify_transactions", py_verify_transactions, METH_VARARGS,
      "verify_transactions(layout, transactions, prefix, tables_bytes_max, use_ifma=HAS_IFMA) -> one byte for each transaction"},

@@ -136,7 +136,7 @@ def with_body(body_bytes):
 
 def reads(data, value):
     """A check: what the bytes of a value are read as, None when they are none."""
-    return lambda module: module.decode_value(data, 16) == value
+    return lambda module: module.decode_value(data, 16, len(data)) == value
 
 
 def writes(value, *expected):
@@ -258,6 +258,12 @@ BENT = {
         "if (left(in) == 0) return 0;",
         "if (left(in) == 0) return (*out = (token){.kind = NIL}, 1);",
         reads(b"", None),
+    ),
+    "there are no more elements than may be": (
+        "canonical.c",
+        "if (in->tokens == 0) return 0;",
+        "",
+        lambda module: module.decode_value(b"\x92\xc0\xc0", 16, 2) is None,
     ),
     "text is UTF-8": (
         "canonical.c",

@@ -17,6 +17,7 @@ from chainnode import codec, transactions
 from chainnode.crypto.suites import generate, sign
 from chainnode.crypto.verify import verify_many
 from chainnode.errors import Malformed
+from chainnode.types.codes import TOO_LARGE
 from chainnode.types.limits import BATCH_BYTES_MAX, BATCH_TXS_MAX, CODEC_DEPTH_MAX, TX_BYTES_MAX, TX_CALLS_MAX, TX_SIGNERS_MAX
 from chainnode.types.transaction import Invocation, Signature, Transaction, TransactionBody
 from tests.native.forms import NUMBERS, Forms
@@ -180,7 +181,7 @@ def test_text_is_utf8_as_python_reads_it(length):
             expected = (text.decode(),)
         except UnicodeDecodeError:
             expected = None
-        assert native.decode_value(bytes([0xA0 | length]) + text, 1) == expected, text
+        assert native.decode_value(bytes([0xA0 | length]) + text, 1, 1) == expected, text
 
 
 def test_text_ends_where_its_length_says_though_its_last_letter_goes_on():
@@ -188,7 +189,7 @@ def test_text_ends_where_its_length_says_though_its_last_letter_goes_on():
         whole = text.encode()
         for length in range(len(whole) + 1):
             data = b"\x92" + bytes([0xA0 | length]) + whole[:length] + b"\xa2\xc3\xa9"
-            assert native.decode_value(data, 1) == read_plainly(data)
+            assert native.decode_value(data, 1, 9) == read_plainly(data)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,35 @@ def test_suites_other_than_ed25519_are_left_to_python():
 @given(VALUES)
 def test_a_value_of_any_kind_is_read(value):
     data = codec.encode(value)
-    assert repr(native.decode_value(data, CODEC_DEPTH_MAX)) == repr(read_plainly(data)) == repr((codec.decode(data, bytes_max=len(data)),))
+    read = native.decode_value(data, CODEC_DEPTH_MAX, len(data))
+    assert repr(read) == repr(read_plainly(data)) == repr((codec.decode(data, bytes_max=len(data)),))
+
+
+def elements(value):
+    """How many elements a value has, itself and keys of maps among them."""
+    parts = value if type(value) is tuple else [*value, *value.values()] if type(value) is dict else ()
+    return 1 + sum(map(elements, parts))
+
+
+@given(VALUES, st.integers(-1, 3))
+def test_a_value_of_too_many_elements_is_left_to_python(value, more):
+    data, count = codec.encode(value), elements(value)
+    assert native.decode_value(data, CODEC_DEPTH_MAX, count) is not None
+    assert native.decode_value(data, CODEC_DEPTH_MAX, count - 1) is None
+    assert (native.decode_value(data, CODEC_DEPTH_MAX, more) is None) == (count > more)
+
+
+def test_a_long_value_of_few_elements_is_read_in_c_and_one_of_many_refused(monkeypatch):
+    few, many = codec.encode((b"x" * 5_000, (1, 2))), codec.encode(tuple(range(2_000)))
+    seen = []
+    read = codec.NATIVE.decode
+    monkeypatch.setattr(codec, "NATIVE", dataclasses.replace(codec.NATIVE, decode=lambda *given: seen.append(read(*given)) or seen[-1]))
+    assert codec.decode(few, bytes_max=6_000, elements_max=5) == (b"x" * 5_000, (1, 2))
+    with pytest.raises(Malformed) as caught:
+        codec.decode(many, bytes_max=6_000, elements_max=2_000)
+    assert caught.value.code == TOO_LARGE
+    assert codec.decode(many, bytes_max=6_000, elements_max=2_001) == tuple(range(2_000))
+    assert [found is None for found in seen] == [False, True, False]
 
 
 def test_values_are_judged_as_python_judges_them():
@@ -265,7 +294,8 @@ def test_values_are_judged_as_python_judges_them():
     for _ in range(20_000):
         data = codec.encode(forms.value())
         data = forms.changed(data) if forms.random.random() < 0.7 else data
-        assert repr(native.decode_value(data, CODEC_DEPTH_MAX)) == repr(read_plainly(data)), f"CHAINNODE_SEED={SEED} {data.hex()}"
+        read = native.decode_value(data, CODEC_DEPTH_MAX, len(data))
+        assert repr(read) == repr(read_plainly(data)), f"CHAINNODE_SEED={SEED} {data.hex()}"
 
 
 def test_a_batch_is_its_transactions_in_their_order():
@@ -319,7 +349,7 @@ def test_one_of_many_that_is_malformed_is_told_as_python_tells_it():
 def test_what_is_no_bytes_is_left_to_python(content):
     assert NATIVE.decode([content])[0] is content
     assert NATIVE.decode_batch(content, 10) is None
-    assert native.decode_value(content, 16) is None
+    assert native.decode_value(content, 16, 100) is None
 
 
 # Objects
