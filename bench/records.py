@@ -76,6 +76,8 @@ def main() -> None:
     parser.add_argument("--block-transactions", type=int, default=200)
     parser.add_argument("--folder", type=Path, help="where the chain is made, and removed at the end")
     args = parser.parse_args()
+    if args.folder is not None and not args.folder.is_dir():
+        parser.error(f"--folder: {args.folder} is no folder")
     empty_mb = rss_mb()
     with one_chain(members=MEMBERS, folder=args.folder) as world:
         cpu_s, wall_s = fill(world, args)

@@ -48,7 +48,7 @@ async def listed(backend: Backend, request: web.Request) -> web.Response:
     looked = await backend.look(work)
     seen = looked.answer[:limit]
     rows: list[Json] = [short_json(one) for one in seen]
-    return web.json_response({**_as_of(looked), "chains": rows, "next": seen[-1].record.ac if len(looked.answer) > limit else None})
+    return web.json_response({**_as_of(looked), "chains": rows, "next": seen[-1].record.ac if 0 < limit < len(looked.answer) else None})
 
 
 async def one(backend: Backend, request: web.Request) -> web.Response:
@@ -144,7 +144,7 @@ def _compared(state: State, found: ChainRecord, name: str) -> Compared | None:
 
 def _limit(request: web.Request) -> int:
     limit = query_whole(request.query, "limit", CHAIN_PAGE_MAX)
-    return CHAIN_PAGE_MAX if limit is None else max(1, limit)
+    return CHAIN_PAGE_MAX if limit is None else limit
 
 
 def _as_of(looked: Looked[_Any]) -> dict[str, Json]:

@@ -154,11 +154,11 @@ def _once(args: argparse.Namespace) -> int:
 async def _until_stopped(relay: Relay, settings: Settings) -> None:
     """Run and serve until a signal comes."""
     loop = asyncio.get_running_loop()
+    runner = None if settings.listen is None else await serve(relay, settings.listen)  # first: the port may be another's
     work = loop.create_task(relay.run(), name="relay")
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, work.cancel)
-    runner = None if settings.listen is None else await serve(relay, settings.listen)
     try:
         with suppress(asyncio.CancelledError):
             await work

@@ -74,7 +74,7 @@ def _cometbft(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
         chain_id=table.text("chain_id"),
         endpoints=_endpoints(table),
         root=TrustedHash(table.whole("trusted_height"), trusted),
-        trusting_period_ms=table.whole("trusting_period_s") * 1_000,
+        trusting_period_ms=table.period_ms("trusting_period_s"),
     )
 
 
@@ -92,7 +92,7 @@ def _evm(table: ChainTable, open_key: OpenKey) -> ChainAdapter:
     table.only("endpoints", "chain_id", "outbox", "trusted_height", "trusted_hash", "trusting_period_s", "key", "gas_price_max")
     number, outbox, endpoints, sender = _evm_parts(table, open_key)
     root = table.whole("trusted_height"), _hex(table, "trusted_hash", _HASH_BYTES)
-    ground = QbftGround(table.name, number, endpoints, outbox, root, QbftRules(table.whole("trusting_period_s") * 1_000))
+    ground = QbftGround(table.name, number, endpoints, outbox, root, QbftRules(table.period_ms("trusting_period_s")))
     return EvmChain(table.name, number, endpoints, outbox, ground, sender)
 
 

@@ -126,6 +126,13 @@ class ChainTable:
             raise self.bad(f"{name} is not below 0")
         return value
 
+    def period_ms(self, name: str) -> int:
+        """A time in seconds, at least one: within none of it, nothing could be trusted."""
+        seconds = self.whole(name)
+        if seconds == 0:
+            raise self.bad(f"{name} is at least 1")
+        return seconds * 1_000
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts."""
         value = self.content.get(name)

@@ -114,6 +114,8 @@ async def test_chains_are_listed_by_their_number(asked: Asked) -> None:
     page = await asked.get("/v1/chains?limit=1&after=byo1", "Chains")
     assert [one["ac"] for one in page["chains"]] == ["byo2"] and page["next"] is None
     assert (await asked.get("/v1/chains?after=byo2", "Chains"))["chains"] == []
+    page = await asked.get("/v1/chains?limit=0", "Chains")
+    assert page["chains"] == [] and page["next"] is None
     assert (await asked.get("/v1/chains?after=BYO", "Problem", 400))["code"] == "bad-did"
     assert (await asked.get("/v1/chains?limit=101", "Problem", 400))["code"] == "malformed"
 
@@ -183,6 +185,7 @@ async def test_applications_are_told_decided_or_not(asked: Asked) -> None:
     assert page["next"] == 2 and len(page["applications"]) == 2
     page = await asked.get("/v1/applications?limit=2&before=2", "Applications")
     assert [one["number"] for one in page["applications"]] == [1] and page["next"] is None
+    assert (await asked.get("/v1/applications?limit=0", "Applications"))["applications"] == []
     one = await asked.get("/v1/applications/1", "Application")
     assert (one["ac"], one["wish"], one["operator"], one["evidence"]) == ("byo1", "byo1", did("bob"), ["07" * 32])
     assert one["form"]["chainInfo"]["name"] == "City" and one["chain_id"] == "city-1" and len(one["validators"]) == 2

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +15,7 @@ import pytest
 from chainnode.cli.main import main
 from chainnode.genesisfile import genesis_to_json
 from tests.chain_maker import make_genesis
+from tests.ports import free_port
 
 PASSPHRASE = "open sesame"
 
@@ -53,6 +56,15 @@ def test_check_tells_of_a_folder_that_takes_no_file_of_progress(folder: Path, ca
 def test_once_fails_in_one_line_when_nobody_answers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["relay", "once", "--config", str(folder / "relay.toml")]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("chainnode: chain-silent: ")
+
+
+def test_a_relay_whose_port_is_taken_never_starts(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        path = folder / "relay.toml"
+        path.write_text(path.read_text().replace('listen = "127.0.0.1:1"', f'listen = "127.0.0.1:{other.getsockname()[1]}"'))
+        command = [sys.executable, "-m", "chainnode.cli.main", "relay", "run", "--config", str(path)]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert told.returncode == 1 and "relay_started" not in told.stderr and told.stderr.count("\n") == 1, told.stderr
 
 
 def test_status_needs_a_running_relay_that_listens(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

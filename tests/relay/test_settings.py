@@ -151,6 +151,17 @@ def test_each_mistake_is_named(document: dict[str, object], said: str) -> None:
             },
             "endpoints",
         ),
+        (
+            {
+                "family": "cometbft",
+                "trusted_hash": "07" * 32,
+                "chain_id": "x-1",
+                "trusted_height": 1,
+                "trusting_period_s": 0,
+                "endpoints": ["http://x"],
+            },
+            "trusting_period_s is at least 1",
+        ),
     ],
 )
 def test_each_mistake_in_the_table_of_a_chain_is_named(table: dict[str, object], said: str, tmp_path: Path) -> None:
