@@ -301,7 +301,7 @@ static void interleave(const key_table *table, uint8_t *out) {
     size_t width = table->value_bytes;
     for (size_t i = 0; i < table->count; i++, out += KEY + width) {
         memcpy(out, table->keys + i * KEY, KEY);
-        memcpy(out + KEY, table->values + i * width, width);
+        copy_short(out + KEY, table->values + i * width, width);
     }
 }
 

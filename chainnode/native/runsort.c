@@ -70,6 +70,6 @@ size_t sort_entries(entry *entries, size_t count, void *room) {
 void write_entries(const entry *entries, size_t count, size_t width, uint8_t *out) {
     for (size_t i = 0; i < count; i++, out += width) {
         if (i + AHEAD < count) __builtin_prefetch(entries[i + AHEAD].at);
-        memcpy(out, entries[i].at, width);
+        copy_short(out, entries[i].at, width);
     }
 }

@@ -15,9 +15,19 @@ typedef struct {
 } entry;
 
 static inline uint64_t read64(const uint8_t *bytes) {
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++) number = number << 8 | bytes[i];
+    uint64_t number;
+    memcpy(&number, bytes, sizeof number);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    number = __builtin_bswap64(number);
+#endif
     return number;
+}
+
+/* What memcpy does; for digests' values and entries without a call. */
+static inline void copy_short(uint8_t *out, const uint8_t *from, size_t size) {
+    if (size == KEY + 16) memcpy(out, from, KEY + 16);
+    else if (size == 16) memcpy(out, from, 16);
+    else memcpy(out, from, size);
 }
 
 /* Bytes that `sort_entries` needs for as many. */
