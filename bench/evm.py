@@ -7,6 +7,7 @@ on the machine. Beside each figure stands that of a prototype from before, as fa
 what an EVM chain shows us.
 """
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -105,6 +106,7 @@ def here() -> None:
 
 def main() -> None:
     """Print all."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         codes = compiled(sources())
         for name in ("CometClient", "Outbox"):
