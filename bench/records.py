@@ -31,7 +31,13 @@ def rss_mb() -> float:
 
 def parts_of(folder: Path) -> Iterator[tuple[str, int]]:
     """The parts of a chain's folder, and their bytes on disk."""
-    for name, pattern in (("bodies", "bodies/*"), ("records", "records/*"), ("runs of the index", "*/*.run"), ("leveldb", "*")):
+    for name, pattern in (
+        ("bodies", "bodies/*"),
+        ("records", "records/*"),
+        ("newest of the index", "index/*"),
+        ("runs of the index", "*/*.run"),
+        ("leveldb", "*"),
+    ):
         yield name, sum(path.stat().st_blocks * 512 for path in (folder / "ledger").glob(pattern) if path.is_file())
 
 
