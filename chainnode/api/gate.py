@@ -5,7 +5,8 @@ that were made before, and the body is read into one buffer that all connections
 
 Everything else goes on to the library untouched. Where one request ends and the next begins, the gate knows as long as a connection
 brings whole heads of the plainest form (one length or none, no chunks, no upgrade); at the first other one it leaves the connection to
-the library for good, which then refuses by itself (`admission.with_room`). It answers only when the library owes no answer before.
+the library for good, which then refuses by itself (`admission.with_room`). It answers only when the library owes no answer before, and
+only while the client takes answers: what piles up for others is bounded by the library. It cuts off who takes no byte for a minute.
 """
 
 import asyncio
@@ -80,7 +81,7 @@ def body_bytes(head: bytes) -> int | None:
 
 
 class Gates:
-    """The gates of one HTTP interface. `count` is told of each refusal; the middleware tells a gate that the library has answered."""
+    """The gates of one HTTP interface. `count` is told of each refusal; the middleware tells a gate what the library does."""
 
     def __init__(self, check_room: Callable[[int, int], None], count: Callable[[str, str, int], None], *, body_bytes_max: int) -> None:
         self._check_room, self._count = check_room, count
@@ -129,10 +130,12 @@ class Gates:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The outermost. When it returns, the library writes what is left of the answer in the same turn of the loop."""
-        response = await handler(request)
         gate = self.by_side.get(request.protocol)
-        if gate is not None:
-            gate.owed -= 1
+        if gate is None:
+            return await handler(request)
+        gate.stop_timer()
+        response = await handler(request)
+        gate.owed -= 1
         return response
 
 
@@ -145,10 +148,12 @@ class Gate(asyncio.BufferedProtocol):
         self._transport: Any = None
         self._left = 0  # bytes of the body that is coming
         self._is_unread = False  # whether that body is forgotten
-        self._is_full = self._is_held = False  # the client takes no answers; so nothing more is read of it
+        self._is_full = False  # the client is behind with taking answers
         self._is_library = False  # whether the connection is left to the library for good
+        self._is_over = False  # closed by the gate
         self._due = 0.0  # when to close it, after a refusal
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # while the library does not count the idle seconds
+        self._stall: asyncio.TimerHandle | None = None  # while the client is behind
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The library's connection begins, too."""
@@ -159,7 +164,8 @@ class Gate(asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of it."""
         self._gates.by_side.pop(self._side, None)
-        self._stop_timer()
+        self.stop_timer()
+        self._stop_stall()
         self._side.connection_lost(exc)
 
     def eof_received(self) -> None:
@@ -167,16 +173,15 @@ class Gate(asyncio.BufferedProtocol):
         self._side.eof_received()
 
     def pause_writing(self) -> None:
-        """Pass it on; the next refusal is the last until the client has taken what waits for it."""
+        """Pass it on; until the client has taken most of what waits for it, the library refuses, which then waits, too."""
         self._is_full = True
+        self._watch_stall()
         self._side.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass it on, and read again."""
+        """Pass it on."""
         self._is_full = False
-        if self._is_held:
-            self._is_held = False
-            self._transport.resume_reading()
+        self._stop_stall()
         self._side.resume_writing()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -184,67 +189,92 @@ class Gate(asyncio.BufferedProtocol):
         return self._gates.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Forget what is to be forgotten, look at the heads in the rest, and pass it on."""
-        at = 0
+        """Forget what is to be forgotten, look at the heads in the rest, and pass it on in as few pieces as can be."""
+        at = done = 0
         while at < nbytes and not self._is_library:
             if self._left == 0:
-                at = self._begin(at, nbytes)
-                continue
+                begin, at = at, self._begin(at, nbytes)
+                if self._is_unread:
+                    self._pass(done, begin)
             part = min(self._left, nbytes - at)
-            if not self._is_unread:
-                self._side.data_received(bytes(self._gates.buffer[at : at + part]))
             self._left -= part
             at += part
-            if self._left == 0 and self._is_unread:
-                self._due = asyncio.get_running_loop().time() + HTTP_IDLE_S
-        if at < nbytes:
-            self._side.data_received(bytes(self._gates.buffer[at:nbytes]))
+            if self._is_unread:
+                done = at
+                if self._left == 0:
+                    self._due = asyncio.get_running_loop().time() + HTTP_IDLE_S
+        self._pass(done, nbytes)
+
+    def _pass(self, begin: int, end: int) -> None:
+        if begin < end:
+            self._side.data_received(bytes(self._gates.buffer[begin:end]))
 
     def _begin(self, at: int, end: int) -> int:
-        """Look at the head of a request; how far it, and what was passed on of its body, reaches."""
-        buffer = self._gates.buffer
-        start = bytes(buffer[at : min(end, at + _HEAD_BYTES_MAX)])
+        """Look at the head of a request; where its body begins."""
+        start = bytes(self._gates.buffer[at : min(end, at + _HEAD_BYTES_MAX)])
         length = start.find(_HEAD_END)
         head = start[: length + 2]
         body = None if length < 0 else self._gates.body_bytes(head)
+        self._is_unread = False
         if body is None:
             self._is_library = True
-            self._stop_timer()
+            self._await_library()
             return at
-        at_body = at + length + len(_HEAD_END)
-        answer = self._gates.refusal(head, body) if self.owed == 0 and start.startswith(_STARTS) else None
-        if answer is not None:
-            self._left, self._is_unread = body, True
+        self._left = body
+        is_ours = self.owed == 0 and not self._is_full and start.startswith(_STARTS)
+        answer = self._gates.refusal(head, body) if is_ours else None
+        if answer is None:
+            self.owed += 1
+            self._await_library()
+        else:
+            self._is_unread = True
             self._refuse(answer)
-            return at_body
-        self._stop_timer()
-        self.owed += 1
-        last = min(at_body + body, end)
-        self._left, self._is_unread = at_body + body - last, False
-        self._side.data_received(start if last == at + len(start) else bytes(buffer[at:last]))
-        return last
+        return at + length + len(_HEAD_END)
 
     def _refuse(self, answer: bytes) -> None:
         """From now on the gate says how long it waits; the library, which saw nothing of it, would call the connection idle."""
         self._transport.write(answer)
-        if self._is_full and not self._is_held:
-            self._is_held = True
-            self._transport.pause_reading()
+        self._side.keep_alive(False)  # each time: the library may just have counted anew, after its last answer
         loop = asyncio.get_running_loop()
         self._due = loop.time() + HTTP_UNREAD_MS_MAX / 1000
         if self._timer is None:
-            self._side.keep_alive(False)
             self._timer = loop.call_at(self._due, self._look)
+
+    def _await_library(self) -> None:
+        """It got something, perhaps only the beginning of a head: the gate counts on until a request is being handled."""
+        if self._timer is not None:
+            self._due = asyncio.get_running_loop().time() + HTTP_IDLE_S
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
-        if loop.time() < self._due:
-            self._timer = loop.call_at(self._due, self._look)
-        else:
+        if loop.time() >= self._due:
+            if self._is_over:
+                self._transport.abort()  # it does not take the last answers
+                return
+            self._is_over = True
             self._transport.close()
+            self._due = loop.time() + HTTP_UNREAD_MS_MAX / 1000
+        self._timer = loop.call_at(self._due, self._look)
 
-    def _stop_timer(self) -> None:
+    def stop_timer(self) -> None:
+        """The library counts again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _watch_stall(self) -> None:
+        unsent = self._transport.get_write_buffer_size()
+        self._stall = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_stall, unsent)
+
+    def _look_at_stall(self, unsent: int) -> None:
+        """Cut off who has taken nothing since; a slow client that takes a long answer has all the time it needs."""
+        if self._transport.get_write_buffer_size() < unsent:
+            self._watch_stall()
+        else:
+            self._transport.abort()
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
