@@ -1,6 +1,6 @@
 """What a block adds to the index, by columns and one by one, against a dict of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 import pytest
@@ -11,7 +11,7 @@ from chainnode.execution.blockindex import BlockIndex, count_keys, joined
 from chainnode.execution.engine import TX_INDEX
 from chainnode.execution.indexvalues import TABLES
 from chainnode.execution.state import State
-from chainnode.keytable import Column, packed, split
+from chainnode.keytable import Column, PlainKeyTable, packed, split
 from chainnode.storage import layout
 from contracts.evidence import DIGEST_INDEX
 from tests.execution.readers import DictReader, by_key
@@ -196,3 +196,23 @@ def test_a_mark_that_is_void_is_refused() -> None:
     index.keep()
     with pytest.raises(AssertionError):
         index.undo_to(mark)
+
+
+class Unwalked(dict[bytes, bytes]):
+    """A dict nobody goes through from its beginning."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("what stays is not looked at")
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_to_take_back_one_key_does_not_cost_more_where_the_block_has_many(space: str) -> None:
+    """A batch of as many digests as fit, and behind it thousands of transactions whose last call fails: each takes its own back."""
+    index, table = BlockIndex(DictReader()), PlainKeyTable(TABLES[TX_INDEX])
+    table._entries = Unwalked()
+    index._own[space] = table if space in TABLES else Unwalked()
+    assert index.add(space, [A, B], [value(1), value(2)])
+    mark = index.mark()
+    assert index.add(space, [C], [value(3)]) and index.add(space, [ELSE, OLD], [value(4), value(5)])
+    index.undo_to(mark)
+    assert len(index.added()[space]) == 2 and index.get_many(space, [A, B, C, ELSE, OLD]) == [value(1), value(2), None, None, None]
