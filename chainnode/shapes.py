@@ -18,6 +18,7 @@ from chainnode.types.transaction import TRANSACTION_VERSION
 
 DIGEST_BYTES = 32
 _ALIKE_MIN, _ALIKE_BYTES_MIN = 3, 6_000  # that many of each length, and so much more: to read one by itself costs what reading these saves
+_HEAD_BYTES_MAX = 64  # of a record's bytes before its digest: each is looked at in all records
 _TIME_MIN, _TIME_MAX = 2**32, 2**63 - 1  # of those whose canonical form has eight bytes behind its head
 
 
@@ -160,6 +161,8 @@ def _row_of(records: Any) -> Row | None:
     if type(record) is not tuple or [type(part) for part in record] != [str, bytes, bytes] or len(record[1]) != DIGEST_BYTES:
         return None
     head, behind = codec.pack(record[:2]), codec.pack(record[2])
+    if len(head) > _HEAD_BYTES_MAX + DIGEST_BYTES:
+        return None
     return Row(b"\x93" + head[1:-DIGEST_BYTES], behind[: len(behind) - len(record[2])], len(record[2]))
 
 
