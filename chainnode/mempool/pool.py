@@ -182,14 +182,16 @@ class Mempool:
         """Our own batches that were sent long ago and are not committed; the wait doubles each time.
 
         While more waits than is shared at a time, and blocks take some of it, a batch only waits its turn: until twice as much has left
-        as was there when it came.
+        as was there when it came, or MEMPOOL_SHARE_AGAIN_MS_MAX have passed: on a slow chain it would expire before that.
         """
         if self._left_bytes != self._left_before:
             self._left_before, self._moved_ms = self._left_bytes, now_ms
         is_served = self.bytes > bytes_max and now_ms < self._moved_ms + MEMPOOL_SHARE_AGAIN_MS
         due: list[Batch] = []
         for pending in self._pending.values():
-            if pending.maker is not None or now_ms < pending.share_at_ms or (is_served and self._left_bytes < pending.turn):
+            if pending.maker is not None or now_ms < pending.share_at_ms:
+                continue
+            if is_served and self._left_bytes < pending.turn and now_ms < pending.share_at_ms + MEMPOOL_SHARE_AGAIN_MS_MAX:
                 continue
             bytes_max -= len(pending.batch.batch_bytes)
             if bytes_max < 0 and due:

@@ -17,6 +17,7 @@ from chainnode.types.limits import (
     PEER_KEEPALIVE_MS,
     PEER_SILENT_MS_MAX,
     PEER_STABLE_MS,
+    PEER_TURN_FRAMES,
     PEER_WRITE_BYTES,
 )
 
@@ -135,6 +136,8 @@ class Connection:
                 traffic.frames_in += 1
             if payload:
                 await on_message(payload)
+            if self.traffic.frames_in % PEER_TURN_FRAMES == 0:
+                await asyncio.sleep(0)  # megabytes of empty frames may be there already
 
     async def _write(self) -> None:
         while True:

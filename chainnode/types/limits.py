@@ -40,6 +40,7 @@ BATCH_REQUEST_DIGESTS_MAX = 1024  # of one message
 HELLO_BYTES_MAX = 4096  # each frame of the opening
 PEER_KEEPALIVE_MS = 5_000  # an empty frame this often
 PEER_SILENT_MS_MAX = 30_000  # nothing read, or nothing written away, for this long ends the connection
+PEER_TURN_FRAMES = 64  # handled in one turn of the loop when they are there already
 PEER_WRITE_BYTES = 256 * 1024  # queued frames joined into one write
 STREAM_BYTES = 64 * 1024  # room of a stream for what comes; more for a frame that is longer
 STREAM_AHEAD_BYTES = 256 * 1024  # room behind a long frame for the beginning of the next

@@ -9,6 +9,7 @@ from chainnode.mempool.batch import Batch
 from chainnode.mempool.pool import Mempool, Refusal
 from chainnode.sheets import PlainSheet
 from chainnode.transactions import encode_batch
+from chainnode.types.limits import MEMPOOL_SHARE_AGAIN_MS, MEMPOOL_SHARE_AGAIN_MS_MAX
 from chainnode.types.transaction import Transaction
 from tests.sim.chain import batch_of, make_tx
 
@@ -209,6 +210,20 @@ def test_a_batch_that_waits_its_turn_is_not_shared_again():
         commit(mempool, one)
     assert len(batch(10).batch_bytes) == len(batch(29).batch_bytes) == size
     assert mempool.share_again(NOW_MS + 10_000, size) == (ours,)
+
+
+def test_a_batch_does_not_wait_its_turn_for_ever():
+    """A slow chain could take longer over what waits than transactions live, and what was lost would never be sent again."""
+    mempool, ours = Mempool(), batch(1)
+    add(mempool, batch(*range(1_000, 1_200)))
+    add(mempool, ours, None)
+    shared: list[int] = []
+    for second in range(1, 70):
+        add(mempool, batch(1 + second))
+        commit(mempool, batch(1 + second))
+        if ours in mempool.share_again(NOW_MS + 1_000 * second, 1):
+            shared.append(1_000 * second)
+    assert shared == [MEMPOOL_SHARE_AGAIN_MS + MEMPOOL_SHARE_AGAIN_MS_MAX]
 
 
 def test_when_no_block_takes_anything_the_time_alone_counts():

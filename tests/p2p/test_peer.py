@@ -10,8 +10,8 @@ from chainnode.p2p.frames import HEADER_BYTES, frame
 from chainnode.p2p.peer import Connection, Timing, Traffic
 from chainnode.p2p.stream import FrameStream
 from chainnode.types.codes import NOT_ADMITTED, PEER_BANNED, PEER_CLOSED, PEER_SILENT
-from chainnode.types.limits import PEER_WRITE_BYTES
-from tests.p2p.loopback import HOST
+from chainnode.types.limits import PEER_TURN_FRAMES, PEER_WRITE_BYTES
+from tests.p2p.loopback import HOST, wait_until
 from tests.patience import DEADLINE_S
 
 
@@ -174,3 +174,24 @@ async def test_what_is_queued_is_bounded_when_the_peer_does_not_read() -> None:
     assert taken.count(True) == 65 and connection.outbox.frames_dropped == 15  # one is written, 64 MiB wait
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_frames_that_are_there_already_are_handled_in_turns_with_others() -> None:
+    """A flood of empty ones, of which a long frame's room holds a million, stops nobody else."""
+    connection, other, server = await connection_with_peer()
+    handled_at: list[int] = []
+    turn = 0
+
+    async def count(_: memoryview) -> None:
+        handled_at.append(turn)
+
+    async with server, asyncio.timeout(DEADLINE_S):
+        other.write(4 * PEER_TURN_FRAMES * frame(b"x"))
+        await wait_until(lambda: connection._stream._end == 4 * PEER_TURN_FRAMES * len(frame(b"x")))
+        running = asyncio.create_task(connection.run(count))
+        while len(handled_at) < 4 * PEER_TURN_FRAMES:
+            turn += 1
+            await asyncio.sleep(0)
+        other.transport.abort()
+        await running
+    assert max(handled_at.count(one) for one in set(handled_at)) == PEER_TURN_FRAMES
