@@ -7,6 +7,7 @@ import pytest
 from chainnode import evidencelog, merkle
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.evidencelog import LeafGroup
+from chainnode.storage import index as indexmodule
 from chainnode.storage import indexspace, layout, segments
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.keeping import RECORDS_CHUNK
@@ -48,15 +49,19 @@ def check_whole(ledger, last):
         assert ledger.log_record(index) == (index // 3 + 1, leaf)
     assert ledger.block_bytes(last + 1) is ledger.header(last + 1) is ledger.commit(last + 1) is ledger.results(last + 1) is None
     assert ledger.batches(last + 1) == ()
-    assert ledger.index_get("tx", digest("tx", last + 1)) is None
+    placed = {digest("tx", height): b"%012d" % height for height in range(last + 1)}
+    assert ledger.index_find("tx", [*placed, digest("tx", last + 1)]) == placed
     assert ledger.log_record(len(leaves)) is None
 
 
 @pytest.fixture(params=["all in the store", "large values in segments"])
 def shelves(request, monkeypatch):
-    """Whether batches, results and records are too large to stay in the store."""
+    """Whether batches, results, records and entries of the index are too large to stay in the store."""
     if request.param == "large values in segments":
         monkeypatch.setattr(segments, "INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(indexmodule, "INDEX_INLINE_BYTES_MAX", 0)
+        monkeypatch.setattr(indexspace, "INDEX_RUN_KEYS", 2)
+        monkeypatch.setattr(indexspace, "INDEX_TAILS_MAX", 1)
     return request.param
 
 
