@@ -99,7 +99,7 @@ class SpaceIndex:
         return min([tail.first_placed for tail in self._kept.tails if tail.first_placed is not None], default=None)
 
     def find(self, keys: Column) -> dict[bytes, bytes]:
-        """Those of the keys that are there, with their values. 0.05 us for one that is not."""
+        """Those of the keys that are there, with their values. For one that is not 0.02 us, and 0.006 more for each run."""
         kept = self._kept
         if not isinstance(keys, bytes) and not {*map(len, keys)} <= {KEY_BYTES}:
             keys = [key for key in keys if len(key) == KEY_BYTES]
