@@ -97,10 +97,11 @@ class NodeBackend:
         """Ready from the first block on, unless peers are ahead by more than one height or our clock is wrong."""
         if self._host.clock.is_wrong:
             return False, self._host.clock.reason
+        if self._is_catching_up():
+            newest = self._host.replica.sync.target() - 1
+            return False, f"the node is catching up with its peers: it has {self._chain.tip.height} of {newest} blocks"
         if self._chain.tip.height == 0:
             return False, "no block has been decided yet"
-        if self._is_catching_up():
-            return False, "the node is catching up with its peers"
         return True, ""
 
     def _is_catching_up(self) -> bool:

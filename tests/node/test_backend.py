@@ -93,6 +93,11 @@ async def test_a_node_that_is_behind_its_peers_is_not_ready(behind: Behind, monk
         assert behind.backend.status().is_catching_up is is_behind
 
 
+async def test_a_node_without_a_block_tells_how_many_its_peers_have(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BlockSync, "target", lambda _self: 201)
+    assert behind.backend.is_ready() == (False, "the node is catching up with its peers: it has 0 of 200 blocks")
+
+
 async def test_a_node_whose_clock_is_wrong_says_so(behind: Behind) -> None:
     behind.decide()
     behind.host.clock.off_ms = -7_200_000
