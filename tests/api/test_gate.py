@@ -156,6 +156,8 @@ ODD = {
     "named-hop": lower("connection: keep-alive, content-length", "content-length: 1"),
     "folded": lower("x: a", " content-length: 1"),
     "folded-by-tab": lower("x: a", "\tcontent-length: 1"),
+    "folded-length": lower("content-length: 1", " 5"),
+    "length-folded-by-tab": lower("content-length: 1", "\t5"),
     "nul": lower("x: \0"),
     "bare-line-feeds": lower("x: a\n\nget /other http/1.1"),
     "bare-return": lower("x: a\rb"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 from threading import Event, Thread
 
@@ -323,6 +324,57 @@ SPARE = {
 def test_a_bent_rule_of_spare_memory_is_noticed(objects, name):
     find, replace = SPARE[name]
     assert not spares_agree(load_bent(objects, "keytable.c", find, replace, name="_runs").KeyTable)
+
+
+def spares_that_are_too_small_are_left(kind):
+    """Whether a table grows by itself where what a large one left has too few keys, values or slots. Nothing else may have left any."""
+    dice, taken = Random(7), []
+    for (left_width, left), (width, first, then) in (
+        ((16, [163_841]), (1, 200_000, 320_000)),  # it has slots and values for twice as many keys
+        ((1, [163_841]), (16, 40_000, 100_000)),
+        ((16, [81_919, 1]), (1, 140_000, 160_000)),  # the first two of these would not go into its slots
+    ):
+        table, keys = kind(left_width), dice.randbytes(sum(left) * 32)
+        assert table.add(keys[: left[0] * 32], bytes(left[0] * left_width)) and table.add(
+            keys[left[0] * 32 :], bytes(sum(left[1:]) * left_width)
+        )
+        del table
+        table, keys, values = kind(width), dice.randbytes(then * 32), dice.randbytes(then * width)
+        table.add(keys[: first * 32], values[: first * width])
+        table.add(keys[first * 32 :], values[first * width :])
+        if table.keys() != keys or table.values() != values or table.known(keys) != list(range(then)):
+            return False
+        for _ in range(2):  # the first takes what was left, the second finds nothing
+            taken.append(kind(1))
+            taken[-1].add(keys[: 33_000 * 32], bytes(33_000))
+            taken[-1].add(keys[33_000 * 32 : 80_000 * 32], bytes(47_000))
+    return True
+
+
+ALONE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("chainnode.native._runs", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from tests.native.test_keytable import spares_that_are_too_small_are_left
+sys.exit(not spares_that_are_too_small_are_left(module.KeyTable))
+"""
+TOO_SMALL = {
+    "as it is": ("KEYS_FIRST = 32", "KEYS_FIRST = 33"),
+    "for its keys": ("spare.keys_size / KEY >= count && ", ""),
+    "and taken once": ("    spare.keys_size = 0;\n", ""),
+    "for its values": ("&& spare.values_size / table->value_bytes >= count ", ""),
+}
+
+
+@needs_c
+@pytest.mark.parametrize("name", TOO_SMALL)
+def test_what_large_tables_left_is_not_taken_where_it_is_too_small(objects, name):
+    """In a process of its own: that nothing is left before, and because the bent ones write over what is not theirs."""
+    find, replace = TOO_SMALL[name]
+    module = load_bent(objects, "keytable.c", find, replace, name="_runs")
+    ran = subprocess.run([sys.executable, "-c", ALONE, module.__file__], cwd=Path(__file__).parents[2], capture_output=True, check=False)
+    assert (ran.returncode == 0) is (name == "as it is"), ran.stderr
 
 
 @needs_c
