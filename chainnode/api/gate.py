@@ -10,6 +10,9 @@ only while the client takes answers: what piles up for others is bounded by the 
 """
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -78,6 +81,16 @@ def body_bytes(head: bytes) -> int | None:
     begin = place + len(_LENGTH)
     digits = head[begin : head.find(b"\r\n", begin)].strip(b" ")
     return int(digits) if digits.isdigit() and len(digits) <= _LENGTH_DIGITS_MAX else None
+
+
+def bytes_unsent(transport: Any) -> int:
+    """How many bytes the other side has not taken. The kernel holds megabytes of them, and takes more only when a third has gone."""
+    unsent: int = transport.get_write_buffer_size()
+    connection = transport.get_extra_info("socket")
+    try:
+        return unsent + int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (AttributeError, OSError, TypeError, ValueError):  # it is gone, or a kernel that does not tell
+        return unsent
 
 
 class Gates:
@@ -264,12 +277,11 @@ class Gate(asyncio.BufferedProtocol):
             self._timer = None
 
     def _watch_stall(self) -> None:
-        unsent = self._transport.get_write_buffer_size()
-        self._stall = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_stall, unsent)
+        self._stall = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_stall, bytes_unsent(self._transport))
 
     def _look_at_stall(self, unsent: int) -> None:
         """Cut off who has taken nothing since; a slow client that takes a long answer has all the time it needs."""
-        if self._transport.get_write_buffer_size() < unsent:
+        if bytes_unsent(self._transport) < unsent:
             self._watch_stall()
         else:
             self._transport.abort()

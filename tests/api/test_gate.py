@@ -3,7 +3,11 @@
 import asyncio
 import http.client
 import json
+import socket
+import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import SimpleNamespace
@@ -18,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from chainnode import codec
 from chainnode.api import gate as gate_module
-from chainnode.api.gate import Gate, Gates, body_bytes
+from chainnode.api.gate import Gate, Gates, body_bytes, bytes_unsent
 from chainnode.api.server import make_app
 from chainnode.errors import Unavailable
 from chainnode.node.listener import listen
@@ -40,6 +44,7 @@ class Side:
     written: list[bytes] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     aborted: asyncio.Event = field(default_factory=asyncio.Event)
+    connection: socket.socket | None = None
     unsent: list[int] = field(default_factory=lambda: [100])  # bytes, the last first; the first stays
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,6 +76,10 @@ class Side:
 
     def abort(self) -> None:
         self.aborted.set()
+
+    def get_extra_info(self, name: str) -> socket.socket | None:
+        assert name == "socket"
+        return self.connection
 
     def get_write_buffer_size(self) -> int:
         return self.unsent.pop() if len(self.unsent) > 1 else self.unsent[0]
@@ -354,6 +363,27 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off_and_who_is_slow_is_not(
     async with asyncio.timeout(DEADLINE_S):
         await world.side.aborted.wait()
     assert not other.side.aborted.is_set() and not third.side.aborted.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell")
+def test_what_the_kernel_holds_is_not_taken_yet() -> None:
+    """A slow client takes its answer out of there for minutes before the kernel asks for more of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()[:2], DEADLINE_S) as client:
+        connection, _ = listener.accept()
+        with connection:
+            connection.setblocking(False)
+            side = Side(connection=connection)
+            assert bytes_unsent(side) == 100
+            with suppress(BlockingIOError):
+                while True:
+                    connection.send(bytes(100_000))
+            full = bytes_unsent(side)
+            assert full > 100
+            ends = time.monotonic() + DEADLINE_S
+            while bytes_unsent(side) >= full and time.monotonic() < ends:
+                client.recv(1_000_000)
+            assert 100 <= bytes_unsent(side) < full
+        assert bytes_unsent(side) == 100  # closed
 
 
 async def test_who_is_slow_with_a_refused_body_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
