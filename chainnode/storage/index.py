@@ -89,7 +89,7 @@ class Index:
         return any(one.is_due() for one in self._spaces.values())
 
     def tend(self) -> bool:
-        """A step of writing and merging runs in each space, some 0.1 s with C; whether there is more to do.
+        """A step of writing and merging runs in each space, some 0.1 s with C and a second without; whether there is more to do.
 
         Unavailable(DISK_FULL) may be tried again.
         """

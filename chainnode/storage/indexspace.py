@@ -26,10 +26,11 @@ from chainnode.storage.runfilter import SALT_BYTES
 from chainnode.storage.segments import Shelf
 from chainnode.types import limits
 from chainnode.types.codes import CORRUPT_STORE
-from chainnode.types.limits import INDEX_FAN_OUT, INDEX_MERGE_STEP, INDEX_TAILS_MAX
+from chainnode.types.limits import INDEX_FAN_OUT, INDEX_TAILS_MAX
 
 Entries = Mapping[bytes, bytes] | KeyTable  # of a height
 INDEX_RUN_KEYS = limits.INDEX_RUN_KEYS_PLAIN if KeyTable is PlainKeyTable else limits.INDEX_RUN_KEYS
+INDEX_MERGE_STEP = limits.INDEX_MERGE_STEP_PLAIN if KeyTable is PlainKeyTable else limits.INDEX_MERGE_STEP
 _NAMED = Struct(">QBQ")  # number, level, entries
 
 

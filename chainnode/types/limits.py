@@ -142,6 +142,7 @@ INDEX_INLINE_BYTES_MAX = 64 * 1024  # what a height adds to a space of it, when 
 INDEX_TAILS_MAX = 3  # so often they may be in memory; then whoever commits writes a run
 INDEX_FAN_OUT = 8  # so many runs are merged into one
 INDEX_MERGE_STEP = 4 * INDEX_RUN_KEYS  # entries merged at a time, twice of what keeps up with 100 million entries
+INDEX_MERGE_STEP_PLAIN = 4 * INDEX_RUN_KEYS_PLAIN  # the same without C, where it takes a second
 JOURNAL_RECORD_BYTES_MAX = 16 * 1024 * 1024  # one consensus input with its block bytes
 JOURNAL_KEPT_BYTES_MAX = 4 * 1024 * 1024  # of a height's journal, for the next height to write over
 JOURNAL_WAITING_BYTES_MAX = 32 * 1024 * 1024  # of records that nobody has asked to sync yet; then they are written

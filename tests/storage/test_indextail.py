@@ -107,3 +107,8 @@ def test_a_missing_segment_is_told(kind):
         space_of(kv)
     kv.blobs("index").append(1, [bytes(range(48))])
     assert space_of(kv).find([bytes(range(32))]) == {bytes(range(32)): bytes(range(32, 48))}
+
+
+def test_a_step_of_merging_keeps_up_with_what_makes_a_run_here():
+    """And is no longer than that asks for: where there is no C, whoever commits may wait for it."""
+    assert indexspace.INDEX_MERGE_STEP == 4 * indexspace.INDEX_RUN_KEYS
