@@ -11,9 +11,11 @@ only while the client takes answers: what piles up for others is bounded by the 
 
 import asyncio
 import fcntl
+import socket
 import sys
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from aiohttp import web
@@ -31,6 +33,7 @@ _HEAD_BYTES_MAX = 8 * 1024
 _LENGTH = b"\r\ncontent-length:"
 _LENGTH_DIGITS_MAX = 12
 _JSON = JSON_MEDIA.encode()
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)  # of Linux
 _KEPT = b"\r\nconnection: keep-alive\r\n"
 
 
@@ -91,6 +94,17 @@ def bytes_unsent(transport: Any) -> int:
         return unsent + int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except (AttributeError, OSError, TypeError, ValueError):  # it is gone, or a kernel that does not tell
         return unsent
+
+
+def end_when_stuck(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel end a connection whose other side takes nothing for HTTP_IDLE_S.
+
+    One that is closed, by whomever, waits for that without end otherwise, and keeps its place among HTTP_CONNECTIONS_MAX.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None and _USER_TIMEOUT is not None:
+        with suppress(OSError):  # it is gone already
+            connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(1000 * HTTP_IDLE_S))
 
 
 class Gates:
@@ -171,6 +185,7 @@ class Gate(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The library's connection begins, too."""
         self._transport = transport
+        end_when_stuck(transport)
         self._gates.by_side[self._side] = self
         self._side.connection_made(transport)
 

@@ -228,9 +228,10 @@ async def test_a_refused_body_reaches_nobody_and_the_next_request_passes(world: 
         post(ROOM + 1, path="/v1/transaction"),
         post(ROOM + 1, path=SUBMIT + "s"),
         post(2 * ROOM + 1, media="application/json"),
+        post(2 * ROOM + 1, media="Application/JSON"),
         post(ROOM + 1).replace(b"POST", b"PUT "),
     ],
-    ids=["room", "too-large", "shorter", "longer", "json", "put"],
+    ids=["room", "too-large", "shorter", "longer", "json", "json-in-capitals", "put"],
 )
 async def test_what_has_room_or_is_no_submission_passes(world: World, request_bytes: bytes) -> None:
     world.feed(request_bytes)
@@ -384,6 +385,15 @@ def test_what_the_kernel_holds_is_not_taken_yet() -> None:
                 client.recv(1_000_000)
             assert 100 <= bytes_unsent(side) < full
         assert bytes_unsent(side) == 100  # closed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels have no such option")
+async def test_the_kernel_ends_a_connection_whose_client_takes_nothing() -> None:
+    """Also one that the library has closed with an answer on its way: it would wait for the client for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()[:2], DEADLINE_S) as client:
+        World(side=Side(connection=client))
+        assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000 * gate_module.HTTP_IDLE_S
+    World(side=Side(connection=client))  # it is gone
 
 
 async def test_who_is_slow_with_a_refused_body_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
