@@ -47,13 +47,18 @@ class _Ahead:
     found: Mapping[bytes, bytes]
 
     @cached_property
+    def identities(self) -> frozenset[int]:
+        """Which objects the columns are, of which a block may have ten thousand."""
+        return frozenset(map(id, self.columns))
+
+    @cached_property
     def known(self) -> frozenset[bytes]:
         """The keys, once others than these columns are asked for."""
         return frozenset().union(*map(split, self.columns))
 
     def has(self, keys: Column) -> bool:
         """Whether all of them were read. It costs nothing for a column that was."""
-        return any(keys is one for one in self.columns) or self.known.issuperset(split(keys))
+        return id(keys) in self.identities or self.known.issuperset(split(keys))
 
 
 class BlockIndex:
