@@ -71,8 +71,9 @@ class SpaceIndex:
             self._files.remove(number)
         for key, kept in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
             height = layout.decode_height(key[len(self._prefix) :])
-            table = self._table_of(shelf.get(kept), f"the entries of height {height} in index {space}")
-            self.committed(height, table, is_placed=Shelf.is_placed(kept))
+            self.committed(
+                height, self._table_of(shelf, kept, f"the entries of height {height} in the index {space}"), is_placed=Shelf.is_placed(kept)
+            )
 
     def table(self, entries: Entries) -> KeyTable:
         """The entries of a height, as `committed` takes them."""
@@ -219,8 +220,12 @@ class SpaceIndex:
         with self._replacing:
             self._kept = _kept((Tail(self._value_bytes), *self._kept.tails), self._kept.runs)
 
-    def _table_of(self, piece: bytes | None, name: str) -> KeyTable:
+    def _table_of(self, shelf: Shelf, kept: bytes, name: str) -> KeyTable:
         """The entries of a height, as the store has them."""
+        try:
+            piece = shelf.get(kept)
+        except Corrupt as error:
+            raise Corrupt(CORRUPT_STORE, f"{name}: {error.detail}") from error
         if piece is None:
             raise Corrupt(CORRUPT_STORE, f"a segment with {name} is missing")
         table, end = KeyTable(self._value_bytes), len(piece) // self._entry_bytes * KEY_BYTES
