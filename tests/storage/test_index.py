@@ -160,13 +160,14 @@ def test_small_merges_are_not_held_up_by_large_ones():
     check(index, entries_of(range(3000)))
 
 
-def test_the_newest_value_of_a_key_counts():
+@pytest.mark.parametrize("keys", [30, 70])  # those of two heights that follow each other are the same in part, or not
+def test_the_newest_value_of_a_key_counts(keys):
     """No key is set twice; were it, a reader would see what it sees in a store that replaces."""
     kv = MemoryKV()
     index = Index(kv)
     expected = {}
     for height in range(60):
-        entries = {key_of(number % 70): b"%016d" % number for number in range(height * 20, (height + 1) * 20)}
+        entries = {key_of(number % keys): b"%016d" % number for number in range(height * 20, (height + 1) * 20)}
         commit(kv, index, height, entries)
         expected |= entries
         index.tend()
@@ -390,6 +391,17 @@ def test_a_list_or_a_tail_that_is_cut_off_is_told():
         spoiled.write([(key, spoiled.get(key)[:-1])], sync=True)
         with pytest.raises(Corrupt):
             Index(spoiled)
+
+
+@pytest.mark.parametrize("missing", [1, 16, 32])
+def test_entries_of_a_height_that_are_cut_off_are_told(missing):
+    kv = MemoryKV()
+    filled(kv, 1, each=10, tend=False)
+    ((key, kept),) = kv.iterate(layout.TAIL, layout.after_prefix(layout.TAIL))
+    assert len(kept) == 1 + 10 * 48, "in the store itself"
+    kv.write([(key, kept[:-missing])], sync=True)
+    with pytest.raises(Corrupt, match="cut off or changed"):
+        Index(kv)
 
 
 def test_readers_beside_commits_and_merges_miss_nothing(tmp_path):
