@@ -13,6 +13,7 @@ from chainnode.execution.indexvalues import TABLES
 from chainnode.keytable import KEY_BYTES, Column, KeyTable, packed, split
 
 Entries = KeyTable | dict[bytes, bytes]  # of a space
+_COMPARED_MAX = 256  # columns: each is compared with all, and a block may have ten thousand
 
 
 class IndexReader(Protocol):
@@ -47,18 +48,14 @@ class _Ahead:
     found: Mapping[bytes, bytes]
 
     @cached_property
-    def identities(self) -> frozenset[int]:
-        """Which objects the columns are, of which a block may have ten thousand."""
-        return frozenset(map(id, self.columns))
-
-    @cached_property
     def known(self) -> frozenset[bytes]:
         """The keys, once others than these columns are asked for."""
         return frozenset().union(*map(split, self.columns))
 
     def has(self, keys: Column) -> bool:
-        """Whether all of them were read. It costs nothing for a column that was."""
-        return id(keys) in self.identities or self.known.issuperset(split(keys))
+        """Whether all of them were read. It costs nothing for a column that was, if there are not very many."""
+        is_one = len(self.columns) <= _COMPARED_MAX and any(keys is one for one in self.columns)
+        return is_one or self.known.issuperset(split(keys))
 
 
 class BlockIndex:

@@ -239,7 +239,7 @@ class Walks(tuple[Column, ...]):
 
 def test_a_block_of_very_many_batches_does_not_cost_their_square() -> None:
     """Whether a column was read ahead is asked for each: with ten thousand of one transaction it took 2 s to compare all with all."""
-    columns = Walks([(key(str(number)),) for number in range(300)])
-    ahead = _Ahead(columns, {})
-    assert all(ahead.has(column) for column in [*columns, *columns]) and ahead.has([columns[3][0]]) and not ahead.has([A])
+    columns: list[Column] = [(key(str(number)),) for number in range(300)]
+    ahead = _Ahead(Walks(columns), {})
+    assert all(map(ahead.has, columns)) and ahead.has([columns[3][0]]) and not ahead.has([A])
     assert Walks.count == 1
