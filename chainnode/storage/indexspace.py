@@ -71,9 +71,8 @@ class SpaceIndex:
             self._files.remove(number)
         for key, kept in kv.iterate(self._prefix, layout.after_prefix(self._prefix)):
             height = layout.decode_height(key[len(self._prefix) :])
-            self.committed(
-                height, self._table_of(shelf, kept, f"the entries of height {height} in the index {space}"), is_placed=Shelf.is_placed(kept)
-            )
+            table = self._table_of(shelf, kept, f"the entries of height {height} in the index {space}")
+            self.committed(height, table, is_placed=Shelf.is_placed(kept))
 
     def table(self, entries: Entries) -> KeyTable:
         """The entries of a height, as `committed` takes them."""
