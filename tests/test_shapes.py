@@ -139,6 +139,7 @@ def test_a_name_of_other_letters_is_not_taken():
 OTHER = {
     "no records": made([]),
     "records that are none": made(["abc"]),
+    "numbers": made([7]),
     "a record of two": made([RECORD[:2]]),
     "a record of four": made([(*RECORD, 1)]),
     "an algorithm of bytes": made([(b"sha-256", *RECORD[1:])]),
@@ -230,6 +231,20 @@ def test_records_are_taken_under_the_rules_of_evidence_alone(rules):
     sheet, twin = sheet_of(raws), twin_of(raws)
     assert sheet is not None
     assert assert_same_records(sheet, twin, rules=("evidence", "record", ALGORITHMS, 3, 40))
+    assert sheet.take(*rules) is None and twin.take(*rules) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "other"),
+    [(2, {"call": ("evidence", "put")}), (2, {"call": ("goods", "record"), "name": NAMES[0]}), (3, {})],
+    ids=["method", "contract", "records"],
+)
+def test_under_the_rules_of_evidence_are_all_shapes_or_none(count, other):
+    records = [(*RECORD[:2], bytes(40))] * 3
+    raws = [made(records[:2])] * MANY + [made(records[:count], **other)] * MANY
+    sheet, twin = sheet_of(raws), twin_of(raws)
+    assert sheet is not None
+    rules = ("evidence", "record", ALGORITHMS, 2, 40)
     assert sheet.take(*rules) is None and twin.take(*rules) is None
 
 

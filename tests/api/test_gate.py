@@ -405,6 +405,16 @@ async def test_who_is_slow_with_a_refused_body_is_cut_off(world: World, monkeypa
         await world.side.aborted.wait()  # it takes no answer either
 
 
+async def test_a_connection_that_is_lost_is_not_closed_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
+    world.feed(post(ROOM + 1)[:-1])
+    world.gate.connection_lost(None)
+    other = World()
+    other.feed(post(ROOM + 1)[:-1])
+    await closed(other)
+    assert not world.side.closed.is_set()
+
+
 async def test_each_refusal_stops_the_idle_seconds_of_the_library(world: World) -> None:
     """It may have begun to count after the one before: its task ends a turn later than the answer is written."""
     world.feed(2 * post(ROOM + 1))

@@ -170,7 +170,8 @@ def test_the_newest_value_of_a_key_counts(keys):
         entries = {key_of(number % keys): b"%016d" % number for number in range(height * 20, (height + 1) * 20)}
         commit(kv, index, height, entries)
         expected |= entries
-        index.tend()
+        if height % 4 == 3:  # there are several tails then
+            index.tend()
         assert index.find("digest", list(expected)) == expected
     assert Index(kv).find("digest", list(expected)) == expected
 

@@ -82,6 +82,20 @@ def test_a_space_finds_what_is_in_tails_and_runs(kind, monkeypatch):
     assert all(space.find([key]) == space.find(key) == {key: value} for key, value in expected.items())
 
 
+def test_the_lowest_height_in_segment_files_is_known_of_all_tails(kind):
+    """What is below it is removed; a height whose key is in the tail already begins another."""
+    entries, others = entries_of(Random(4), 2), entries_of(Random(5), 2)
+    space = space_of(MemoryKV())
+    assert space.first_placed() is None
+    for height, given in ((3, others), (4, entries), (5, entries), (6, entries)):
+        space.committed(height, space.table(given), is_placed=height > 3)
+    seen = []
+    while space.is_due():
+        seen.append(space.first_placed())
+        space._write_tail(space._kept.tails[-1])
+    assert seen == [4, 5] and space.first_placed() == 6
+
+
 def test_a_space_takes_mappings_and_tables(kind):
     entries = entries_of(Random(3), 9)
     for given in (entries, table_of(kind, entries)):
