@@ -430,6 +430,20 @@ async def test_who_asks_nothing_after_a_refusal_is_cut_off(world: World, monkeyp
     assert asyncio.get_running_loop().time() - begun >= 0.049  # not by the time for the body, which had come
 
 
+@pytest.mark.parametrize("after", [b"", GET, GET[:9]], ids=["nothing", "plain", "half"])
+async def test_the_gate_counts_anew_from_what_came_last(world: World, monkeypatch: pytest.MonkeyPatch, after: bytes) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
+    monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.001 if after else 3_600)
+    world.feed(post(ROOM + 1))
+    monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 3_600)
+    if after:
+        world.feed(after)
+    other = World()
+    other.feed(post(ROOM + 1)[:-1])
+    await closed(other)  # whose time began later
+    assert not world.side.closed.is_set()
+
+
 @pytest.mark.parametrize("after", [GET, ODD["chunks"] + b"\r\n", GET[:9]], ids=["plain", "odd", "half"])
 async def test_the_gate_counts_until_the_library_handles_a_request(world: World, monkeypatch: pytest.MonkeyPatch, after: bytes) -> None:
     """The library counts nothing since the refusal: of half a head it would wait for the rest for ever."""
@@ -442,7 +456,7 @@ async def test_the_gate_counts_until_the_library_handles_a_request(world: World,
 async def test_when_a_request_is_handled_the_library_counts_the_time_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
     monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.001)
-    world.feed(post(ROOM + 1) + GET)
+    world.feed(2 * post(ROOM + 1) + GET)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         other = World()

@@ -142,8 +142,11 @@ def test_a_step_of_merging_is_bounded():
         patch.setattr(indexspace, "Merge", Watched)
         for height in range(12, 60):
             commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
-            while index.tend():
-                pass
+            is_due = True
+            while is_due:
+                before, tails = len(steps), len(index._spaces["digest"]._kept.tails)
+                is_due = index.tend()
+                assert len(steps) - before <= max(1, tails - 1)
     assert len(steps) > 10 and max(steps) <= SMALL["INDEX_MERGE_STEP"] + 3 * 85
     check(index, entries_of(range(1200)))
 
@@ -293,6 +296,28 @@ def test_inv_86_a_list_of_runs_that_failed_to_be_written_may_be_there_after_all(
         again = Index(kv)
         check(again, entries_of(range(heights * 20)))
         assert {run.number for run in again._spaces["digest"]._kept.runs} == set(runs_of(kv))
+
+
+@pytest.mark.parametrize(("heights", "steps"), [(3, 0), (9, 1)], ids=["a tail", "a merge"])
+def test_a_run_for_which_there_is_no_room_is_removed_at_once(heights, steps, monkeypatch):
+    """The disk is full: what is half written would fill it until the next start."""
+    kv = MemoryKV()
+    index = filled(kv, heights - 1)
+    commit(kv, index, heights - 1, entries_of(range((heights - 1) * 20, heights * 20)))
+    for _ in range(steps):
+        assert index.tend()
+
+    def full(writer):
+        raise Unavailable(DISK_FULL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(indexspace.RunWriter, "finish", full)
+        with pytest.raises(Unavailable):
+            index.tend()
+    assert set(runs_of(kv)) == {run.number for run in index._spaces["digest"]._kept.runs}
+    while index.tend():
+        pass
+    check(index, entries_of(range(heights * 20)))
 
 
 def test_inv_86_a_run_that_is_gone_cut_or_changed_is_told(tmp_path):
