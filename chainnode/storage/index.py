@@ -64,6 +64,8 @@ class Index:
         """The height is on disk: its entries are found from now on."""
         for space, table, is_placed in prepared.pieces:
             space.committed(prepared.height, table, is_placed=is_placed)
+        for space in self._spaces.values():
+            space.release(prepared.height)
         self._height = prepared.height
 
     def find(self, space: str, keys: Column) -> dict[bytes, bytes]:

@@ -26,7 +26,7 @@ from chainnode.storage.runfilter import SALT_BYTES
 from chainnode.storage.segments import Shelf
 from chainnode.types import limits
 from chainnode.types.codes import CORRUPT_STORE
-from chainnode.types.limits import INDEX_FAN_OUT, INDEX_TAILS_MAX
+from chainnode.types.limits import INDEX_FAN_OUT, INDEX_PLACED_HEIGHTS_MAX, INDEX_TAILS_MAX
 
 Entries = Mapping[bytes, bytes] | KeyTable  # of a height
 INDEX_RUN_KEYS = limits.INDEX_RUN_KEYS_PLAIN if KeyTable is PlainKeyTable else limits.INDEX_RUN_KEYS
@@ -93,6 +93,12 @@ class SpaceIndex:
             self._begin_tail()
             assert self._kept.tails[0].add(height, entries, is_placed=is_placed)
         if len(self._kept.tails[0].table) >= INDEX_RUN_KEYS:
+            self._begin_tail()
+
+    def release(self, height: int) -> None:
+        """Begin another tail at a height when segment files have waited for this one for long: other spaces fill them meanwhile."""
+        first_placed = self._kept.tails[0].first_placed
+        if first_placed is not None and height - first_placed >= INDEX_PLACED_HEIGHTS_MAX:
             self._begin_tail()
 
     def first_placed(self) -> int | None:

@@ -139,6 +139,7 @@ PRUNE_KEYS_STEP = 64  # deletions in one write
 INDEX_RUN_KEYS = 262_144  # so many entries of the index in memory, 65 bytes each, go into a run
 INDEX_RUN_KEYS_PLAIN = 131_072  # the same without C, 185 bytes each
 INDEX_INLINE_BYTES_MAX = 64 * 1024  # what a height adds to a space of it, when no more, stays in LevelDB, which saves a sync
+INDEX_PLACED_HEIGHTS_MAX = 300  # so long may segment files wait for what a space has in memory; then that makes a run, though it be small
 INDEX_TAILS_MAX = 3  # so often they may be in memory; then whoever commits writes a run
 INDEX_FAN_OUT = 8  # so many runs are merged into one
 INDEX_MERGE_STEP = 4 * INDEX_RUN_KEYS  # entries merged at a time, twice of what keeps up with 100 million entries
