@@ -415,6 +415,16 @@ async def test_a_connection_that_is_lost_is_not_closed_later(world: World, monke
     assert not world.side.closed.is_set()
 
 
+async def test_who_is_cut_off_has_some_time_to_take_the_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 1)
+    world.feed(post(ROOM + 1)[:-1])
+    monkeypatch.setattr(gate_module, "HTTP_UNREAD_MS_MAX", 3_600_000)
+    await closed(world)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not world.side.aborted.is_set()
+
+
 async def test_each_refusal_stops_the_idle_seconds_of_the_library(world: World) -> None:
     """It may have begun to count after the one before: its task ends a turn later than the answer is written."""
     world.feed(2 * post(ROOM + 1))

@@ -157,6 +157,18 @@ async def test_room_is_made_for_what_has_come_and_not_for_what_is_announced() ->
     assert transport.largest <= HEADER_BYTES + FRAME_BYTES_MAX + STREAM_AHEAD_BYTES
 
 
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 2])
+async def test_a_frame_that_ends_about_where_the_room_does_comes_whole(beyond: int) -> None:
+    transport, payload = FakeTransport(), b"x" * (STREAM_BYTES - 1000 - HEADER_BYTES + beyond)
+    sent = frame(bytes(1000 - HEADER_BYTES)) + frame(payload)
+    assert transport.give(sent[: 1000 + HEADER_BYTES]) == b""
+    await transport.stream.frame()
+    reading = asyncio.create_task(transport.stream.frame())
+    await turns()
+    assert transport.give(sent[1000 + HEADER_BYTES :]) == b""
+    assert await reading == payload
+
+
 async def test_reading_stops_while_nobody_takes_what_has_come() -> None:
     transport = FakeTransport()
     payloads = [bytes([number]) * 10_000 for number in range(20)]

@@ -340,6 +340,21 @@ def test_inv_86_a_run_that_is_gone_cut_or_changed_is_told(tmp_path):
     kv.close()
 
 
+def test_runs_of_a_new_start_have_numbers_of_their_own():
+    """Those that were merged are gone, so that fewer are there than were written."""
+    kv = MemoryKV()
+    filled(kv, 12)
+    before = {number: kv.files("digest").contents[number] for number in runs_of(kv)}
+    assert max(before) >= len(before)
+    index = Index(kv)
+    for height in range(12, 18):
+        commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+        while index.tend():
+            pass
+    assert all(kv.files("digest").contents.get(number, content) == content for number, content in before.items())
+    check(index, entries_of(range(18 * 20)))
+
+
 def test_a_run_in_the_place_of_another_is_told():
     """Of as many entries, whole in itself: of another number, or of another store."""
     kv, other = MemoryKV(), MemoryKV()
