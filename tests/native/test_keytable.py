@@ -377,6 +377,23 @@ def test_what_large_tables_left_is_not_taken_where_it_is_too_small(objects, name
     assert (ran.returncode == 0) is (name == "as it is"), ran.stderr
 
 
+def keeps_no_reference(kind):
+    """Whether keys are as little in use as before, after calls that succeed and that fail."""
+    table, keys = filled(kind, 3), keys_of(range(40))
+    before = [sys.getrefcount(key) for key in keys]
+    for _ in range(20):
+        assert table.known(keys) == [0, 1, 2] and not table.add(keys, values_of(range(40))) and table.get(keys[5]) is None
+        for last in (b"", "text"):
+            with pytest.raises((ValueError, TypeError)):
+                table.known([*keys, last])
+    return [sys.getrefcount(key) for key in keys] == before
+
+
+@needs_c
+def test_a_reference_that_is_kept_is_noticed(objects):
+    assert not keeps_no_reference(load_bent(objects, "keytable.c", "    Py_DECREF(items);\n", "", name="_runs").KeyTable)
+
+
 @needs_c
 def test_every_check_passes_as_the_rules_are():
-    assert agrees(native.KeyTable)
+    assert agrees(native.KeyTable) and keeps_no_reference(native.KeyTable)
