@@ -285,3 +285,19 @@ class TestShelf:
         assert shelf.get(b"\x01" + segments.encode_place(Place(1, 2, 3))) is None
         with pytest.raises(Corrupt):
             segments.decode_ends(b"odd")
+
+
+def test_each_value_that_is_long_is_placed_by_itself():
+    shelf = Shelf(MemoryBlobs())
+    values = [b"", bytes(9), bytes(10), bytes(11), b"x" * 12]
+    kept = shelf.put_each(3, values, 10)
+    assert [Shelf.is_placed(one) for one in kept] == [False, False, False, True, True]
+    assert kept[:3] == [b"\x00" + value for value in values[:3]] and list(map(shelf.get, kept)) == values
+    end = shelf.blobs.end()
+    assert shelf.put_each(4, values[:3], 10) == kept[:3] and shelf.blobs.end() == end, "nothing was long"
+
+
+@pytest.mark.parametrize("kept", [b"", b"\x02" + bytes(20)])
+def test_a_value_that_is_neither_here_nor_elsewhere_is_told(kept):
+    with pytest.raises(Corrupt, match="neither"):
+        Shelf(MemoryBlobs()).get(kept)
