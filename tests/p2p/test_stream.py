@@ -26,7 +26,7 @@ class FakeTransport:
     def __init__(self) -> None:
         self.stream = FrameStream()
         self.stream.connection_made(self)
-        self.is_paused = False
+        self.is_paused = self.is_closing = False
         self.largest = 0  # room that the stream ever had
 
     def pause_reading(self) -> None:
@@ -36,6 +36,9 @@ class FakeTransport:
     def resume_reading(self) -> None:
         assert self.is_paused
         self.is_paused = False
+
+    def close(self) -> None:
+        self.is_closing = True
 
     def give(self, data: bytes) -> bytes:
         """What is left when the stream takes no more."""
@@ -254,6 +257,15 @@ async def test_draining_waits_until_little_is_unsent_and_hears_of_the_end() -> N
                 await waiting
         else:
             await waiting
+
+
+async def test_closing_waits_until_it_is_over() -> None:
+    transport = FakeTransport()
+    closing = asyncio.create_task(transport.stream.close())
+    await turns()
+    assert transport.is_closing and not closing.done()
+    transport.stream.connection_lost(None)
+    await closing
 
 
 # Real sockets
