@@ -1,5 +1,7 @@
 """What a node has seen of one height: proposals, votes, checked blocks. Facts never decide anything; `rules.py` does."""
 
+from collections.abc import Sequence
+
 from chainnode.consensus.effects import ReportEquivocation
 from chainnode.consensus.inputs import ProposalReceived, StartHeight
 from chainnode.consensus.proposer import proposer
@@ -21,6 +23,17 @@ def honest_share(power_total: int) -> int:
     """Smallest voting power that must hold an honest validator: more than a third (the paper's f+1)."""
     assert power_total > 0
     return power_total // 3 + 1
+
+
+def must_not_wait(power: int, others: Sequence[int]) -> bool:
+    """Whether a validator of this power that has lost its lock goes on voting, among others of these.
+
+    It does where they have no quorum without it, so that all would wait for ever, and any two quorums share one of them, whose lock
+    stands for both.
+    """
+    rest = sum(others)
+    needed = quorum(power + rest) - power  # of the others, in each quorum
+    return rest < quorum(power + rest) and (2 * needed > rest or (len(others) == 1 and needed > 0))
 
 
 class _Tally:

@@ -14,6 +14,7 @@ from chainnode import blocks, digests
 from chainnode.api.backend import NodeInfo
 from chainnode.bid import did_of
 from chainnode.consensus.effects import EnteredRound
+from chainnode.consensus.facts import must_not_wait
 from chainnode.crypto import keys
 from chainnode.crypto.acceptance import first_deviation
 from chainnode.crypto.suites import PrivateKey
@@ -111,7 +112,8 @@ class Node:
         """The guard is made with the data folder and never again: a lost one could let the key sign twice.
 
         It also remembers what the ledger may have lost: an emptied or cut LevelDB looks like a young one. Then the journal of the height
-        that was signed last is of no use either, so that the others decide that height without us (`bar`).
+        that was signed last is of no use either, so that the others decide that height without us (`bar`), if they can, as far as this
+        ledger knows.
         """
         path = self.config.data_path / GUARD_FILE
         if key is None:
@@ -122,7 +124,10 @@ class Node:
         signed, height = guard.last()[0], self.chain.tip.height
         if signed > height + 1:
             log.error("blocks_lost", extra={"code": CORRUPT_STORE.name, "height": height, "signed_height": signed})
-            guard.bar(signed)
+            powers = {one.public_key: one.power for one in validators.validator_set(State(self.chain.state)).validators}
+            own = powers.pop(keys.public_key_of(key), 0)
+            if not must_not_wait(own, tuple(powers.values())):
+                guard.bar(signed)
         return guard
 
     # Peers

@@ -1,9 +1,10 @@
 """The sums that facts keep of votes are those of the votes that they hold."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chainnode.consensus.facts import Facts
+from chainnode.consensus.facts import Facts, must_not_wait
 from chainnode.consensus.inputs import StartHeight
 from chainnode.types.block import BlockId, KeyType, PartSetHeader, PublicKey, Validator, ValidatorSet, Vote, VoteType
 from chainnode.types.genesis import ChainParams
@@ -45,3 +46,22 @@ def test_the_sums_are_those_of_the_votes(votes: list[tuple[VoteType, int, BlockI
 
 def _voters_power(facts: Facts, round: int) -> int:
     return sum(POWERS[index] for index in {vote.validator_index for vote_type in VoteType for vote in facts.votes(round, vote_type)})
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "goes_on"),
+    [
+        (1, (), False),  # what it decided alone
+        (10, (10,), True),
+        (20, (10,), True),
+        (30, (10,), False),  # a quorum by itself
+        (10, (10, 10), True),
+        (40, (30, 30), False),  # with either of the others
+        (10, (10, 10, 10), False),  # the others decide
+        (0, (10, 10), False),
+    ],
+)
+def test_who_lost_its_lock_goes_on_where_nobody_can_without_it_and_another_holds_the_lock(
+    own: int, others: tuple[int, ...], goes_on: bool
+) -> None:
+    assert must_not_wait(own, others) == goes_on

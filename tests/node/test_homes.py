@@ -43,7 +43,13 @@ MODE = stat.S_IRWXG | stat.S_IRWXO
 def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Homes of a network of two; sealing keys is slow on purpose, so they are made once and copied."""
     folder = tmp_path_factory.mktemp("net")
-    return write_network(folder, chain_id="homes-1", validators=2, port=29_900, time_ns=GENESIS_TIME_NS, params=ChainParams())
+    return network(folder, 2)
+
+
+def network(folder: Path, validators: int) -> list[Path]:
+    """The homes of a network of so many."""
+    params = ChainParams()
+    return write_network(folder, chain_id="homes-1", validators=validators, port=29_900, time_ns=GENESIS_TIME_NS, params=params)
 
 
 class Opened:
@@ -213,7 +219,10 @@ async def test_a_guard_is_made_with_the_folder_and_never_again(opened: Opened, h
     refused(Corrupt, CORRUPT_STORE, opened.open, home)
 
 
-async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(opened: Opened, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(
+    opened: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = network(tmp_path, 4)[0]
     for height, lost in ((1, False), (2, True)):
         node = opened.open(home)
         node.host._guard.record(height, 0, 3, b"content", time_ns=1, signature=b"s" * 64)
@@ -224,6 +233,13 @@ async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(opened: Op
         assert [(one.code, one.height, one.signed_height) for one in caplog.records if one.getMessage() == "blocks_lost"] == (
             [("corrupt-store", 0, 2)] if lost else []
         )
+
+
+async def test_a_validator_without_which_nothing_is_decided_goes_on_after_it_lost_its_lock(opened: Opened, home: Path) -> None:
+    node = opened.open(home)  # of two
+    node.host._guard.record(2, 0, 3, b"content", time_ns=1, signature=b"s" * 64)
+    opened.close()
+    assert opened.open(home).host._guard.last() == (2, 0, 3)
 
 
 async def test_a_validator_s_folder_without_its_key_is_told(opened: Opened, home: Path, caplog: pytest.LogCaptureFixture) -> None:
