@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--factor", type=int, default=10)
     parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--peak", type=int, default=40_000, help="transactions a second for which to sign beforehand")
+    parser.add_argument("--peak", type=int, default=70_000, help="transactions a second for which to sign beforehand")
     parser.add_argument("--ask-first", action="store_true", help="under overload, ask for room before a body is sent")
     parser.add_argument("--port", type=int, default=28650)
     args = parser.parse_args()
