@@ -47,6 +47,7 @@ class _Peer:
     failures: int = 0  # since its last good reply
     refused_until_ms: int = 0  # not asked before
     asked_ms: int | None = None  # when its one open request was sent
+    lacks: int = 0  # the height whose block it said last not to have, when that was ours
 
 
 @dataclass(slots=True)
@@ -96,6 +97,16 @@ class BlockSync:
         """The height that each peer decides, as far as we heard."""
         return {name: peer.height for name, peer in self._peers.items()}
 
+    def lacking(self) -> dict[str, int]:
+        """The peers that are ahead, with the heights that they decide, when each of them said that it does not have our block; else none.
+
+        A block that is pruned everywhere comes from nobody, however long we ask.
+        """
+        ahead = {name: peer for name, peer in self._peers.items() if peer.height > self.height}
+        if (self._ranges and self._ranges[0].blocks) or any(peer.lacks != self.height for peer in ahead.values()):
+            return {}
+        return {name: peer.height for name, peer in sorted(ahead.items())}
+
     def advance(self, height: int, now_ms: int) -> None:
         """All blocks below `height` are applied, ours and synced ones."""
         assert height >= self.height
@@ -142,6 +153,8 @@ class BlockSync:
         if not blocks:  # it has none of them, whatever it said
             sender.failures += 1
             sender.refused_until_ms = max(sender.refused_until_ms, now_ms + SYNC_EMPTY_MS)
+            if self._ranges and self._ranges[0].first == self.height and peer in self._ranges[0].asked:
+                sender.lacks = self.height
             self._forget_request(peer)
             return True
         heights = [block.commit.height for block in blocks]

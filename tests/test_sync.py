@@ -284,3 +284,39 @@ def test_ten_thousand_heights_are_made_up_for_while_the_chain_goes_on(seed):
         assert now_ms < 60_000
     assert applied == tip - 1
     assert most_waiting <= 2 * SYNC_RANGES_MAX * MANY
+
+
+def without_blocks(one: BlockSync, peers: dict[str, int], now_ms: int) -> int:
+    """Answer all requests with nothing from peers that lack `peers[name]` and below; how many requests there were."""
+    asked = one.requests(now_ms)
+    for request in asked:
+        has = request.first > peers[request.peer]
+        one.receive(request.peer, blocks(request.first, request.last) if has else (), now_ms)
+    return len(asked)
+
+
+def test_a_block_that_every_peer_has_pruned_is_known_to_be_lacking():
+    one = sync(1, a=200, b=300, c=1)
+    assert one.lacking() == {}, "nobody was asked"
+    for step in range(30):
+        without_blocks(one, {"a": 100, "b": 150}, step * SYNC_EMPTY_MS)
+    assert one.lacking() == {"a": 200, "b": 300}, "and c is not ahead"
+
+
+def test_a_block_that_one_peer_may_have_is_not_lacking():
+    one = sync(1, a=200, b=300)
+    for step in range(30):
+        without_blocks(one, {"a": 100, "b": 150}, step * SYNC_EMPTY_MS)
+    one.peer_up("d", 250)
+    assert one.lacking() == {}, "d was not asked"
+    for step in range(30, 40):
+        without_blocks(one, {"a": 100, "b": 150, "d": 0}, step * SYNC_EMPTY_MS)
+    assert one.lacking() == {}, "d sent it"
+    assert apply_all(one, 10_000)[0] == 1
+    assert one.lacking() == {}
+
+
+def test_a_node_that_has_what_its_peers_have_lacks_nothing():
+    one = sync(200, a=200, b=3)
+    assert one.lacking() == {}
+    assert BlockSync().lacking() == {}

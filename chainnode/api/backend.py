@@ -54,7 +54,8 @@ class NodeInfo:
 class Status:
     """Where this node stands. Heights are 0 before the first block; `validator_power` 0 means it has no vote.
 
-    `first_height` is the lowest height whose header and commit are kept. `validator_key` is None on a node without one.
+    `first_height` is the lowest height whose block and results are kept, `first_header_height` the lowest with header and commit.
+    `validator_key` is None on a node without one.
     """
 
     height: int
@@ -62,6 +63,7 @@ class Status:
     block_hash: bytes
     app_hash: bytes
     first_height: int
+    first_header_height: int
     validator_key: PublicKey | None
     validator_power: int
     peers: int

@@ -103,7 +103,7 @@ async def _validators(backend: Backend, arguments: Arguments) -> Json:
     height = height_of(backend, arguments.whole("height"), backend.last_height() + 1)
     found = await backend.validators(height)
     if found is None:
-        raise not_available(height, backend.status().first_height)
+        raise not_available(height, backend.status().first_header_height)
     total = len(found.validators)
     members = found.validators[arguments.page(total)]
     forms: list[Json] = [validator_form(one) for one in members]

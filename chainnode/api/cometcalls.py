@@ -119,7 +119,7 @@ def height_of(backend: Backend, asked: int | None, latest: int) -> int:
         raise CometError(INTERNAL, f"height must be greater than 0, but got {asked}")
     if asked > latest:
         raise CometError(INTERNAL, f"height {asked} must be less than or equal to the current blockchain height {latest}")
-    lowest = backend.status().first_height
+    lowest = backend.status().first_header_height
     if asked < lowest:
         raise not_available(asked, lowest)
     return asked
@@ -129,7 +129,7 @@ async def light_of(backend: Backend, height: int) -> LightBlock:
     """What is known of a height."""
     light = await backend.light_block(height)
     if light is None:
-        raise not_available(height, backend.status().first_height)
+        raise not_available(height, backend.status().first_header_height)
     return light
 
 

@@ -71,6 +71,7 @@ async def status(backend: Backend, request: web.Request) -> web.Response:
         "block_hash": now.block_hash.hex(),
         "app_hash": now.app_hash.hex(),
         "first_height": now.first_height,
+        "first_header_height": now.first_header_height,
         "validator": validator,
         "peers": now.peers,
         "is_catching_up": now.is_catching_up,

@@ -66,6 +66,7 @@ _STATUS = _object(
     block_hash=_HEX,
     app_hash=_HEX,
     first_height=_WHOLE,
+    first_header_height=_WHOLE,
     validator=_or_null(_object(type=_TEXT, key=_HEX, power=_POWER)),
     peers=_WHOLE,
     is_catching_up=_FLAG,

@@ -32,6 +32,7 @@ from chainnode.node.pastreader import PastReader
 from chainnode.node.prover import Prover
 from chainnode.node.referrals import Referrals
 from chainnode.node.resolver import Resolver
+from chainnode.node.syncwatch import SyncWatch
 from chainnode.node.webfetch import WebFetcher
 from chainnode.p2p.network import PeerNetwork
 from chainnode.types.block import Header, ValidatorSet
@@ -72,6 +73,7 @@ class NodeBackend:
         self._network = network
         self._pool = ThreadPoolExecutor(PROVER_THREADS, "prover")
         self._changed = asyncio.Event()
+        self.sync_watch = SyncWatch(host.replica.sync)
 
     def open_desks(self, issuing: Issuing, login_domains: tuple[str, ...]) -> None:
         """Issue credentials and let people in; a node does neither without."""
@@ -97,6 +99,8 @@ class NodeBackend:
         """Ready from the first block on, unless peers are ahead by more than one height or our clock is wrong."""
         if self._host.clock.is_wrong:
             return False, self._host.clock.reason
+        if self.sync_watch.reason:
+            return False, self.sync_watch.reason
         if self._is_catching_up():
             newest = self._host.replica.sync.target() - 1
             return False, f"the node is catching up with its peers: it has {self._chain.tip.height} of {newest} blocks"
@@ -116,7 +120,8 @@ class NodeBackend:
             time_ns=tip.time_ns,
             block_hash=tip.block_id.hash,
             app_hash=tip.app_hash,
-            first_height=min(1, tip.height),
+            first_height=min(self._chain.state.ledger.first_body(), tip.height),
+            first_header_height=min(1, tip.height),
             validator_key=None if own is None else own.public_key,
             validator_power=0 if own is None else own.power,
             peers=len(self._network.connected()),

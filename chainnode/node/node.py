@@ -221,6 +221,7 @@ class Node:
             loop.create_task(self.host.run(), name="host"),
             loop.create_task(self.desk.run(), name="front-desk"),
             loop.create_task(self._run_network(), name="network"),
+            loop.create_task(self.backend.sync_watch.run(), name="sync-watch"),
         ]
         if self.gateway is not None:
             parts.append(loop.create_task(self.gateway.run(), name="gateway"))

@@ -120,6 +120,9 @@ SYNC_EMPTY_MS = 200  # how long a peer that had nothing to send is not asked
 SYNC_REFUSED_MS = 60_000  # how long a peer that sent a bad block is not asked
 SYNC_FAR_BLOCKS = 16  # so far behind, a node does not wait for consensus to stall
 SYNC_STALLED_MS = 300  # no new height for so long, while a peer is ahead
+SYNC_LACKING_MS = 5_000  # no peer has the block that we need for so long before it is told
+SYNC_LACKING_TOLD_MS = 3_600_000  # and told again
+SYNC_PEERS_TOLD = 8  # in words
 SYNC_RESUME_MS = 1_000  # after a synced block, being behind at all is enough to go on
 
 # State

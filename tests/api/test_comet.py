@@ -154,7 +154,15 @@ async def test_refusals_are_in_the_words_that_comets_clients_read(served, path, 
 
 async def test_pruned_blocks_are_said_to_be_gone(served):
     served.node.pruned_below = 3
-    assert await failure_of(served, "/block?height=2") == (-32603, "height 2 is not available, lowest height is 1")
+    assert await failure_of(served, "/block?height=2") == (-32603, "height 2 is not available, lowest height is 3")
+    told = (await result_of(served, "/status"))["sync_info"]
+    assert (told["earliest_block_height"], told["latest_block_height"]) == ("3", "3")
+    assert [one["header"]["height"] for one in (await result_of(served, "/blockchain"))["block_metas"]] == ["3"]
+
+
+async def test_headers_and_commits_of_pruned_blocks_are_here(served):
+    served.node.pruned_below = 3
+    assert (await result_of(served, "/commit?height=1"))["signed_header"]["header"]["height"] == "1"
 
 
 async def test_calls_come_by_post_with_names_or_without(served):

@@ -124,9 +124,9 @@ async def test_pruned_bodies_are_said_to_be_gone(served):
     served.node.pruned_below = 3
     name = block_hash(served, 2)
     for path in ("/block_results?height=2", f"/block_by_hash?hash=0x{name}", '/tx_search?query="tx.height=2"'):
-        assert await failure_of(served, path) == (-32603, "height 2 is not available, lowest height is 1")
+        assert await failure_of(served, path) == (-32603, "height 2 is not available, lowest height is 3")
     assert (await result_of(served, f"/header_by_hash?hash=0x{name}"))["header"]["height"] == "2"
-    assert await failure_of(served, f"/tx?hash=0x{ids(served)[0]}&prove=true") == (-32603, "height 2 is not available, lowest height is 1")
+    assert await failure_of(served, f"/tx?hash=0x{ids(served)[0]}&prove=true") == (-32603, "height 2 is not available, lowest height is 3")
 
 
 async def test_parameters_have_the_hash_that_the_header_holds(served):

@@ -91,6 +91,7 @@ class RegistryNode:
             block_hash=tip.block_id.hash,
             app_hash=tip.app_hash,
             first_height=1,
+            first_header_height=1,
             validator_key=None,
             validator_power=0,
             peers=0,

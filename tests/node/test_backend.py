@@ -93,6 +93,12 @@ async def test_a_node_that_is_behind_its_peers_is_not_ready(behind: Behind, monk
         assert behind.backend.status().is_catching_up is is_behind
 
 
+async def test_a_node_whose_next_block_no_peer_has_says_so(behind: Behind) -> None:
+    behind.decide()
+    behind.backend.sync_watch.reason = "state-pruned: block 2 is needed"
+    assert behind.backend.is_ready() == (False, "state-pruned: block 2 is needed")
+
+
 async def test_a_node_without_a_block_tells_how_many_its_peers_have(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BlockSync, "target", lambda _self: 201)
     assert behind.backend.is_ready() == (False, "the node is catching up with its peers: it has 0 of 200 blocks")
@@ -117,7 +123,19 @@ async def test_status_tells_the_tip_and_our_power() -> None:
 
 async def test_a_node_without_a_vote_says_so(behind: Behind) -> None:
     status = behind.backend.status()
-    assert (status.validator_key, status.validator_power, status.height, status.first_height) == (None, 0, 0, 0)
+    assert (status.validator_key, status.validator_power, status.height) == (None, 0, 0)
+    assert (status.first_height, status.first_header_height) == (0, 0)
+
+
+async def test_status_tells_where_the_blocks_begin_and_where_the_headers(behind: Behind) -> None:
+    for _ in range(4):
+        behind.decide()
+    assert (behind.backend.status().first_height, behind.backend.status().first_header_height) == (1, 1)
+    behind.small.chain.state.ledger.prune(3)
+    status = behind.backend.status()
+    assert (status.first_height, status.first_header_height) == (3, 1)
+    assert await behind.backend.block(2) is None and await behind.backend.block(3) is not None
+    assert await behind.backend.light_block(1) is not None
 
 
 async def test_the_headers_that_lead_down_from_one(behind: Behind) -> None:

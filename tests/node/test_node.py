@@ -1,6 +1,7 @@
 """One whole node in this process: it starts, serves, stops; a failure of any part ends it with that part's code; its doors are bounded."""
 
 import asyncio
+import json
 import logging
 import resource
 import socket
@@ -20,13 +21,14 @@ from chainnode.bid import did_of
 from chainnode.crypto.keys import public_key_of
 from chainnode.errors import Corrupt, Malformed, Unavailable
 from chainnode.genesisfile import genesis_to_json
-from chainnode.node import listener, telemetry
+from chainnode.node import listener, syncwatch, telemetry
 from chainnode.node import node as module
 from chainnode.node.application import make_application
 from chainnode.node.config import Config, split_address
 from chainnode.node.node import Node, check_machine
 from chainnode.storage.ledger import Pruned
 from chainnode.storage.leveldb import LevelKV
+from chainnode.sync import BlockSync
 from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import BAD_CONFIG, BAD_KEY, CORRUPT_STORE, DISK_FULL, PORT_IN_USE
 from chainnode.types.genesis import Genesis, GenesisGrant, GenesisValidator
@@ -126,6 +128,19 @@ async def test_a_wrong_clock_is_shown_at_every_door(config: Config) -> None:
 
 
 # Parts that fail
+
+
+async def test_a_block_that_no_peer_has_any_more_is_told_at_every_door(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syncwatch, "LOOK_MS", 1)
+    monkeypatch.setattr(syncwatch, "SYNC_LACKING_MS", 0)
+    monkeypatch.setattr(BlockSync, "lacking", lambda _self: {"other": 501})
+    async with running(config), asyncio.timeout(DEADLINE_S):
+        status, text = 0, ""
+        while "no peer has it any more (other is at 500)" not in text:
+            status, text = await get(config, "/readyz")
+        assert status == 503 and '"not-ready"' in text
+        now = json.loads((await get(config, "/v1/status"))[1])
+        assert now["is_ready"] is False and now["reason"].startswith("state-pruned: block ")
 
 
 async def test_a_full_disk_ends_the_node_with_its_code(config: Config) -> None:
