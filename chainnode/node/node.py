@@ -82,13 +82,14 @@ class Node:
             ledger = Ledger.open(kv, chain_id=self.genesis.chain_id, genesis_hash=genesis_hash, node_id=self.node_id)
             is_new = ledger.last() is None
             self.chain = Chain(self.genesis, StateStore.open(ledger), SystemContracts())
-            guard = self._open_guard(validator_key, is_new=is_new)
+            journal = Journal(config.data_path / "journal")
+            guard = self._open_guard(validator_key, journal, is_new=is_new)
         except BaseException:
             kv.close()
             raise
         gc.collect()
         gc.freeze()  # the state's trees live as long as the node; the collector need not walk them again and again
-        self.host = Host(self.chain, Journal(config.data_path / "journal"), validator_key=validator_key, guard=guard)
+        self.host = Host(self.chain, journal, validator_key=validator_key, guard=guard)
         self.desk = FrontDesk(self.host, self.chain, self.node_id, threads=config.verify_threads)
         self.pool = ThreadPoolExecutor(config.verify_threads, "ingress")
         self.ingress = Ingress(self.host, self.chain, self.pool)
@@ -108,12 +109,12 @@ class Node:
         self._stopping = asyncio.Event()
         self.rounds_entered = self.txs_committed = 0
 
-    def _open_guard(self, key: PrivateKey | None, *, is_new: bool) -> SignGuard | None:
+    def _open_guard(self, key: PrivateKey | None, journal: Journal, *, is_new: bool) -> SignGuard | None:
         """The guard is made with the data folder and never again: a lost one could let the key sign twice.
 
         It also remembers what the ledger may have lost: an emptied or cut LevelDB looks like a young one. Then the journal of the height
-        that was signed last is of no use either, so that the others decide that height without us (`bar`), if they can, as far as this
-        ledger knows.
+        that was signed last is of no use either; or it is lost alone, though it is on disk before any signature of its height. So the
+        others decide that height without us (`bar`), if they can, as far as this ledger knows.
         """
         path = self.config.data_path / GUARD_FILE
         if key is None:
@@ -122,8 +123,10 @@ class Node:
             return None
         guard = SignGuard.open(path, keys.address(keys.public_key_of(key)), create=is_new)
         signed, height = guard.last()[0], self.chain.tip.height
-        if signed > height + 1:
-            log.error("blocks_lost", extra={"code": CORRUPT_STORE.name, "height": height, "signed_height": signed})
+        is_journal_lost = signed == height + 1 and not journal.may_hold(signed)
+        if signed > height + 1 or is_journal_lost:
+            event = "journal_lost" if is_journal_lost else "blocks_lost"
+            log.error(event, extra={"code": CORRUPT_STORE.name, "height": height, "signed_height": signed})
             powers = {one.public_key: one.power for one in validators.validator_set(State(self.chain.state)).validators}
             own = powers.pop(keys.public_key_of(key), 0)
             if not must_not_wait(own, tuple(powers.values())):

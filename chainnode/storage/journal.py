@@ -76,6 +76,22 @@ class Journal:
         self.begin(height)
         return []
 
+    def may_hold(self, height: int) -> bool:
+        """Whether a file is of `height`, or is damaged and may be, as `replay` then tells."""
+        for name in NAMES:
+            path = self._folder / name
+            try:
+                with path.open("rb") as opened:
+                    content = opened.read(_HEAD.size + 1)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise explained(error, path) from error
+            head = _read_head(content)
+            if len(content) > _HEAD.size if head is None else head[1] == height:
+                return True
+        return False
+
     def begin(self, height: int) -> None:
         """Start the journal of `height`, in place of the older of the two; the last height's stays readable.
 

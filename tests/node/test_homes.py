@@ -1,6 +1,7 @@
 """Home folders: what is made, that nothing is overwritten, and that a folder serves its own chain, its own keys and one process."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from chainnode.node.homes import (
     write_passphrase,
 )
 from chainnode.node.node import Node
+from chainnode.storage.journal import Journal
 from chainnode.types.codes import (
     BAD_CONFIG,
     BAD_GENESIS,
@@ -223,8 +225,10 @@ async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(
     opened: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     home = network(tmp_path, 4)[0]
+    journal = Journal(home / "data" / "journal")
     for height, lost in ((1, False), (2, True)):
         node = opened.open(home)
+        journal.begin(height)
         node.host._guard.record(height, 0, 3, b"content", time_ns=1, signature=b"s" * 64)
         opened.close()
         node = opened.open(home)
@@ -233,6 +237,26 @@ async def test_a_ledger_that_lost_blocks_which_the_key_signed_is_told(
         assert [(one.code, one.height, one.signed_height) for one in caplog.records if one.getMessage() == "blocks_lost"] == (
             [("corrupt-store", 0, 2)] if lost else []
         )
+
+
+@pytest.mark.parametrize("step", [2, 3], ids=["prevote", "precommit"])
+async def test_a_journal_that_was_lost_alone_is_told_and_its_height_signed_no_more(
+    opened: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture, step: int
+) -> None:
+    home = network(tmp_path, 4)[0]
+    node = opened.open(home)
+    Journal(home / "data" / "journal").begin(1)
+    node.host._guard.record(1, 0, step, b"content", time_ns=1, signature=b"s" * 64)
+    opened.close()
+    assert opened.open(home).host._guard.last() == (1, 0, step), "it is there"
+    opened.close()
+    assert not caplog.records
+    shutil.rmtree(home / "data" / "journal")
+    assert (opened.open(home).host._guard.last() > (1, 1000, 3)) == (step == 3), "before a precommit there is no lock to lose"
+    opened.close()
+    assert [(one.levelname, one.code, one.height, one.signed_height) for one in caplog.records if one.getMessage() == "journal_lost"] == [
+        ("ERROR", "corrupt-store", 0, 1)
+    ]
 
 
 async def test_a_validator_without_which_nothing_is_decided_goes_on_after_it_lost_its_lock(opened: Opened, home: Path) -> None:

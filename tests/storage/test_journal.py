@@ -29,8 +29,7 @@ def written(folder, records=RECORDS, height=5):
         journal.append(record)
         journal.sync()
     journal.close()
-    (path,) = [folder / name for name in NAMES if (folder / name).exists()]
-    return path
+    return next(folder / name for name in NAMES if (folder / name).exists())
 
 
 def replayed(folder, height=5):
@@ -469,3 +468,16 @@ def test_a_name_that_a_crash_left_unsynced_is_synced_before_anything_rests_on_it
     journal.close()
     replayed(folder, 11)
     assert synced == [folder, folder]  # when it is used, and when it is read and goes on
+
+
+def test_which_heights_a_journal_may_hold(folder):
+    assert not Journal(folder).may_hold(5), "there is none"
+    path = written(folder)
+    assert Journal(folder).may_hold(5) and not Journal(folder).may_hold(6)
+    written(folder, height=6)
+    assert Journal(folder).may_hold(5) and Journal(folder).may_hold(6) and not Journal(folder).may_hold(7)
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    assert Journal(folder).may_hold(5) and Journal(folder).may_hold(7), "nobody knows"
+    path.write_bytes(content[: HEAD_BYTES - 1])
+    assert not Journal(folder).may_hold(5), "a crash at its first use left it so"
