@@ -1,6 +1,7 @@
 """Applies decided transactions to the state, in order, each all or nothing.
 
-A contract says no by Rejected. Any other exception is our bug and goes up: the node stops rather than fork the chain.
+A contract says no by Rejected. Malformed, of bytes that it was given, counts as such (INV-88). Any other exception goes up: it is our bug
+or one machine's trouble, and the node stops rather than fork the chain.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from chainnode import codec
-from chainnode.errors import Rejected
+from chainnode.errors import Malformed, Rejected
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LogState
 from chainnode.execution.blockindex import Entries
 from chainnode.execution.indexvalues import places
@@ -273,9 +274,10 @@ def _apply(contracts: Contracts, state: State, context: BlockContext, params: Ch
     try:
         for invocation in body.calls:
             returned.append(contracts.call(call, state, invocation))
-    except Rejected as refusal:
+    except (Malformed, Rejected) as error:  # INV-88
         state.rollback()
-        return _failed(refusal, len(returned))
+        # Of the sentences those of refusals alone are held to be the same on all machines.
+        return _failed(error if isinstance(error, Rejected) else Rejected(error.code), len(returned))
     return TxResult(OK.number, codec.encode(tuple(returned)), state.take_events())
 
 

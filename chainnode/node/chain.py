@@ -14,6 +14,7 @@ from chainnode.execution.engine import BlockContext, BlockOutcome, Contracts, ap
 from chainnode.execution.results import Results, joined
 from chainnode.execution.state import Memos, State
 from chainnode.mempool.batch import Batch
+from chainnode.node.watched import Watched
 from chainnode.sheets import read_sheet
 from chainnode.storage.keeping import RECORDS_CHUNK, Kept, keep_plainly
 from chainnode.storage.layout import HeightSummary
@@ -219,7 +220,7 @@ class Chain:
         context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
         sheets = [batch.sheet for batch in batches]
         memos, self._memos = self._memos, Memos()  # which count again once this block does
-        outcome = apply_block(self.contracts, self._reader, self.state.ledger.log_state(), context, tip.params, sheets, memos)
+        outcome = apply_block(Watched(self.contracts), self._reader, self.state.ledger.log_state(), context, tip.params, sheets, memos)
         after = outcome.validators or tip.next_validators
         block_id = digests.block_id(header, block_bytes)
         applied: list[AppliedBatch] = []

@@ -11,7 +11,7 @@ from chainnode.bid import did_of
 from chainnode.crypto.suites import sign
 from chainnode.did.record import SIGNING, Document, Method, document_value
 from chainnode.digests import genesis_hash
-from chainnode.errors import Rejected
+from chainnode.errors import ChainError, Corrupt, Rejected, Unavailable
 from chainnode.evidencelog import EMPTY_LOG, LeafGroup
 from chainnode.execution.engine import (
     TX_INDEX,
@@ -29,7 +29,7 @@ from chainnode.execution.table import Call
 from chainnode.sheets import PlainSheet, Sheet
 from chainnode.transactions import decode_transaction, encode_body, encode_transaction, sign_bytes
 from chainnode.types.block import ValidatorSet
-from chainnode.types.codes import CODES, NOT_FOUND
+from chainnode.types.codes import CODES, CORRUPT_STORE, MALFORMED, NOT_FOUND, SUITE_MISSING
 from chainnode.types.genesis import ChainParams, Genesis
 from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
 from chainnode.types.transaction import Event, Invocation, Signature, Transaction, TransactionBody, TxResult, Value
@@ -123,9 +123,14 @@ class Toy:
         """Say no."""
         raise Rejected(NOT_FOUND, detail)
 
-    def crash(self, call: Call, state: State) -> Value:
+    def misread(self, call: Call, state: State, data: bytes) -> Value:
+        """Read bytes, and forget that they may be none of ours."""
+        state.store("toy").put(b"misread", b"1")
+        return codec.decode(data, bytes_max=100)
+
+    def crash(self, call: Call, state: State, kind: str) -> Value:
         """Be wrong."""
-        raise KeyError("a bug")
+        raise CRASHES[kind]
 
 
 def tx(
@@ -148,6 +153,15 @@ def tx(
 
 
 PUT = ("put", "toy", b"k", b"v")
+# What is no refusal: our bugs, and what one machine has and another has not.
+CRASHES: dict[str, BaseException] = {
+    type(one).__name__: one
+    for one in (
+        *(KeyError("a bug"), AssertionError("a bug"), ValueError("a bug"), IndexError("a bug"), TypeError("a bug"), OverflowError("a bug")),
+        *(ZeroDivisionError("a bug"), AttributeError("a bug"), RecursionError("deep"), MemoryError("full"), OSError("disk")),
+        *(Unavailable(SUITE_MISSING), Corrupt(CORRUPT_STORE), ChainError(NOT_FOUND), KeyboardInterrupt()),
+    )
+}
 
 
 def block(
@@ -378,9 +392,23 @@ def test_the_sentence_of_a_refusal_is_cut() -> None:
     assert failure(outcome.results[0]) == ("not-found", 0, "é" * RESULT_DETAIL_LENGTH_MAX)
 
 
-def test_any_other_exception_stops_the_node() -> None:
-    with pytest.raises(KeyError, match="a bug"):
-        block(tx(PUT), tx(("crash",), nonce=1))
+def test_inv_88_malformed_in_a_contract_is_a_refusal() -> None:
+    failing = tx(PUT, ("misread", b"\xc1"))
+    outcome = block(failing, failing, tx(("misread", b"\x07"), nonce=1))
+    assert codes(outcome) == ["malformed", "replayed", "ok"]
+    assert failure(outcome.results[0]) == ("malformed", 1, MALFORMED.meaning)  # no word of a library, which may differ
+    assert written(outcome) == {("toy", b"misread"): b"1"} and outcome.results[0].events == () and leaves_of(outcome) == []
+    assert is_settled(outcome.results[0])
+
+
+@pytest.mark.parametrize("kind", sorted(CRASHES))
+def test_inv_88_any_other_exception_stops_the_node(kind: str) -> None:
+    with pytest.raises(BaseException) as stopped:
+        block(tx(PUT), tx(("crash", kind), nonce=1))
+    assert stopped.value is CRASHES[kind]
+
+
+def test_inv_88_what_a_store_does_not_take_stops_the_node() -> None:
     with pytest.raises(AssertionError):
         block(tx(("put", "toy", b"", b"v")))
 
