@@ -54,15 +54,18 @@ def trusted_state(header: Header) -> TrustedState:
     return TrustedState(header.height, header.time_ns, header.next_validators_hash)
 
 
-def verify_commit(chain_id: str, validators: ValidatorSet, block_id: BlockId, height: int, commit: Commit) -> int:
+def verify_commit(
+    chain_id: str, validators: ValidatorSet, block_id: BlockId, height: int, commit: Commit, *, verified: Commit | None = None
+) -> int:
     """Power that signed `block_id`, when it is more than two thirds and every signature holds, those for nil too.
 
-    Malformed(BAD_COMMIT) otherwise.
+    Malformed(BAD_COMMIT) otherwise. `verified`: a commit by these validators whose signatures hold, so that they are not checked again.
     """
     _check_commit(validators, block_id, height, commit)
     _quorum_places(validators, commit)
     places = [index for index, place in enumerate(commit.signatures) if place.flag != BlockIdFlag.ABSENT]
-    _check_signatures(chain_id, commit, ((index, validators.validators[index].public_key) for index in places))
+    unknown = [index for index in places if not _is_same_vote(verified, commit, index)]
+    _check_signatures(chain_id, commit, ((index, validators.validators[index].public_key) for index in unknown))
     return sum(validators.validators[index].power for index in places if commit.signatures[index].flag == BlockIdFlag.COMMIT)
 
 
@@ -238,6 +241,13 @@ def _first_places(commit: Commit, powers: dict[bytes, int], needed: int) -> list
             if power > needed:
                 return places
     return None
+
+
+def _is_same_vote(verified: Commit | None, commit: Commit, index: int) -> bool:
+    """Whether another commit holds the same vote at this place: of the same validator, for the same, with the same signature."""
+    if verified is None or (verified.height, verified.round, verified.block_id) != (commit.height, commit.round, commit.block_id):
+        return False
+    return verified.signatures[index] == commit.signatures[index]
 
 
 def _check_signatures(chain_id: str, commit: Commit, places: Iterable[tuple[int, PublicKey]]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from chainnode import light
 from chainnode.crypto.keys import public_key_of, validator, validator_set
 from chainnode.errors import ChainError, Malformed, Rejected
 from chainnode.light import (
@@ -110,6 +111,25 @@ def test_a_vote_counts_only_for_what_it_signed():
             refused(BAD_COMMIT, verify_commit, *commit_args(block, with_place(block.commit, index, replace(place, **change))))
     assert verify_commit(*commit_args(block)) == 40
     refused(BAD_COMMIT, verify_commit, "test-2", *commit_args(block)[1:])
+
+
+def test_what_another_commit_holds_just_so_is_not_checked_again(monkeypatch):
+    block = chain(EQUAL).decide()
+    commit = block.commit
+    checked = []
+    real = light.verify_many
+    monkeypatch.setattr(light, "verify_many", lambda items: (checked.append(len(items)), real(items))[1])
+    assert verify_commit(*commit_args(block), verified=with_place(commit, 1, ABSENT_SIG)) == 40
+    assert verify_commit(*commit_args(block), verified=commit) == 40
+    for other in ({"height": 2}, {"round": 1}, {"block_id": replace(commit.block_id, parts=PartSetHeader(1, bytes(32)))}):
+        assert verify_commit(*commit_args(block), verified=replace(commit, **other)) == 40
+    assert checked == [1, 0, 4, 4, 4]
+    for index, place in enumerate(commit.signatures):
+        for change in ({"time_ns": place.time_ns + 1}, {"flag": BlockIdFlag.NIL}, {"signature": flipped(place.signature)}):
+            forged = with_place(commit, index, replace(place, **change))
+            refused(BAD_COMMIT, verify_commit, *commit_args(block, forged), verified=commit)
+    few = replace(commit, signatures=(*commit.signatures[:2], ABSENT_SIG, ABSENT_SIG))
+    refused(BAD_COMMIT, verify_commit, *commit_args(block, few), verified=commit)
 
 
 def test_a_commit_is_for_one_height_round_and_block():

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from chainnode import blocks, digests
+from chainnode import blocks, digests, light
 from chainnode.errors import Corrupt, Malformed, Unavailable
 from chainnode.storage.faulty import Fault, FaultyKV
 from chainnode.transactions import encode_batch
@@ -13,8 +13,8 @@ from chainnode.types.block import ABSENT_SIG, Block, PartSetHeader
 from chainnode.types.codes import BAD_SIGNATURE, CORRUPT_STORE, DISK_FULL, MALFORMED, TOO_LARGE, WRONG_CHAIN
 from chainnode.types.genesis import ChainParams
 from chainnode.types.messages import DecidedBlock
-from tests.chain_maker import make_genesis, make_transaction, set_of
-from tests.node.small_chain import CLIENT, POWERS, SECOND_NS, SmallChain, batch, new_validator, proposal, record, transaction
+from tests.chain_maker import make_genesis, make_transaction, set_of, sign_commit
+from tests.node.small_chain import CLIENT, KEYS, POWERS, SECOND_NS, SmallChain, batch, new_validator, proposal, record, transaction
 
 OTHER = b"\x01" * 32
 
@@ -127,7 +127,52 @@ def test_the_parent_s_commit_is_judged_by_the_validators_of_its_height(small: Sm
     block, _, _ = small.build()
     assert small.chain.tip.validators != set_of(POWERS) and block.last_commit is not None
     places = (*block.last_commit.signatures[:3], ABSENT_SIG)
-    assert may_follow(small, with_commit(block, replace(block.last_commit, signatures=places)))
+    other = with_commit(block, replace(block.last_commit, signatures=places))
+    assert may_follow(small, other) and may_follow(SmallChain.open(small.kv), other)
+    small.decide()
+    block, _, _ = small.build()
+    assert block.last_commit is not None and len(block.last_commit.signatures) == 5
+    other = with_commit(block, replace(block.last_commit, signatures=(*block.last_commit.signatures[:4], ABSENT_SIG)))
+    assert may_follow(small, other) and may_follow(SmallChain.open(small.kv), other)
+
+
+def test_what_may_be_voted_for_is_not_judged_again_when_it_is_decided(small: SmallChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[bytes] = []
+    real = small.chain._check
+    monkeypatch.setattr(small.chain, "_check", lambda *asked: (judged.append(asked[0]), real(*asked))[1])
+    one, two = batch(transaction(2)), batch(transaction(3))
+    block, block_bytes, _ = small.build(one)
+    assert may_follow(small, block, one) and len(judged) == 1
+    applied = small.chain.apply(block_bytes, small.commit_of(block), (one,))
+    assert len(judged) == 1 and applied.header == block.header
+    with pytest.raises(AssertionError):  # it followed the tip of then
+        small.chain.apply(block_bytes, small.commit_of(block), (one,))
+    other, other_bytes, _ = small.build(two)
+    mine, mine_bytes, _ = small.build()
+    assert may_follow(small, mine)
+    with pytest.raises(AssertionError):  # the block that was checked has no batches
+        small.chain.apply(mine_bytes, small.commit_of(mine), (two,))
+    small.chain.apply(other_bytes, small.commit_of(other), (two,))  # another one than was checked
+    assert judged[1:] == [block_bytes, mine_bytes, mine_bytes, other_bytes]
+
+
+def test_what_may_not_be_voted_for_is_judged_again_when_it_is_decided(small: SmallChain) -> None:
+    block, block_bytes, _ = small.build()
+    assert not may_follow(small, block, time_ns=block.header.time_ns + 1)
+    assert small.chain._sound is None
+    small.chain.apply(block_bytes, small.commit_of(block), ())
+
+
+def test_of_a_parent_s_commit_those_votes_are_checked_that_we_have_not(small: SmallChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.decide(absent=(2, 3))
+    block, _, _ = small.build()
+    header, tip = small.chain.state.ledger.header(3), small.chain.tip
+    assert header is not None
+    whole = sign_commit(blocks.decode_header(header), tip.block_id, tip.validators, KEYS)
+    checked: list[int] = []
+    real = light.verify_many
+    monkeypatch.setattr(light, "verify_many", lambda items: (checked.append(len(items)), real(items))[1])
+    assert may_follow(small, with_commit(block, whole)) and checked == [2]
 
 
 def test_new_parameters_hold_from_the_next_block_on(small: SmallChain) -> None:
@@ -355,9 +400,10 @@ def test_a_damaged_store_is_not_taken_for_a_bad_block(small: SmallChain, monkeyp
     block, _, _ = small.build()
     places = (*block.last_commit.signatures[:3], replace(block.last_commit.signatures[3], time_ns=1))
     other = with_commit(block, replace(block.last_commit, signatures=places))
-    monkeypatch.setattr(small.chain.state.ledger, "validators", lambda height: None)
+    again = SmallChain.open(small.kv)
+    monkeypatch.setattr(again.chain.state.ledger, "validators", lambda height: None)
     with pytest.raises(Corrupt) as caught:
-        may_follow(small, other)
+        may_follow(again, other)
     assert caught.value.code is CORRUPT_STORE
 
 
