@@ -23,7 +23,7 @@ HEADERS = [
     *("canonical.h", "decode.h", "objects.h", "sha256.h", "transaction.h", "records.h", "sheet.h", "sheetobject.h"),
 ]
 BULK_SOURCES = ["bulk.c", "crc32.c", "crc32_x86.c", "sha256.c", "sha256_lanes.c", "sha256_x86.c"]  # hashes, checksums, numbers
-RUNS_SOURCES = ["crc32.c", "crc32_x86.c", "keytable.c", "runblocks.c", "runs.c", "runsort.c"]  # the index
+RUNS_SOURCES = ["crc32.c", "crc32_x86.c", "keytable.c", "runblocks.c", "runprints.c", "runs.c", "runsort.c", "sieve.c"]  # the index
 
 
 class BuildFresh(build_ext):
@@ -54,7 +54,7 @@ setup(
     ext_modules=[
         extension("_verify", SOURCES, HEADERS),
         extension("_bulk", BULK_SOURCES, ["crc32.h", "sha256.h"]),
-        extension("_runs", RUNS_SOURCES, ["crc32.h", "keytable.h", "runblocks.h", "runsort.h"]),
+        extension("_runs", RUNS_SOURCES, ["crc32.h", "keytable.h", "runblocks.h", "runprints.h", "runsort.h", "sieve.h"]),
     ],
     cmdclass={"build_ext": BuildFresh},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

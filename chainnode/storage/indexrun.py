@@ -4,43 +4,43 @@
 |---|---|
 | blocks | 4,096 each: as many entries (key of 32, value) as fit, zeros, checksum |
 | the first key of each block | 32 each |
-| filter of the keys (`storage/runfilter.py`) | 64 for up to 20 keys |
-| trailer | mark, bytes of an entry, entries, blocks, bytes of the filter, checksum of keys and filter, checksum of these and the identity |
+| the prints of the entries (`storage/runprints.py`) | 2 each |
+| trailer | mark, bytes of an entry, entries, blocks, checksum of first keys and prints, checksum of these and the identity |
 
-First keys and filter are in memory, some 4 bytes an entry: a key that is not there costs a reading in 6 of 10,000 cases, one
+First keys and prints are in memory, 2.4 bytes an entry: a key that is not there costs a reading in 1 of 800 cases, one
 that is there costs one. Each block is checked whenever it is read, and that it is the one that belongs there (INV-86).
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from struct import Struct
 
 from chainnode.errors import Corrupt
 from chainnode.keytable import KEY_BYTES
-from chainnode.storage import runfilter
 from chainnode.storage.checksum import crc32
 from chainnode.storage.runblocks import BLOCK_BYTES, entries_in, read_blocks, write_blocks
 from chainnode.storage.runfiles import GrowingFile, RunFiles
+from chainnode.storage.runprints import PRINT_BYTES, Search, prints_of
 from chainnode.types.codes import CORRUPT_STORE
 
 READ_BLOCKS = 64  # at one time, by who reads all
 WRITE_BLOCKS = 256  # at one time
-_ASKED_KEYS = 64  # of a filter when a run is opened
+_ASKED_KEYS = 64  # whose prints are made again when a run is opened
 _CHECKSUM = Struct(">I")
-_TRAILER = Struct(">8sIQQQI")  # a checksum of it follows
-_MARK = b"cn-run-2"
+_TRAILER = Struct(">8sIQQI")  # a checksum of it follows
+_MARK = b"cn-run-3"
 
 
 class RunWriter:
-    """Writes a run of at most `count_max` entries. What `identity` says of the run it is opened with again."""
+    """Writes a run. What `identity` says of the run it is opened with again; `tables` are those of the prints."""
 
-    def __init__(self, file: GrowingFile, identity: bytes, *, entry_bytes: int, count_max: int, salt: bytes) -> None:
+    def __init__(self, file: GrowingFile, identity: bytes, *, entry_bytes: int, tables: bytes) -> None:
         self._file = file
         self._identity = identity
         self._entry_bytes = entry_bytes
-        self._salt = salt
-        self._filter = bytearray(runfilter.filter_bytes(count_max))
+        self._tables = tables
         self._firsts: list[bytes] = []
+        self._prints: tuple[list[bytes], list[bytes]] = ([], [])
         self._rest = b""
         self.count = 0
 
@@ -51,8 +51,11 @@ class RunWriter:
         while begin < len(entries):
             end = begin + filled * WRITE_BLOCKS - len(self._rest)
             some = entries[begin:end]
-            runfilter.add(self._filter, self._salt, some, self._entry_bytes)
-            self.count += len(some) // self._entry_bytes
+            count = len(some) // self._entry_bytes
+            prints = prints_of(some, self._entry_bytes, self._tables)
+            self._prints[0].append(prints[:count])
+            self._prints[1].append(prints[count:])
+            self.count += count
             some = self._rest + some
             whole = len(some) // filled * filled
             self._rest = some[whole:]
@@ -62,11 +65,11 @@ class RunWriter:
     def finish(self) -> None:
         """On return the run is on disk for good."""
         self._write(self._rest)
-        firsts = b"".join(self._firsts)
-        search_sum = crc32(self._filter, crc32(firsts))
-        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(firsts) // KEY_BYTES, len(self._filter), search_sum)
-        for piece in (firsts, self._filter, trailer + _CHECKSUM.pack(crc32(trailer, crc32(self._identity)))):
-            self._file.append(piece)  # the filter of a large run has 100 MB: it is not copied
+        firsts, prints = b"".join(self._firsts), b"".join([*self._prints[0], *self._prints[1]])
+        search_sum = crc32(prints, crc32(firsts))
+        trailer = _TRAILER.pack(_MARK, self._entry_bytes, self.count, len(firsts) // KEY_BYTES, search_sum)
+        for piece in (firsts, prints, trailer + _CHECKSUM.pack(crc32(trailer, crc32(self._identity)))):
+            self._file.append(piece)  # the prints of a large run have 100 MB: they are not copied
         self._file.finish()
 
     def _write(self, entries: bytes) -> None:
@@ -79,8 +82,8 @@ class RunWriter:
 class Run:
     """A run that is finished. Corrupt(CORRUPT_STORE), naming the file, where it is not as it was written."""
 
-    def __init__(self, files: RunFiles, number: int, identity: bytes, *, level: int, count: int, entry_bytes: int, salt: bytes) -> None:
-        """`salt` of the filter."""
+    def __init__(self, files: RunFiles, number: int, identity: bytes, *, level: int, count: int, entry_bytes: int, tables: bytes) -> None:
+        """`tables` of the prints."""
         self.number = number
         self.level = level
         self.count = count
@@ -93,28 +96,32 @@ class Run:
         checksum = _CHECKSUM.pack(crc32(trailer, crc32(identity)))
         if self._file.read(end + _TRAILER.size, _CHECKSUM.size) != checksum or trailer[: len(_MARK)] != _MARK:
             raise self._damaged("its trailer")
-        _, width, entries, blocks, filter_bytes, search_sum = _TRAILER.unpack(trailer)
+        _, width, entries, blocks, search_sum = _TRAILER.unpack(trailer)
         begin = blocks * BLOCK_BYTES
-        if (width, entries, blocks) != (entry_bytes, count, self.blocks) or end != begin + blocks * KEY_BYTES + filter_bytes:
+        if (width, entries, blocks) != (entry_bytes, count, self.blocks) or end != begin + blocks * KEY_BYTES + count * PRINT_BYTES:
             raise self._damaged("its length")
         self._firsts = self._file.read(begin, blocks * KEY_BYTES)
-        self.filter = self._file.read(begin + blocks * KEY_BYTES, filter_bytes)
-        if crc32(self.filter, crc32(self._firsts)) != search_sum:
-            raise self._damaged("its filter")
+        prints = self._file.read(begin + blocks * KEY_BYTES, count * PRINT_BYTES)
+        if crc32(prints, crc32(self._firsts)) != search_sum:
+            raise self._damaged("its list of keys")
         asked = self._firsts[: _ASKED_KEYS * KEY_BYTES]
-        if runfilter.known((self.filter,), salt, asked) != [list(range(len(asked) // KEY_BYTES))]:
-            raise self._damaged("its filter, by the rules of this program,")  # and it would call what is there new
+        made = prints_of(asked, KEY_BYTES, tables)
+        if made != prints[: count : self._in_block][:_ASKED_KEYS] + prints[count :: self._in_block][:_ASKED_KEYS]:
+            raise self._damaged("its list of prints, by the rules of this program,")  # and it would call what is there new
+        self._search = Search(self._firsts, prints, self._in_block)
 
-    def find(self, key: bytes) -> bytes | None:
-        """The value of a key: one block is read."""
-        block = bisect_right(range(self.blocks), key, key=self._first) - 1
-        if block < 0:
-            return None
-        entries = self.read(block, 1)
-        at = entries.find(key)
-        while at > 0 and at % self._entry_bytes:  # the same bytes across two entries
-            at = entries.find(key, at + 1)
-        return entries[at + KEY_BYTES : at + self._entry_bytes] if at >= 0 else None
+    def find(self, keys: Sequence[bytes], prints: bytes) -> dict[bytes, bytes]:
+        """Those of the keys that are here, with their values, by the prints of the keys. A block is read once."""
+        found: dict[bytes, bytes] = {}
+        last, entries = -1, b""
+        for position, number in sorted(self._search.places(keys, prints), key=itemgetter(1)):
+            block, place = divmod(number, self._in_block)
+            if block != last:
+                last, entries = block, self.read(block, 1)
+            at = place * self._entry_bytes
+            if entries.startswith(keys[position], at):
+                found[keys[position]] = entries[at + KEY_BYTES : at + self._entry_bytes]
+        return found
 
     def read(self, block: int, count: int) -> bytes:
         """The entries of `count` blocks, as far as there are so many."""
@@ -131,9 +138,6 @@ class Run:
         """All entries, a few at a time, ascending."""
         for block in range(0, self.blocks, READ_BLOCKS):
             yield self.read(block, READ_BLOCKS)
-
-    def _first(self, block: int) -> bytes:
-        return self._firsts[block * KEY_BYTES : (block + 1) * KEY_BYTES]
 
     def _damaged(self, what: str) -> Corrupt:
         return Corrupt(CORRUPT_STORE, f"{self._file.name}: {what} is damaged")

@@ -31,7 +31,7 @@ from chainnode.evidencelog import LeafGroup
 from chainnode.types.block import BlockId, PartSetHeader
 from chainnode.types.codes import CORRUPT_STORE
 
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 NAME_BYTES_MAX = 16  # store and space names
 _NAMES_CACHED = 256
 

@@ -1,4 +1,4 @@
-"""Merging, blocks and filters of the index in C are those of the plain functions; each of their rules, bent, is noticed."""
+"""Merging, blocks and prints of the index in C are those of the plain functions; each of their rules, bent, is noticed."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chainnode.keytable import PlainKeyTable
 from chainnode.storage.indexmerge import merge_plainly
 from chainnode.storage.runblocks import read_plainly, write_plainly
-from chainnode.storage.runfilter import add_plainly, filter_bytes, known_plainly
+from chainnode.storage.runprints import PlainSearch, prints_plainly, tables
 from tests.native.compiled import load_bent
 
 try:
@@ -52,25 +52,6 @@ def test_pieces_are_merged_and_the_first_one_counts(lists):
     assert found == b"".join(key + expected[key] for key in sorted(expected))
 
 
-@given(st.lists(KEYS.filter(len), max_size=4), KEYS, st.binary(min_size=31, max_size=31))
-def test_filters_are_the_same_to_the_bit(lists, others, salt):
-    salt += b"\x01"
-    filters = []
-    for keys in lists:
-        ours, plain = bytearray(filter_bytes(len(keys))), bytearray(filter_bytes(len(keys)))
-        native.filter_add(ours, salt, piece(keys, 0), 32 + VALUE)
-        add_plainly(plain, salt, piece(keys, 0), 32 + VALUE)
-        assert ours == plain
-        filters.append(bytes(ours))
-    asked = [*others, b"", b"short", bytes(33), *[key for keys in lists for key in keys]]
-    found = native.filter_known(filters, salt, asked)
-    assert found == known_plainly(filters, salt, asked) == native.filter_known(tuple(filters), salt, tuple(asked))
-    packed = b"".join(key for key in asked if len(key) == 32)
-    assert native.filter_known(filters, salt, packed) == known_plainly(filters, salt, packed)
-    for keys, positions in zip(lists, found, strict=True):
-        assert {asked[position] for position in positions} >= set(keys)
-
-
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -79,20 +60,34 @@ def test_filters_are_the_same_to_the_bit(lists, others, salt):
         (lambda: native.merge([bytes(32)], 32), ValueError),
         (lambda: native.merge(["text"], 44), TypeError),
         (lambda: native.merge(7, 44), TypeError),
-        (lambda: native.filter_add(bytearray(63), SALT, b"", 44), ValueError),
-        (lambda: native.filter_add(bytearray(), SALT, b"", 44), ValueError),
-        (lambda: native.filter_add(bytes(64), SALT, b"", 44), ValueError),
-        (lambda: native.filter_add(bytearray(64), SALT[1:], b"", 44), ValueError),
-        (lambda: native.filter_add(bytearray(64), SALT, bytes(43), 44), ValueError),
-        (lambda: native.filter_add(bytearray(64), SALT, bytes(62), 31), ValueError),
-        (lambda: native.filter_known([bytes(64)], SALT[1:], []), ValueError),
-        (lambda: native.filter_known([bytes(32)], SALT, []), ValueError),
-        (lambda: native.filter_known([b""], SALT, []), ValueError),
-        (lambda: native.filter_known([bytearray(64)], SALT, []), TypeError),
-        (lambda: native.filter_known([memoryview(bytes(64))], SALT, []), TypeError),
-        (lambda: native.filter_known([], SALT, [7]), TypeError),
-        (lambda: native.filter_known(7, SALT, []), TypeError),
-        (lambda: native.filter_known([], SALT, 7), TypeError),
+        (lambda: native.sieve_add(bytearray(63), SALT, b"", 44), ValueError),
+        (lambda: native.sieve_add(bytearray(), SALT, b"", 44), ValueError),
+        (lambda: native.sieve_add(bytes(64), SALT, b"", 44), BufferError),
+        (lambda: native.sieve_add(7, SALT, b"", 44), TypeError),
+        (lambda: native.sieve_add(bytearray(64), SALT[1:], b"", 44), ValueError),
+        (lambda: native.sieve_add(bytearray(64), SALT, bytes(43), 44), ValueError),
+        (lambda: native.sieve_add(bytearray(64), SALT, bytes(62), 31), ValueError),
+        (lambda: native.sieve_likely([bytearray(64)], SALT[1:], []), ValueError),
+        (lambda: native.sieve_likely([bytearray(64), bytearray(32)], SALT, []), ValueError),
+        (lambda: native.sieve_likely([bytearray()], SALT, []), ValueError),
+        (lambda: native.sieve_likely([bytearray(64)] * 33, SALT, []), ValueError),
+        (lambda: native.sieve_likely([bytearray(64)], SALT, bytes(33)), ValueError),
+        (lambda: native.sieve_likely([bytearray(64)], SALT, [bytes(32), bytes(31)]), ValueError),
+        (lambda: native.sieve_likely([bytearray(64)], SALT, [7]), TypeError),
+        (lambda: native.sieve_likely(7, SALT, []), TypeError),
+        (lambda: native.sieve_likely([], SALT, 7), TypeError),
+        (lambda: native.prints(bytes(43), 44, TABLES), ValueError),
+        (lambda: native.prints(bytes(62), 31, TABLES), ValueError),
+        (lambda: native.prints(bytes(44), 44, TABLES[1:]), ValueError),
+        (lambda: native.places(bytes(32), bytes(4), 0, [], b""), ValueError),
+        (lambda: native.places(bytes(32), bytes(4), 1, [], b""), ValueError),
+        (lambda: native.places(bytes(64), bytes(4), 2, [], b""), ValueError),
+        (lambda: native.places(bytes(33), bytes(4), 2, [], b""), ValueError),
+        (lambda: native.places(bytes(32), bytes(3), 2, [], b""), ValueError),
+        (lambda: native.places(bytes(32), bytes(4), 2, [bytes(32)], b"1"), ValueError),
+        (lambda: native.places(bytes(32), bytes(4), 2, [bytes(31)], b"12"), ValueError),
+        (lambda: native.places(bytes(32), bytes(4), 2, [7], b"12"), TypeError),
+        (lambda: native.places(bytes(32), bytes(4), 2, 7, b""), TypeError),
         (lambda: native.write_blocks(bytes(47), 48), ValueError),
         (lambda: native.write_blocks(bytes(32), 32), ValueError),
         (lambda: native.write_blocks(bytes(4_093), 4_093), ValueError),
@@ -130,12 +125,12 @@ def test_damage_is_noticed_wherever_it_is(at, bit):
 
 
 def test_the_environment_switches_it_off():
-    code = "from chainnode.storage import indexmerge as m, runblocks as b, runfilter as f; "
-    code += "print(m._merge is m.merge_plainly, f.known is f.known_plainly, b.read_blocks is b.read_plainly)"
+    code = "from chainnode.storage import indexmerge as m, runblocks as b, runprints as p, sieve as s; "
+    code += "print(m._merge is m.merge_plainly, p.Search is p.PlainSearch, b.read_blocks is b.read_plainly, 'plain' in s.filters.__name__)"
     for chosen, plainly in (("0", "True"), ("1", "False")):
         environment = {**os.environ, "CHAINNODE_NATIVE": chosen}
         ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60)
-        assert ran.stdout.split() == [plainly] * 3
+        assert ran.stdout.split() == [plainly] * 4
 
 
 TESTED = [number.to_bytes(32, "big") for number in (*range(5, 900, 7), 2**250 - 1, 2**192, 2**255 + 7, 2**128 + 2**60)] + [b"\xaa" * 32]
@@ -170,13 +165,72 @@ def few_agree(module):
     return module.merge(pieces, 32 + VALUE) == merge_plainly(pieces, 32 + VALUE)
 
 
-def filters_agree(module):
-    ours, plain = bytearray(filter_bytes(200)), bytearray(filter_bytes(200))
-    for add, bits in ((module.filter_add, ours), (add_plainly, plain)):
-        add(bits, SALT, piece(TESTED[:100], 0), 32 + VALUE)
-    asked = [*TESTED, *[bytes([number]) * 32 for number in range(200)], TESTED[0] + b"x"]
-    known = module.filter_known([bytes(plain), bytes(64)], SALT, asked)
-    return ours == plain and known == known_plainly([bytes(plain), bytes(64)], SALT, asked)
+def sieves_agree(module):
+    """What each key sets is what it is asked for, near those of the others, and nothing else."""
+    bits, keys = bytearray(64 * 200), piece(TESTED, 0)
+    module.sieve_add(bits, SALT, keys, 32 + VALUE)
+    alone, blocks = [], set()
+    for number, key in enumerate(TESTED):
+        alone.append(bytearray(64 * 200))
+        module.sieve_add(alone[number], SALT, key, 32)
+        set_bits = [at for at in range(8 * 64 * 200) if alone[number][at >> 3] >> (at & 7) & 1]
+        if len(set_bits) != 6 or set_bits[0] // 512 != set_bits[-1] // 512:
+            return False
+        blocks.add(set_bits[0] // 512)
+        lacking = bytearray(alone[number])
+        for bit in set_bits:
+            lacking[bit >> 3] ^= 1 << (bit & 7)
+            if module.sieve_likely([lacking], SALT, [key]):
+                return False
+            lacking[bit >> 3] ^= 1 << (bit & 7)
+    united = _united(alone).to_bytes(64 * 200, "big")
+    parts = [bytearray(64), bits, bytearray(128)]
+    everyone = list(range(len(TESTED)))
+    return (
+        bits == united
+        and len(blocks) > 60
+        and all(module.sieve_likely(parts, SALT, keys) == everyone for keys in (TESTED, b"".join(TESTED)))
+    )
+
+
+def _united(filters):
+    made = 0
+    for one in filters:
+        made |= int.from_bytes(one, "big")
+    return made
+
+
+def places_are_as_documented(module):
+    """Bits 192 to 255 of key times salt, mixed, in whose upper half the block is, and in whose lower half are the bits."""
+    for key in TESTED:
+        product = (int.from_bytes(key) * int.from_bytes(SALT)) >> 192 & 2**64 - 1
+        mixed = (product ^ product >> 32) * 0x9E3779B97F4A7C15 & 2**64 - 1
+        place = mixed ^ mixed >> 32
+        expected = bytearray(64 * 7)
+        for number in range(6):
+            bit = place + number * (place >> 9 | 1) & 511
+            expected[(place >> 32) * 7 // 2**32 * 64 + (bit >> 3)] |= 1 << (bit & 7)
+        bits = bytearray(64 * 7)
+        module.sieve_add(bits, SALT, key, 32)
+        if bits != expected:
+            return False
+    return True
+
+
+TABLES = tables(SALT)
+SORTED = sorted(TESTED)
+
+
+def prints_agree(module):
+    return module.prints(piece(TESTED, 0), 32 + VALUE, TABLES) == prints_plainly(piece(TESTED, 0), 32 + VALUE, TABLES)
+
+
+def searches_agree(module):
+    asked = [bytes(32), *TESTED, *[key[:31] + bytes([key[31] ^ 1]) for key in TESTED], b"\xff" * 32]
+    prints = bytes([at % 3 % 2 for at in range(2 * len(SORTED))])
+    marks = bytes([at % 5 % 2 for at in range(2 * len(asked))])
+    firsts = b"".join(SORTED[::9])
+    return module.places(firsts, prints, 9, asked, marks) == PlainSearch(firsts, prints, 9).places(asked, marks)
 
 
 def blocks_agree(module):
@@ -211,21 +265,35 @@ def test_a_bent_rule_of_blocks_is_noticed(objects, name):
     assert not blocks_agree(load_bent(objects, "runblocks.c", find, replace, name="_runs"))
 
 
-BENT = {
-    "the salt": ("limb * salt[j]", "limb * (salt[j] ^ 1 << 9)", filters_agree),
-    "the carry": ("+ sum[i + j] + carry;", "+ sum[i + j];", filters_agree),
-    "the sum": ("salt[j] + sum[i + j] + carry;", "salt[j] + carry;", filters_agree),
-    "the product is mixed": ("(sum[3] ^ sum[3] >> 32) * UINT64_C(0x9e3779b97f4a7c15)", "sum[3]", filters_agree),
-    "the mixed product's upper half": ("return mixed ^ mixed >> 32;", "return mixed;", filters_agree),
-    "the block": ("(place >> 32) * (filter_size / BLOCK) >> 32", "(place >> 33) * (filter_size / BLOCK) >> 32", filters_agree),
-    "all bits are set": ("i < BITS; i++, bit += step) block[", "i < BITS - 1; i++, bit += step) block[", filters_agree),
-    "all bits are asked": ("i < BITS; i++, bit += step)\n", "i < BITS - 5; i++, bit += step)\n", filters_agree),
-    "the step": ("step = place >> 9 | 1;\n    for", "step = place >> 9;\n    for", filters_agree),
-    "keys of another length": ("} else if (size != KEY) {", "} else if (0) {", filters_agree),
+SIEVE = {
+    "the salt": ("limb * salt[j]", "limb * (salt[j] ^ 1 << 9)", places_are_as_documented),
+    "the carry": ("+ sum[i + j] + carry;", "+ sum[i + j];", places_are_as_documented),
+    "the sum": ("salt[j] + sum[i + j] + carry;", "salt[j] + carry;", places_are_as_documented),
+    "the product is mixed": ("(sum[3] ^ sum[3] >> 32) * UINT64_C(0x9e3779b97f4a7c15)", "sum[3]", places_are_as_documented),
+    "the mixed product's upper half": ("return mixed ^ mixed >> 32;", "return mixed;", places_are_as_documented),
+    "the block": ("(filter->size / BLOCK) >> 32", "(filter->size / BLOCK) >> 33", places_are_as_documented),
+    "all bits are set": ("i < BITS; i++, bit += step) block[", "i < BITS - 1; i++, bit += step) block[", sieves_agree),
+    "all bits are asked": ("i < BITS; i++, bit += step)\n", "i < BITS - 1; i++, bit += step)\n", sieves_agree),
+    "the step": ("step = place >> 9 | 1;\n    for", "step = place >> 9;\n    for", sieves_agree),
+    "all parts are asked": ("Py_ssize_t i = 0;\n            while", "Py_ssize_t i = part_count - 1;\n            while", sieves_agree),
+    "all keys are asked": ("? (int)(count - begin) : TOGETHER", "? (int)(count - begin) - 1 : TOGETHER", sieves_agree),
     "all keys are added": (
-        "count < TOGETHER && at < entries_size; count++",
-        "count < TOGETHER - 1 && at < entries_size; count++, at += count == 30 ? width : 0",
-        filters_agree,
+        "count < TOGETHER && at < size; count++",
+        "count < TOGETHER - 1 && at < size; count++, at += count == 30 ? width : 0",
+        sieves_agree,
+    ),
+}
+PRINTS = {
+    "all bytes of a key": ("for (int at = 0; at < KEY; at++)", "for (int at = 1; at < KEY; at++)", prints_agree),
+    "a table for each": ("at * VALUES + key[at]", "key[at]", prints_agree),
+    "the second byte": ("out[count + i] = both[1];", "out[count + i] = both[0];", prints_agree),
+    "a block by its first key": ("firsts + middle * KEY, key, KEY) <= 0", "firsts + middle * KEY, key, KEY) < 0", searches_agree),
+    "up to the next block": ("count ? at + in_block : count", "count ? at + in_block + 1 : count", searches_agree),
+    "by both bytes": (" && prints[count + at] == asked[asked_size / PRINT + i]", "", searches_agree),
+    "what is below all": (
+        "for (; found != NULL && at >= 0 && at < end; at++)",
+        "for (at = at < 0 ? 0 : at; found != NULL && at < end + in_block; at++)",
+        searches_agree,
     ),
 }
 
@@ -249,11 +317,18 @@ def test_a_bent_rule_of_sorting_is_noticed(objects, name):
     assert not check(load_bent(objects, "runsort.c", find, replace, name="_runs"))
 
 
-@pytest.mark.parametrize("name", BENT)
-def test_a_bent_rule_is_noticed(objects, name):
-    find, replace, check = BENT[name]
-    assert not check(load_bent(objects, "runs.c", find, replace, name="_runs"))
+@pytest.mark.parametrize("name", SIEVE)
+def test_a_bent_rule_of_the_sieve_is_noticed(objects, name):
+    find, replace, check = SIEVE[name]
+    assert not check(load_bent(objects, "sieve.c", find, replace, name="_runs"))
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_a_bent_rule_of_prints_is_noticed(objects, name):
+    find, replace, check = PRINTS[name]
+    assert not check(load_bent(objects, "runprints.c", find, replace, name="_runs"))
 
 
 def test_every_check_passes_as_the_rules_are():
-    assert [name for name, (*_, check) in {**BENT, **SORTING}.items() if not check(native)] == [] and blocks_agree(native)
+    checks = {**SIEVE, **PRINTS, **SORTING}
+    assert [name for name, (*_, check) in checks.items() if not check(native)] == [] and blocks_agree(native)

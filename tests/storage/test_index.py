@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chainnode.errors import ChainError, Corrupt, Unavailable
 from chainnode.storage import index as indexmodule
-from chainnode.storage import indexmerge, indexspace, layout, runfilter
+from chainnode.storage import indexmerge, indexrun, indexspace, layout, runprints
 from chainnode.storage.faulty import Crashed, Fault, FaultyKV
 from chainnode.storage.index import Index
 from chainnode.storage.kv import MemoryKV
@@ -191,23 +191,18 @@ def test_keys_that_differ_in_their_last_byte_alone_are_told_apart():
     assert index.find("digest", [bytes(30) + number.to_bytes(2, "big") for number in range(3000, 6000)]) == {}
 
 
-def test_a_key_across_two_entries_is_not_taken_for_one():
-    """A value and the key behind it can hold the bytes of a key that is asked for."""
+def test_an_entry_with_the_print_of_another_key_is_not_taken_for_it(monkeypatch):
+    """Two bytes do not make a key: what is read is compared, and only at the place of an entry."""
+    monkeypatch.setattr(indexspace, "prints_of", lambda entries, width, _: bytes(len(entries) // width * 2))
+    monkeypatch.setattr(indexrun, "prints_of", lambda entries, width, _: bytes(len(entries) // width * 2))
     kv = MemoryKV()
     index = Index(kv)
     sought = bytes(range(100, 132))
-    one, other = bytes(32), sought[16:] + bytes(16)
-    entries = {one: sought[:16], other: b"v" * 16, sought: b"w" * 16, **entries_of(range(50))}
+    entries = {bytes(32): sought[:16], sought[16:] + bytes(16): b"v" * 16, **entries_of(range(50))}
     commit(kv, index, 0, entries)
     assert not index.tend() and len(runs_of(kv)) == 1
-    check(index, entries)
-    kv = MemoryKV()
-    index = Index(kv)
-    del entries[sought]
-    commit(kv, index, 0, entries)
-    index.tend()
-    run = index._spaces["digest"]._kept.runs[0]
-    assert run.find(sought) is None and run.find(other) == b"v" * 16
+    run, asked = index._spaces["digest"]._kept.runs[0], [sought, *entries, key_of(51)]
+    assert run.find(asked, bytes(2 * len(asked))) == entries
 
 
 def test_entries_have_the_length_of_their_space():
@@ -385,17 +380,60 @@ def test_a_block_in_the_place_of_another_is_told():
         list(again.entries())
 
 
-def test_a_filter_of_other_rules_is_told(monkeypatch):
+@pytest.mark.parametrize("missing", range(2))
+def test_prints_of_other_rules_are_told(monkeypatch, missing):
     """Such as an older program's, in Python or in C: whole, and it would call what is in the run new."""
     kv = MemoryKV()
-    real = runfilter.add
+    real = runprints.prints_of
+
+    def other(entries, width, drawn):
+        prints, count = real(entries, width, drawn), len(entries) // width
+        return bytes(count) + prints[count:] if missing == 0 else prints[:count] + bytes(count)
+
     with monkeypatch.context() as patch:
-        patch.setattr(runfilter, "add", lambda bits, salt, entries, width: real(bits, salt[::-1], entries, width))
-        patch.setattr(runfilter, "known", lambda filters, salt, keys: [list(range(len(keys) // 32)) for _ in filters])
+        patch.setattr(indexrun, "prints_of", other)
         filled(kv, 12)
     with pytest.raises(Corrupt) as caught:
         Index(kv)
-    assert "filter" in caught.value.detail
+    assert "prints" in caught.value.detail
+
+
+def test_after_a_start_keys_are_found_before_and_while_and_when_the_sieve_is_whole(kv):
+    filled(kv, 40)
+    index = Index(kv)
+    seen = []
+    for height in range(40, 60):
+        check(index, entries_of(range(height * 20)))
+        seen.append(index._spaces["digest"]._unsieved is None)
+        commit(kv, index, height, entries_of(range(height * 20, (height + 1) * 20)))
+        index.tend()
+    assert seen[:2] == [False, False] and seen[-1], "it takes several steps"
+    check(index, entries_of(range(60 * 20)))
+
+
+def test_damage_is_told_while_the_sieve_is_made():
+    kv = MemoryKV()
+    index = filled(kv, 12)
+    number = index._spaces["digest"]._kept.runs[-1].number
+    content = kv.files("digest").contents[number]
+    kv.files("digest").contents[number] = content[:10] + bytes([content[10] ^ 1]) + content[11:]
+    again = Index(kv)
+    with pytest.raises(Corrupt, match="block 0 is damaged"):
+        while again.tend():
+            pass
+
+
+def test_what_the_sieve_does_not_know_is_sought_nowhere(monkeypatch):
+    """So a block of new digests costs the same however many runs there are."""
+    kv = MemoryKV()
+    index = filled(kv, 12)
+    asked = []
+    real = indexspace.Run.find
+    monkeypatch.setattr(indexspace.Run, "find", lambda run, keys, prints: asked.extend(keys) or real(run, keys, prints))
+    others = list(entries_of(range(1000, 3000)))
+    assert index.find("digest", others) == index.find("digest", b"".join(others)) == {} and len(set(asked)) < 40
+    known = list(entries_of(range(3)))
+    assert len(index.find("digest", known)) == 3 and set(known) <= set(asked)
 
 
 def _flipped(content, place):
@@ -508,7 +546,7 @@ def test_the_salt_is_kept_and_each_nodes_own():
     filled(kv, 6)
     filled(other, 6)
     salts = [one.get(layout.runs_key("digest"))[:32] for one in (kv, other)]
-    assert salts[0] != salts[1] and all(salt[-1] & 1 for salt in salts)
+    assert salts[0] != salts[1] and {*map(len, salts)} == {32}
     index = Index(kv)
     commit(kv, index, 6, entries_of(range(1000, 1060)))
     index.tend()

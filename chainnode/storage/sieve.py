@@ -1,0 +1,53 @@
+"""Which keys an index space does not hold for sure: Bloom filters in memory, in which the bits of a key lie close together.
+
+Hot: most digests that are put on record were never seen before, and each would be sought in the tables in memory and in every run. In C
+(`native/sieve.c`) to add a key and to ask for one cost 0.02 us each, most of which is waiting for memory; in Python 0.25 us.
+A key that was added is never called absent. One that was not is taken for a present one in about 1 of 1,000 cases; it is then sought.
+The keys of a block of transactions are chosen by their authors: a salt, which each process draws for itself, and the mixing behind it
+keep them from choosing such as look present. Nothing of it is on disk: it is made anew from the runs (`storage/indexspace.py`).
+"""
+
+import os
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from chainnode.keytable import KEY_BYTES, Column
+from chainnode.types.limits import INDEX_SIEVE_KEYS
+
+if TYPE_CHECKING:
+    from chainnode.storage import plainsieve as filters
+else:
+    try:
+        from chainnode.storage import nativesieve as filters
+    except ImportError:
+        from chainnode.storage import plainsieve as filters
+
+SALT_BYTES = 32
+_GROWTH = 4  # each part has room for so many times as many keys as the one before: few are asked, and little stands empty
+
+
+class Sieve:
+    """All keys of a space, of 32 bytes each. Several threads may add, and any may ask meanwhile."""
+
+    def __init__(self, count: int = 0) -> None:
+        """`count`: how many keys will soon be added."""
+        salt = bytearray(os.urandom(SALT_BYTES))
+        salt[-1] |= 1  # an odd number
+        self._salt = bytes(salt)
+        self._room = 1 << (max(count, INDEX_SIEVE_KEYS) - 1).bit_length()  # of the newest part
+        self._parts: tuple[Any, ...] = (filters.make(self._room),)
+        self._count = 0  # of keys in the newest part
+        self._adding = Lock()
+
+    def add(self, keys: Column, entry_bytes: int = KEY_BYTES) -> None:
+        """Keys, or the entries of this length, behind each other, that begin with them. On return each of them is likely."""
+        with self._adding:
+            if self._count >= self._room:
+                self._room, self._count = _GROWTH * self._room, 0
+                self._parts = (*self._parts, filters.make(self._room))
+            filters.add(self._parts[-1], self._salt, keys, entry_bytes)
+            self._count += len(keys) // entry_bytes if isinstance(keys, bytes) else len(keys)
+
+    def likely(self, keys: Column) -> list[int]:
+        """The positions, ascending, of those that may have been added."""
+        return filters.likely(self._parts, self._salt, keys)

@@ -1,0 +1,133 @@
+"""A sieve never calls a key absent that was added, and calls most others absent."""
+
+from hashlib import sha256
+from threading import Barrier, Event, Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainnode.storage import plainsieve, sieve
+from chainnode.storage.sieve import Sieve
+
+try:
+    from chainnode.storage import nativesieve
+except ImportError:
+    nativesieve = None
+
+KEYS = st.lists(st.binary(min_size=32, max_size=32) | st.integers(0, 99).map(lambda number: number.to_bytes(32, "big")), max_size=30)
+KINDS = [
+    pytest.param(plainsieve, id="plain"),
+    pytest.param(nativesieve, id="C", marks=pytest.mark.skipif(nativesieve is None, reason="no C here")),
+]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, monkeypatch):
+    monkeypatch.setattr(sieve, "filters", request.param)
+    monkeypatch.setattr(sieve, "INDEX_SIEVE_KEYS", 16)
+    return request.param
+
+
+def digests(begin, end):
+    return [sha256(b"%d" % number).digest() for number in range(begin, end)]
+
+
+@given(st.lists(KEYS, max_size=5), KEYS)
+def test_what_was_added_is_likely(lists, others):
+    for filters in (plainsieve, nativesieve or plainsieve):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sieve, "filters", filters)
+            patch.setattr(sieve, "INDEX_SIEVE_KEYS", 16)
+            one = Sieve()
+            for number, keys in enumerate(lists):
+                if number % 2:
+                    one.add(b"".join([key + b"value" for key in keys]), 37)
+                else:
+                    one.add(keys if number % 4 else b"".join(keys))
+            added = [key for keys in lists for key in keys]
+            asked = [*others, *added]
+            found = one.likely(asked)
+            assert found == one.likely(b"".join(asked)) == one.likely(tuple(asked)) == sorted(set(found))
+            assert {asked[position] for position in found} >= set(added)
+
+
+def test_most_others_are_not(kind, monkeypatch):
+    monkeypatch.setattr(sieve, "INDEX_SIEVE_KEYS", 1024)
+    one = Sieve()
+    for begin in range(0, 20_000, 100):
+        one.add(digests(begin, begin + 100))
+    assert one.likely(digests(0, 20_000)) == list(range(20_000))
+    assert len(one.likely(digests(20_000, 60_000))) < 40_000 * 0.008
+    assert Sieve().likely(digests(0, 9)) == one.likely([]) == one.likely(b"") == []
+
+
+def test_a_sieve_grows_by_parts(kind):
+    one = Sieve()
+    for begin in range(0, 400, 10):
+        one.add(digests(begin, begin + 10))
+    assert [len(part) for part in one._parts] == [len(kind.make(count)) for count in (16, 64, 256, 1024)]
+    other = Sieve(400)
+    other.add(digests(0, 400))
+    assert [len(part) for part in other._parts] == [len(kind.make(512))]
+
+
+@pytest.mark.parametrize("chosen", range(0, 32, 4))
+def test_keys_that_differ_in_few_bytes_are_like_any_others(kind, chosen):
+    """Digests are chosen by those who put them on record, and need be no digests of anything."""
+    base = sha256(b"base").digest()
+    keys = [base[:chosen] + sha256(b"%d" % number).digest()[:4] + base[chosen + 4 :] for number in range(20_000)]
+    one = Sieve(10_000)
+    one.add(keys[:10_000])
+    found = one.likely(keys)
+    assert found[:10_000] == list(range(10_000)) and len(found) < 10_000 + 60
+
+
+@pytest.mark.skipif(nativesieve is None, reason="the salt of plain Python is the process's")
+def test_each_sieve_has_a_salt_of_its_own():
+    """Keys that all look present to one sieve are like any others to another."""
+    keys = digests(0, 400_000)
+    ours, theirs = Sieve(10_000), Sieve(10_000)
+    for one in (ours, theirs):
+        one._parts = (nativesieve.make(10_000),)
+        one.add(keys[:10_000])
+    chosen = [keys[position] for position in theirs.likely(keys)[10_000:]]
+    assert len(chosen) > 100 and len(ours.likely(chosen)) < len(chosen) / 10
+
+
+def test_one_adds_at_a_time(kind, monkeypatch):
+    """Bits that two set in one word at once would be those of one of them."""
+    one, real, first_is_in, second_is_in, seen = Sieve(), kind.add, Event(), Event(), []
+
+    def add(part, salt, keys, width):
+        if not first_is_in.is_set():
+            first_is_in.set()
+            seen.append(second_is_in.wait(0.1))
+        else:
+            second_is_in.set()
+        real(part, salt, keys, width)
+
+    monkeypatch.setattr(kind, "add", add)
+    threads = [Thread(target=one.add, args=(digests(first, first + 5),)) for first in (0, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [False] and second_is_in.is_set() and one.likely(digests(0, 10)) == list(range(10))
+
+
+def test_two_may_add_at_once(kind):
+    """As at a start, when old entries are added beside those of new heights."""
+    one, barrier = Sieve(), Barrier(2)
+
+    def add(first):
+        barrier.wait()
+        for begin in range(first, 8_000, 200):
+            one.add(digests(begin, begin + 100))
+
+    threads = [Thread(target=add, args=(first,)) for first in (0, 100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert one.likely(digests(0, 8_000)) == list(range(8_000))
