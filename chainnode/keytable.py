@@ -9,6 +9,8 @@ from itertools import compress
 from operator import add
 from typing import TYPE_CHECKING, cast
 
+from chainnode.cutting import cut_each
+
 KEY_BYTES = 32
 VALUE_BYTES_MAX = 1024
 
@@ -24,7 +26,7 @@ def split(column: Column, width: int = KEY_BYTES) -> Sequence[bytes]:
     """One by one."""
     if not isinstance(column, bytes):
         return column
-    return [column[at : at + width] for at in range(0, len(column), width)]
+    return cut_each(column, f"{width}s")
 
 
 class PlainKeyTable:
@@ -80,7 +82,7 @@ class PlainKeyTable:
 
     def joined(self) -> bytes:
         """All keys, then all values."""
-        return b"".join((*self._entries, *self._entries.values()))
+        return b"".join(self._entries) + b"".join(self._entries.values())
 
     def cut(self, count: int) -> None:
         """Forget all but the `count` keys that were set first."""
@@ -96,10 +98,10 @@ class PlainKeyTable:
 
 def _checked(column: Column, width: int) -> Sequence[bytes]:
     """One by one, all of this length."""
-    listed = split(column, width)
-    if listed and set(map(len, listed)) != {width}:
+    lengths = (len(column) % width or width,) if isinstance(column, bytes) else map(len, column)
+    if not {width}.issuperset(lengths):
         raise ValueError("keys have 32 bytes, values those of the table")
-    return listed
+    return split(column, width)
 
 
 def _best() -> type[PlainKeyTable]:

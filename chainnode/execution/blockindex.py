@@ -7,6 +7,7 @@ to the disk, 0.05 us each with C, most of which is waiting for memory; spaces wi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Protocol
 
 from chainnode.execution.indexvalues import TABLES
@@ -37,7 +38,7 @@ def joined(columns: Sequence[Column]) -> Column:
         return columns[0]
     if any(isinstance(column, bytes) for column in columns):
         return b"".join(map(packed, columns))
-    return [key for column in columns for key in split(column)]
+    return list(chain.from_iterable(map(split, columns)))
 
 
 @dataclass

@@ -1,27 +1,36 @@
 """What the indexes of a block's records and transactions say of each, made for many at once.
 
-Hot: each transaction and each record of a block has one. 0.003 us each with C of ours (`native/bulk.c`), which packs them, else 0.08.
+Hot: each transaction and each record of a block has one. 0.003 us each with C of ours (`native/bulk.c`), else 0.02. Both pack them: an
+object for each would take 0.08.
 """
 
+from array import array
 from collections.abc import Callable, Mapping
 
-from chainnode.keytable import Column
-
-_Make = Callable[[int, int, int], Column]
+_ONE = array("H", (1,)).tobytes()
+_Make = Callable[[int, int, int], bytes]
 
 TABLES: Mapping[str, int] = {"tx": 12, "digest": 16}  # spaces of the index whose keys have 32 bytes: the length of their values
 
 
-def positions_plainly(first: int, height: int, count: int) -> list[bytes]:
+def positions_plainly(first: int, height: int, count: int) -> bytes:
     """The plain twin of `positions`."""
-    height_bytes = height.to_bytes(8, "big")
-    return [number.to_bytes(8, "big") + height_bytes for number in range(first, first + count)]
+    numbers = array("Q", (0, height)) * count
+    numbers[::2] = array("Q", range(first, first + count))
+    return _big_endian(numbers)
 
 
-def places_plainly(height: int, first: int, count: int) -> list[bytes]:
+def places_plainly(height: int, first: int, count: int) -> bytes:
     """The plain twin of `places`."""
-    height_bytes = height.to_bytes(8, "big")
-    return [height_bytes + number.to_bytes(4, "big") for number in range(first, first + count)]
+    numbers = array("I", (*divmod(height, 2**32), 0)) * count
+    numbers[2::3] = array("I", range(first, first + count))
+    return _big_endian(numbers)
+
+
+def _big_endian(numbers: "array[int]") -> bytes:
+    if _ONE != b"\x00\x01":
+        numbers.byteswap()
+    return numbers.tobytes()
 
 
 def _native() -> tuple[_Make, _Make]:
@@ -35,11 +44,11 @@ def _native() -> tuple[_Make, _Make]:
 _positions, _places = _native()
 
 
-def positions(first: int, height: int, count: int) -> Column:
+def positions(first: int, height: int, count: int) -> bytes:
     """For `count` records of one height, the first of which has log index `first`: log index (8) ‖ height (8). OverflowError beyond."""
     return _positions(first, height, count)
 
 
-def places(height: int, first: int, count: int) -> Column:
+def places(height: int, first: int, count: int) -> bytes:
     """For `count` transactions of one height, the first of which has place `first`: height (8) ‖ place (4). OverflowError beyond."""
     return _places(height, first, count)
