@@ -20,7 +20,7 @@ def test_transactions_have_their_height_and_place(make):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5_000])
 def test_all_are_made_as_one_by_one(count):
-    height, first = 2**63 + 2**40 + 77, 2**32 - count
+    height, first = 2**63 + 2**40 + 77, 2**32 - 5_000
     numbers = range(first, first + count)
     positions = b"".join([number.to_bytes(8, "big") + height.to_bytes(8, "big") for number in numbers])
     assert indexvalues.positions(first, height, count) == indexvalues.positions_plainly(first, height, count) == positions
