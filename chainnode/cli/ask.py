@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from chainnode import bundlewords
-from chainnode.cli.desk import Desk
+from chainnode.bid import normalise
+from chainnode.cli.desk import Desk, node_url
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.resultwords import result_words
-from chainnode.cli.usage import UsageError
+from chainnode.cli.usage import UsageError, check_readable, reading_words
 from chainnode.cli.verify import Subparsers, fact_lines
 from chainnode.client.anchoring import digest_of
 from chainnode.client.client import Client
@@ -60,11 +61,13 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     query.add_argument("--height", type=int, metavar="H", help="of what is state: as it was after block H (default: now)")
     query.add_argument("--save", type=Path, metavar="FILE", help="keep the bundle")
     query.add_argument("--binary", action="store_true", help="keep it in its binary form")
-    query.add_argument("--via", metavar="URL", help="a node of the main chain, whose genesis --genesis then is: prove it in two hops")
+    query.add_argument(
+        "--via", type=node_url, metavar="URL", help="a node of the main chain, whose genesis --genesis then is: prove it in two hops"
+    )
     query.add_argument("--ac", metavar="NUMBER", help="with --via: the AC number of the chain that --url is a node of")
     query.set_defaults(run=_query)
     for parser in (status, submit, anchor, query):
-        parser.add_argument("--url", "--node", default=DEFAULT_URL, help=f"the node's API (default {DEFAULT_URL})")
+        add_node_option(parser)
     for parser in (submit, anchor):
         parser.add_argument(
             "--key", "--key-file", action="append", required=True, type=Path, metavar="FILE", help="sealed key; once per signer"
@@ -72,6 +75,13 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line; else environment or prompt")
     for parser in (submit, anchor, query):
         parser.add_argument("--genesis", type=Path, metavar="FILE", help="the chain's genesis.json; without it the node's word is taken")
+
+
+def add_node_option(parser: argparse.ArgumentParser) -> None:
+    """The node that is asked, as `args.url`."""
+    parser.add_argument(
+        "--url", "--node", dest="url", type=node_url, default=DEFAULT_URL, metavar="URL", help=f"the node's API (default {DEFAULT_URL})"
+    )
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -82,10 +92,11 @@ def _status(args: argparse.Namespace) -> int:
 
 def _submit(args: argparse.Namespace) -> int:
     """Sign and submit one call, wait for its block, print what it returned. The first --key is the sender."""
-    try:
-        arguments = tuple(_value(item) for item in _list(json.loads(args.arguments)))
-    except ValueError as error:
-        raise Malformed(BAD_ARGUMENTS, f"the arguments are not a JSON list: {error}") from error
+    with reading_words():
+        try:
+            arguments = tuple(_value(item) for item in _list(json.loads(args.arguments)))
+        except (ValueError, RecursionError) as error:
+            raise Malformed(BAD_ARGUMENTS, f"the arguments are not a JSON list: {error}") from error
     asyncio.run(_submit_call(args, Invocation(args.contract, args.method, arguments), _signers(args)))
     return 0
 
@@ -103,6 +114,8 @@ async def _submit_call(args: argparse.Namespace, call: Invocation, signers: list
 
 def _anchor(args: argparse.Namespace) -> int:
     """Record the SHA-256 of each file, with its name, and write a proof bundle for each once it can be proved."""
+    for path in args.files:
+        check_readable(path)
     asyncio.run(_anchor_files(args, _signers(args)))
     return 0
 
@@ -130,7 +143,9 @@ def _query(args: argparse.Namespace) -> int:
         raise UsageError(f"--ac: {args.ac!r} is no AC number: four small letters or digits")
     if args.height is not None and args.what not in _OF_STATE:
         raise UsageError(f"--height goes with {', '.join(_OF_STATE)}")
-    answer = asyncio.run(_ask(args, _question(args.what, args.name, args.height)))
+    with reading_words():
+        question = _question(args.what, args.name, args.height)
+    answer = asyncio.run(_ask(args, question))
     assert answer.verified is not None
     for sentence in (*fact_lines(answer.verified), *bundlewords.hop_words(answer.verified), *bundlewords.trust_words(answer.verified)):
         print(sentence)
@@ -157,9 +172,11 @@ def _question(what: str, name: str, height: int | None) -> Question:
     if what == "receipt":
         return lambda client: client.state("receipts", receipt_key(name), height)
     if what == "package":
-        return lambda client: client.state("goods", unit_key(name), height)
+        package = unit_key(name)
+        return lambda client: client.state("goods", package, height)
     if what == "identity":
-        return lambda client: client.state(identityrecords.NAME, identityrecords.identity_key(name), height)
+        identity = identityrecords.identity_key(normalise(name))
+        return lambda client: client.state(identityrecords.NAME, identity, height)
     if what == "evidence":
         digest = bytes.fromhex(name) if _HASH.fullmatch(name) else digest_of(Path(name))
         return lambda client: client.evidence(digest)

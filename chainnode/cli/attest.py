@@ -7,10 +7,10 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from chainnode.bid import parse_did
+from chainnode.bid import normalise
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.loop import run_loop
-from chainnode.cli.usage import UsageError
+from chainnode.cli.usage import UsageError, argument
 from chainnode.cli.verify import Subparsers
 from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import Malformed, Rejected
@@ -48,7 +48,7 @@ def add_actions(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     client = actions.add_parser("attested-client", help="print the proposal of a client by attestors", description=_client.__doc__)
     client.add_argument("--config", type=Path, default=Path("relay.toml"), metavar="FILE", help="the relay's settings")
     client.add_argument("--chain", required=True, metavar="NAME", help="its table [chains.NAME], of family attested-evm")
-    client.add_argument("--creator", required=True, metavar="DID", help="who may name its counterparty")
+    client.add_argument("--creator", required=True, type=argument(normalise), metavar="DID", help="who may name its counterparty")
     client.add_argument("--reason", default="to follow the chain", metavar="TEXT", help="goes on record with the proposal")
     client.set_defaults(run=_client)
 
@@ -143,7 +143,6 @@ def _client(args: argparse.Namespace) -> int:
     """Print the arguments with which `chainnode submit governance propose` makes a light client on a chain of ours that takes the word
     of the attestors in the relay's settings. It begins at the newest height that enough of them have signed.
     """
-    parse_did(args.creator)
     tables = {one.name: one for one in load_settings(args.config).chains}
     if args.chain not in tables or tables[args.chain].text("family") != "attested-evm":
         raise UsageError(f"--chain: {args.config} has no table [chains.{args.chain}] of family attested-evm")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from chainnode.cli import chainshow, chainvote, didparties
-from chainnode.cli.usage import UsageError, whole_number
+from chainnode.cli.usage import UsageError, reading_words, whole_number
 from chainnode.cli.verify import Subparsers
 from chainnode.client.outcomes import TransactionReceipt
 from chainnode.did.chainform import Form, endpoints_of, form_from_json, gateways_of, info, new_form, operator_of, read_form, wish_of
@@ -105,17 +105,18 @@ def add_signing_options(parser: argparse.ArgumentParser) -> None:
 def _form(args: argparse.Namespace) -> int:
     """Print the form of a chain of this program, to be looked over, filled up and given to `apply`."""
     chainshow.check_ac(args.ac)
-    form = new_form(
-        name=args.name,
-        operator=args.operator,
-        ac=args.ac,
-        endpoints=args.endpoint,
-        gateways=args.gateway,
-        industry=args.industry,
-        description=args.description,
-    )
-    printed = json.dumps(read_form(form), indent=2, ensure_ascii=False)
-    read_endpoints(endpoints_of(form))
+    with reading_words():
+        form = new_form(
+            name=args.name,
+            operator=args.operator,
+            ac=args.ac,
+            endpoints=args.endpoint,
+            gateways=args.gateway,
+            industry=args.industry,
+            description=args.description,
+        )
+        printed = json.dumps(read_form(form), indent=2, ensure_ascii=False)
+        read_endpoints(endpoints_of(form))
     print(printed)
     return 0
 

@@ -52,7 +52,7 @@ def add_node_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_node_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
+    ask.add_node_option(parser)
 
 
 def asking_main(args: argparse.Namespace) -> argparse.Namespace:

@@ -21,6 +21,13 @@ _TIMEOUT_S = 60.0
 _URL = re.compile(r"https?://[^/?#\s:]+(:[0-9]{1,5})?(/\S*)?|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?(/\S*)?")
 
 
+def node_url(text: str) -> str:
+    """For `type=` of an argument: the URL of a node's API."""
+    if _URL.fullmatch(text) is None:
+        raise UsageError(f"{text!r} is no URL of a node, such as http://127.0.0.1:26657")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """A committed transaction: where, and what its calls returned; `refusal` instead when a rule said no."""
@@ -35,9 +42,7 @@ class Desk:
     """One node, whose word is taken."""
 
     def __init__(self, url: str) -> None:
-        if _URL.fullmatch(url) is None:
-            raise UsageError(f"{url!r} is no URL of a node, such as http://127.0.0.1:26657")
-        self.url = url.rstrip("/")
+        self.url = node_url(url).rstrip("/")
 
     def submit_raw(self, raws: Sequence[bytes]) -> list[Done]:
         """Submit signed transactions and wait for their blocks."""

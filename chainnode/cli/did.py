@@ -10,7 +10,7 @@ from chainnode import bid
 from chainnode.cli import ask, diddevices, diddocuments, didparties, didrecord, didshow
 from chainnode.cli.didparties import Keys, act, deciders, open_keys
 from chainnode.cli.didrecord import current, record_of, stamp
-from chainnode.cli.usage import UsageError
+from chainnode.cli.usage import UsageError, argument
 from chainnode.cli.verify import Subparsers
 from chainnode.client.client import Client
 from chainnode.client.outcomes import TransactionReceipt
@@ -57,7 +57,7 @@ def _add_readers(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     resolve.add_argument("--web", action="store_true", help="fetch a did:web, which nothing proves, from its server")
     resolve.set_defaults(run=didshow.run_resolve)
     show = actions.add_parser("show", help="say what the ledger knows of a DID", description=didrecord.run_show.__doc__)
-    show.add_argument("did")
+    show.add_argument("did", type=argument(bid.normalise))
     show.add_argument("--history", action="store_true", help="all earlier versions too")
     show.set_defaults(run=didrecord.run_show)
     for parser in (resolve, show):
@@ -101,7 +101,7 @@ def _add_change(
     actions: "Subparsers[argparse.ArgumentParser]", name: str, summary: str, run: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=run.__doc__)
-    parser.add_argument("did")
+    parser.add_argument("did", type=argument(bid.normalise))
     didparties.add_signing_options(parser)
     parser.set_defaults(run=run)
     return parser
@@ -115,7 +115,7 @@ def _add_drafts(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     didparties.add_passphrase_option(cosign)
     cosign.set_defaults(run=_cosign, signer=[], sponsor=None, sponsor_key_file=None, offline_sign=None)
     send = actions.add_parser("send", help="submit a transaction that all have signed", description=_send.__doc__)
-    send.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
+    ask.add_node_option(send)
     send.add_argument("--print", action="store_true", dest="only_print", help="send nothing: print the signed transaction in hexadecimal")
     send.set_defaults(run=_send)
     for parser in (cosign, send):
@@ -214,7 +214,7 @@ def _change(
 
 def _with_current(args: argparse.Namespace, work: Callable[[Client, Identity, Keys], Awaitable[None]]) -> int:
     """Work on the current version with the keys of the command line, which are opened first."""
-    did, parties = bid.normalise(args.did), open_keys(args)
+    did, parties = args.did, open_keys(args)
 
     async def run() -> None:
         async with ask.client_of(args, age_ms_max=None) as client:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chainnode import bid
 from chainnode.cli.keys import read_passphrase
-from chainnode.cli.usage import UsageError, whole_number
+from chainnode.cli.usage import UsageError, argument, whole_number
 from chainnode.crypto.keystrings import decode_public_key
 from chainnode.crypto.suites import PrivateKey
 from chainnode.did import bidview, record, w3c
@@ -47,10 +47,19 @@ def add_control_options(parser: argparse.ArgumentParser) -> None:
     """Who decides, and who may ask for new keys."""
     count = whole_number(1, CONTROL_THRESHOLD_MAX)
     hours = whole_number(RECOVERY_DELAY_MS_MIN // _MS_PER_HOUR, RECOVERY_DELAY_MS_MAX // _MS_PER_HOUR)
-    parser.add_argument("--controller", action="append", default=[], metavar="DID", help="who decides; again for each")
+    parser.add_argument(
+        "--controller", action="append", default=[], type=argument(bid.normalise), metavar="DID", help="who decides; again for each"
+    )
     parser.add_argument("--no-controllers", action="store_true", help="the DID decides about itself")
     parser.add_argument("--threshold", type=count, metavar="N", help="so many of the controllers must sign")
-    parser.add_argument("--recovery", action="append", default=[], metavar="DID", help="who may ask for new keys; again for each")
+    parser.add_argument(
+        "--recovery",
+        action="append",
+        default=[],
+        type=argument(bid.normalise),
+        metavar="DID",
+        help="who may ask for new keys; again for each",
+    )
     parser.add_argument("--no-recovery", action="store_true", help="nobody may")
     parser.add_argument("--recovery-threshold", type=count, metavar="N", help="so many of them must sign")
     parser.add_argument("--recovery-delay-hours", type=hours, metavar="H", help="how long the controllers have to object (default 1)")
@@ -168,9 +177,9 @@ def changed_control(args: argparse.Namespace, before: Control) -> Control:
     if args.no_recovery:
         made = replace(made, recovery=(), recovery_threshold=1)
     if args.controller:
-        made = replace(made, controllers=tuple(map(bid.normalise, args.controller)))
+        made = replace(made, controllers=tuple(args.controller))
     if args.recovery:
-        made = replace(made, recovery=tuple(map(bid.normalise, args.recovery)))
+        made = replace(made, recovery=tuple(args.recovery))
     if args.threshold is not None:
         made = replace(made, threshold=args.threshold)
     if args.recovery_threshold is not None:

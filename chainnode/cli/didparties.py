@@ -12,7 +12,7 @@ from chainnode.cli.didrecord import record_of
 from chainnode.cli.didwords import draft_words
 from chainnode.cli.keys import PASSPHRASE_VARIABLE, read_passphrase
 from chainnode.cli.resultwords import result_words
-from chainnode.cli.usage import UsageError
+from chainnode.cli.usage import UsageError, argument
 from chainnode.client.client import Client
 from chainnode.client.failures import TransactionFailed
 from chainnode.client.outcomes import TransactionReceipt
@@ -51,7 +51,7 @@ Keys = tuple[list[Party], Party | None]  # the signers', and the sponsor's
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:
     """The node that is asked, and the chain that it must be of."""
-    parser.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
+    ask.add_node_option(parser)
     parser.add_argument("--genesis", type=Path, metavar="FILE", help="the chain's genesis.json; without it the node's word is taken")
 
 
@@ -84,8 +84,10 @@ def add_signing_options(parser: argparse.ArgumentParser, *, needs_key: bool = Fa
     add_passphrase_option(parser)
     elsewhere = parser.add_argument_group("when signers sit elsewhere")
     elsewhere.add_argument("--offline-sign", type=Path, metavar="OUT", help="send nothing: write the transaction, for `did cosign`")
-    elsewhere.add_argument("--signer", action="append", default=[], metavar="DID", help="who has yet to sign; again for each")
-    elsewhere.add_argument("--sponsor", metavar="DID", help="who has yet to sign as the sender")
+    elsewhere.add_argument(
+        "--signer", action="append", default=[], type=argument(bid.normalise), metavar="DID", help="who has yet to sign; again for each"
+    )
+    elsewhere.add_argument("--sponsor", type=argument(bid.normalise), metavar="DID", help="who has yet to sign as the sender")
 
 
 def open_keys(args: argparse.Namespace) -> Keys:
@@ -127,8 +129,8 @@ async def act(
     keys, sponsor = parties
     signers = [signer for party in keys for signer in await _signers(client, party, candidates)]
     first = [] if sponsor is None else [Signer(sponsor.key, sponsor.did)]
-    elsewhere = [bid.normalise(one) for one in args.signer]
-    senders = [bid.normalise(args.sponsor)] if args.sponsor else [one.did for one in first]
+    elsewhere = list(args.signer)
+    senders = [args.sponsor] if args.sponsor else [one.did for one in first]
     dids = list(dict.fromkeys((*senders, *(one.did for one in signers), *elsewhere)))
     if not dids:
         raise UsageError("nobody signs: give --key-file, or --signer with --offline-sign")
@@ -194,8 +196,9 @@ def load_draft(args: argparse.Namespace) -> TransactionDraft:
             content = opened.read(DRAFT_BYTES_MAX + 1)
     except OSError as error:
         raise UsageError(f"cannot read {args.file}: {error.strerror}") from error
+    genesis = load_genesis(args.genesis)
     try:
-        return draft_from_bytes(content, load_genesis(args.genesis))
+        return draft_from_bytes(content, genesis)
     except Malformed as error:
         raise Malformed(error.code, f"{args.file} is no transaction to be signed: {error.detail}") from error
 

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import hashlib
 
-from chainnode import bid
 from chainnode.cli import ask
 from chainnode.cli.didwords import identity_words
 from chainnode.cli.statewords import words_of
@@ -43,7 +42,7 @@ def stamp(one: Identity) -> tuple[int, bytes]:
 
 def run_show(args: argparse.Namespace) -> int:
     """The record in sentences, with what no document has a word for: thresholds, recovery, hash, history."""
-    asyncio.run(_show(args, bid.normalise(args.did)))
+    asyncio.run(_show(args, args.did))
     return 0
 
 

@@ -12,7 +12,7 @@ from chainnode.bid import PREFIX, parse_did
 from chainnode.bundle import verify_bundle
 from chainnode.bundlejson import bundle_from_json
 from chainnode.cli import ask
-from chainnode.cli.usage import UsageError
+from chainnode.cli.usage import UsageError, reading_words
 from chainnode.client.resolving import ResolvedDid
 from chainnode.did import bidview, w3c
 from chainnode.did.methods import FromItself, FromWeb, OnLedger, how_of
@@ -49,7 +49,10 @@ class _Found:
 
 def run_resolve(args: argparse.Namespace) -> int:
     """The document on standard output, for other programs; what it rests on, for people, on standard error."""
-    found = asyncio.run(_find(args, wanted_of(args.version_id, args.version_time)))
+    with reading_words():
+        wanted = wanted_of(args.version_id, args.version_time)
+        check_did(args.did)
+    found = asyncio.run(_find(args, wanted))
     if args.save is not None:
         if found.bundle_json is None:
             raise UsageError(f"--save keeps a proof, and {args.did} has none")
@@ -71,13 +74,21 @@ def _readable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
 
 
+def check_did(did: str) -> None:
+    """Malformed(BAD_DID) or Rejected(DID_METHOD_UNKNOWN) unless it is a DID that can be resolved."""
+    if not parse_did_url(did).is_did:
+        raise Malformed(BAD_DID, "a DID is resolved, not a DID URL")
+    match how_of(did):
+        case OnLedger(check):
+            check(did)
+        case FromItself() | FromWeb():
+            pass
+
+
 async def _find(args: argparse.Namespace, wanted: Wanted) -> _Found:
     url = parse_did_url(args.did)
-    if not url.is_did:
-        raise Malformed(BAD_DID, "a DID is resolved, not a DID URL")
     match how_of(url.did):
-        case OnLedger(check):
-            check(url.did)
+        case OnLedger():
             if args.offline is not None:
                 return _offline(args, url.did, wanted)
             async with ask.client_of(args, age_ms_max=None) as client:

@@ -5,10 +5,11 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from chainnode.bid import normalise
 from chainnode.bundle import beginning_of
 from chainnode.cli import ask, chainshow, didparties
 from chainnode.cli.plainwords import named
-from chainnode.cli.usage import UsageError, whole_number
+from chainnode.cli.usage import UsageError, argument, whole_number
 from chainnode.cli.verify import Subparsers
 from chainnode.client.client import Client
 from chainnode.client.signing import Signer
@@ -53,7 +54,7 @@ def add_parser(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     follow.add_argument("--through", metavar="CLIENT", help="a chain that the chain of --of follows, through our client CLIENT of that")
     follow.add_argument("--ac", metavar="NUMBER", help="with --through: the AC number that it has there")
     follow.add_argument("--there", metavar="CLIENT", help="with --through: or the id of the client that follows it there")
-    follow.add_argument("--creator", metavar="DID", help="who may name its counterparty (default: who signs)")
+    follow.add_argument("--creator", type=argument(normalise), metavar="DID", help="who may name its counterparty (default: who signs)")
     follow.add_argument("--reason", default="to follow the chain", metavar="TEXT", help="goes on record with the proposal")
     add_signing_options(follow)
     follow.set_defaults(run=_follow)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chainnode.cli.keys import read_passphrase
-from chainnode.cli.usage import UsageError, program
+from chainnode.cli.usage import UsageError, program, reading_words
 from chainnode.cli.verify import Subparsers
 from chainnode.errors import Malformed, Rejected
 from chainnode.genesisfile import check_chain_id, genesis_from_json, genesis_to_json
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     _check(config)
     genesis = None if args.genesis is None else load_genesis(args.genesis)
     if args.chain_id is not None:
-        check_chain_id(args.chain_id)
+        with reading_words():
+            check_chain_id(args.chain_id)
     if config.genesis_path.exists():
         raise Rejected(HOME_EXISTS, f"{args.home} holds a node already")
     passphrase = read_passphrase(args.passphrase_file, is_new=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from chainnode.cli import ask, didparties, following
 from chainnode.cli.clientwords import client_words
 from chainnode.cli.plainwords import named
-from chainnode.cli.usage import UsageError, whole_number
+from chainnode.cli.usage import UsageError, check_readable, whole_number
 from chainnode.cli.verify import Subparsers
 from chainnode.client.client import Client
 from chainnode.client.signing import Signer
@@ -140,6 +140,8 @@ def _send(args: argparse.Namespace) -> int:
     """Put the SHA-256 of files on record, and send the records in a packet. A relay carries it there, and the answer back."""
     if len(args.files) > CARRIED_RECORDS_MAX:
         raise UsageError(f"one packet carries at most {CARRIED_RECORDS_MAX} records")
+    for path in args.files:
+        check_readable(path)
     signer = following.signer_of(args)
     print(asyncio.run(_send_files(args, signer)))
     return 0

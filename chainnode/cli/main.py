@@ -34,7 +34,7 @@ _EXIT_CODES = """\
 exit codes:
   0    done, and everything held
   1    refused or failed; standard error has one line with a stable code (docs/errors.md)
-  2    wrong use of the command line; some commands say so too of a file that they cannot read
+  2    wrong use: what the command line says, or a file that it names, is not what the command takes; nothing was done
   130  interrupted"""
 
 

@@ -1,20 +1,43 @@
-"""Wrong use of the command line: told in one line, with a code and an exit code of its own."""
+"""Wrong use of the command line: told in one line, with a code, and an exit code of its own."""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
-from chainnode.errors import ChainError
-from chainnode.types.codes import BAD_USE
+from chainnode.errors import ChainError, Malformed, Rejected
+from chainnode.types.codes import BAD_USE, Code
+
+Parsed = TypeVar("Parsed")
 
 
 class UsageError(ChainError):
-    """The command line, or a file that it names, is at fault."""
+    """The command line, or a file that it names, is at fault. `code` is another one where the fault has a name of its own."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(BAD_USE, detail)
+    def __init__(self, detail: str, code: Code = BAD_USE) -> None:
+        super().__init__(code, detail)
+
+
+@contextmanager
+def reading_words() -> Iterator[None]:
+    """What is refused here came by the command line: it is wrong use, under the code of the refusal."""
+    try:
+        yield
+    except (Malformed, Rejected) as error:
+        raise UsageError(error.detail, error.code) from error
+
+
+def argument(parse: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
+    """For `type=` of an argument: what `parse` makes of it, whose complaint is wrong use."""
+
+    def parsed(text: str) -> Parsed:
+        with reading_words():
+            return parse(text)
+
+    return parsed
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -23,6 +46,15 @@ class CommandLine(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """UsageError with what argparse says."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def check_readable(path: Path) -> None:
+    """UsageError when a file that is named on the command line can not be read."""
+    try:
+        with path.open("rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def whole_number(lowest: int, highest: int) -> Callable[[str], int]:

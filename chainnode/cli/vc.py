@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from chainnode import bid
 from chainnode.cli import ask, didparties, vcissue, vclists, vclogin, vcverify
-from chainnode.cli.usage import whole_number
+from chainnode.cli.usage import argument, whole_number
 from chainnode.cli.verify import Subparsers
 from chainnode.vc.listrecord import LIST_ENTRIES, SIZES
 from chainnode.vc.statuslist import PURPOSES, REVOCATION
@@ -90,7 +91,7 @@ def _add_verify(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     didparties.add_node_options(verify)
     status = actions.add_parser("status", help="what a status list says", description=vcverify.run_status.__doc__)
     status.add_argument("file", nargs="?", metavar="FILE", help="a credential, whose entries are looked up")
-    status.add_argument("--issuer", metavar="DID", help="whose list, without a credential")
+    status.add_argument("--issuer", type=argument(bid.normalise), metavar="DID", help="whose list, without a credential")
     status.add_argument("--list", metavar="ID", help="which list")
     status.add_argument("--index", type=_INDEX, metavar="N", help="which entry (default: how many are not 0)")
     status.add_argument("--height", type=_HEIGHT, metavar="H", help="after this block, one of the last few (default: now)")
@@ -120,13 +121,13 @@ def _add_lists(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     schema.add_argument("--version", type=whole_number(1, 10**6), metavar="N", help="show this version (default: the newest)")
     schema.set_defaults(run=vclists.run_schema)
     for parser in (create, revoke, suspend, schema):
-        parser.add_argument("--issuer", metavar="DID", help="the issuer (default: the DID of the first key)")
+        parser.add_argument("--issuer", type=argument(bid.normalise), metavar="DID", help="the issuer (default: the DID of the first key)")
         didparties.add_signing_options(parser)
 
 
 def _add_login(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     role = actions.add_parser("role", help="a credential that a DID holds a role", description=vclogin.run_role.__doc__)
-    role.add_argument("did")
+    role.add_argument("did", type=argument(bid.normalise))
     role.add_argument("role")
     role.set_defaults(run=vclogin.run_role)
     didparties.add_node_options(role)
@@ -136,6 +137,6 @@ def _add_login(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     login.add_argument("--challenge", metavar="FILE", help="its challenge, in JSON; - for standard input (default: ask the node)")
     login.add_argument("--send", action="store_true", help="give the answer to the node, and print who has come in")
     _add_key(login)
-    login.add_argument("--node", "--url", dest="url", default=ask.DEFAULT_URL, help=f"the node's API (default {ask.DEFAULT_URL})")
+    ask.add_node_option(login)
     login.add_argument("--genesis", type=Path, metavar="FILE", help="the chain's genesis.json; without it the node's word is taken")
     login.set_defaults(run=vclogin.run_login)

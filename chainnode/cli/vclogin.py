@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 
-from chainnode import bid
 from chainnode.cli import ask
 from chainnode.cli.desk import Desk
 from chainnode.cli.vckeys import open_holder, read_object, to_text, write_text
@@ -19,7 +18,7 @@ def run_role(args: argparse.Namespace) -> int:
 
     async def run() -> dict[str, object]:
         async with ask.client_of(args, age_ms_max=None) as client:
-            return await client.role_credential(bid.normalise(args.did), args.role)
+            return await client.role_credential(args.did, args.role)
 
     write_text(args.out, to_text(asyncio.run(run())))
     return 0

@@ -115,15 +115,15 @@ async def test_a_wrong_use_of_create_is_told(desk: Desk, arguments: list[str]) -
 
 
 @pytest.mark.parametrize(
-    ("options", "code"),
+    ("options", "code", "exit_code"),
     [
-        (["--controller", "did:bid:nobody"], "bad-did"),
-        (["--controller", "@ben", "--threshold", "2"], "bad-document"),
-        (["--service", "shop,LinkedDomains,no address"], "bad-document"),
+        (["--controller", "did:bid:nobody"], "bad-did", 2),
+        (["--controller", "@ben", "--threshold", "2"], "bad-document", 1),
+        (["--service", "shop,LinkedDomains,no address"], "bad-document", 1),
     ],
 )
-async def test_what_the_ledger_would_refuse_is_not_sent(desk: Desk, options: list[str], code: str) -> None:
-    await desk.refused(code, "create", "--key-file", "%anna", "--sponsor-key-file", "%sponsor", *options)
+async def test_what_the_ledger_would_refuse_is_not_sent(desk: Desk, options: list[str], code: str, exit_code: int) -> None:
+    await desk.refused(code, "create", "--key-file", "%anna", "--sponsor-key-file", "%sponsor", *options, exit_code=exit_code)
     assert desk.blocks == 0
 
 
@@ -179,7 +179,7 @@ async def test_old_versions_are_found_and_the_proof_is_good_offline(anna: Desk) 
         found = json.loads(await anna.run("resolve", "@anna", "--offline", f"./{name}.json", "--version-id", version))
         assert ("service" in found) is (name == "new") and "later blocks may say otherwise" in anna.err
     await anna.refused("other-question", "resolve", "@anna", "--offline", "./old.json")
-    await anna.refused("bad-option", "resolve", "@anna", "--version-id", "0")
+    await anna.refused("bad-option", "resolve", "@anna", "--version-id", "0", exit_code=2)
     await anna.refused("not-found", "resolve", "@anna", "--version-id", "9")
     await anna.refused("not-found", "resolve", "@anna", "--version-time", "2020-01-01T00:00:00Z")
     assert "service" in json.loads(await anna.run("resolve", "@anna", "--version-time", "2999-01-01T00:00:00Z"))
@@ -241,7 +241,7 @@ async def test_did_web_is_asked_for_only_when_that_is_wanted(desk: Desk, monkeyp
     ("did", "code"), [("did:bid:x", "bad-did"), ("nonsense", "bad-did"), ("did:other:1", "did-method-unknown"), ("@anna#key-1", "bad-did")]
 )
 async def test_what_is_no_did_of_ours_is_refused(desk: Desk, did: str, code: str) -> None:
-    await desk.refused(code, "resolve", did.replace("@anna", desk.did("anna")))
+    await desk.refused(code, "resolve", did.replace("@anna", desk.did("anna")), exit_code=2)
 
 
 async def test_show_tells_what_no_document_says(anna: Desk) -> None:
@@ -254,7 +254,7 @@ async def test_show_tells_what_no_document_says(anna: Desk) -> None:
     began, ended = (re.findall(pattern, out) for pattern in (r"version 2, of block \d+, (\S+Z)\.", r"until (\S+Z), keys"))
     assert began == ended and len(began) == 1, "the old version ends when the new one begins, to the millisecond"
     await anna.refused("not-found", "show", "@nobody")
-    await anna.refused("bad-did", "show", KEY_DID)
+    await anna.refused("bad-did", "show", KEY_DID, exit_code=2)
 
 
 async def test_a_did_with_an_ac_number_is_changed_as_this_ledger_has_it(desk: Desk) -> None:

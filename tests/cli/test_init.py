@@ -58,8 +58,8 @@ def test_a_passphrase_file_is_remembered_whatever_its_path(tmp_path: Path) -> No
     [
         ([], 2, "bad-use"),
         (["--chain-id", "city-1", "--genesis", "x"], 2, "bad-use"),
-        (["--chain-id", "city"], 1, "bad-genesis"),
-        (["--chain-id", "City-1"], 1, "bad-genesis"),
+        (["--chain-id", "city"], 2, "bad-genesis"),
+        (["--chain-id", "City-1"], 2, "bad-genesis"),
         (["--genesis", "missing.json"], 1, "bad-genesis"),
         (["--chain-id", "city-1", "--api", "nonsense"], 2, "bad-use"),
         (["--chain-id", "city-1", "--peers", "host:65536"], 2, "bad-use"),

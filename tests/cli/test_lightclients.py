@@ -157,9 +157,9 @@ async def test_a_form_is_printed_that_can_be_applied_with(chain: ChainDesk) -> N
     assert form["system"]["ACSN"] == "byo1" and form["chainInfo"]["gatewayCrossList"] == [chain.did("anna")]
     genesis = chain.write("city.json", genesis_to_json(make_genesis({"west": 3}, chain_id="city-1")))
     assert "application 1" in await chain.run("apply", "--form", chain.write("form.json", form), "--genesis", genesis, "--key-file", "%bob")
-    await chain.command(["chain", "form", *words[:-2], "--endpoint", "x" * 300], 1)
+    await chain.command(["chain", "form", *words[:-2], "--endpoint", "x" * 300], 2)
     assert "bad-chain-form" in chain.err
-    await chain.command(["chain", "form", *words[:-2], "--endpoint", "localhost"], 1)
+    await chain.command(["chain", "form", *words[:-2], "--endpoint", "localhost"], 2)
     assert "a resolver is named by http:// or https://" in chain.err and not chain.out
     await chain.command(["chain", "form", *words[:4], "--ac", "City", *words[6:]], 2)
 

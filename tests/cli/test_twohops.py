@@ -224,7 +224,7 @@ async def test_what_is_below_the_anchored_header_is_proved_by_the_headers_betwee
         for words in (("transaction", tx_id, "--height", 2), ("header", 3, "--height", 2)):
             assert await query(folder, chains, *words) == USAGE
             assert "--height goes with receipt" in capsys.readouterr().err
-        assert await query(folder, chains, "header", "x") == 1
+        assert await query(folder, chains, "header", "x") == USAGE
         assert "by its height" in capsys.readouterr().err
 
 
