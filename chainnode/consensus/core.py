@@ -36,8 +36,11 @@ class Core:
             effects += self._start(item)
         if self.facts is None or self.state.step is Step.DECIDED:
             return tuple(effects)
+        before = self.state
         effects += self._take(item, self.facts)
-        effects += self._settle(self.facts)
+        if self.facts.has_news or self.state is not before:  # else no rule applies now that did not before
+            effects += self._settle(self.facts)
+            self.facts.has_news = False
         return tuple(effects)
 
     def _start(self, item: StartHeight) -> list[Effect]:
@@ -69,7 +72,7 @@ class Core:
                 return self._propose(item, facts)
             case BlockChecked():
                 if item.height == self.state.height:
-                    facts.checked.setdefault(item.block_id, item.valid)
+                    facts.add_verdict(item.block_id, item.valid)
                 return ()
             case TimeoutElapsed():
                 return self._wake(item, facts)

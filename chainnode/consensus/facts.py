@@ -46,12 +46,18 @@ class _Tally:
         self.power = 0  # of all who voted, for whatever
         self.power_of: dict[BlockId | None, int] = {}  # behind each block, or behind nil
 
-    def add(self, vote: Vote, power: int) -> None:
-        """A vote for a block that its validator has not voted for here."""
+    def add(self, vote: Vote, power: int, quorum: int, power_total: int) -> bool:
+        """A vote for a block that its validator has not voted for here; whether it makes a quorum, or tells that there will be none."""
         before = self.cast.get(vote.validator_index, ())
         self.cast[vote.validator_index] = (*before, vote)
+        behind = self.power_of.get(vote.block_id, 0) + power
+        self.power_of[vote.block_id] = behind
         self.power += 0 if before else power
-        self.power_of[vote.block_id] = self.power_of.get(vote.block_id, 0) + power
+        return (
+            behind - power < quorum <= behind
+            or (not before and self.power - power < quorum <= self.power)
+            or power_total - self.power + max(self.power_of.values()) < quorum
+        )
 
     def drop(self, index: int, power: int) -> None:
         """Forget a validator's votes."""
@@ -80,6 +86,7 @@ class Facts:
         self._precommits: dict[int, _Tally] = {}
         self._reported: set[tuple[int, VoteType, int]] = set()
         self._round_max = -1  # no vote is for a later one
+        self.has_news = True  # something that a rule looks at has changed since the core has looked last
 
     @property
     def is_empty(self) -> bool:
@@ -112,7 +119,13 @@ class Facts:
         if len(seen) >= PROPOSALS_PER_ROUND_MAX or any(known.proposal.block_id == proposal.block_id for known in seen):
             return False
         self._proposals[proposal.round] = [*seen, item]
+        self.has_news = True
         return True
+
+    def add_verdict(self, block_id: BlockId, valid: bool) -> None:
+        """Remember whether a block is valid; the first answer counts."""
+        self.checked.setdefault(block_id, valid)
+        self.has_news = True
 
     def add_vote(self, vote: Vote, current_round: int) -> ReportEquivocation | None:
         """Remember a vote of this height's validators, each block id of an equivocator once; tell of a first equivocation (INV-12)."""
@@ -126,7 +139,9 @@ class Facts:
             return None
         if not votes and vote.round > current_round and not self._make_room(index, vote.round, current_round):
             return None
-        tallies.setdefault(vote.round, _Tally()).add(vote, validators[index].power)
+        self.has_news = self.has_news or vote.round > current_round  # as any is while we are in none
+        tally = tallies.setdefault(vote.round, _Tally())
+        self.has_news = tally.add(vote, validators[index].power, self.quorum, self.start.validators.power_total) or self.has_news
         self._round_max = max(self._round_max, vote.round)
         if votes and (vote.round, vote.type, index) not in self._reported:
             self._reported.add((vote.round, vote.type, index))

@@ -52,7 +52,14 @@ from chainnode.storage.journal import Journal
 from chainnode.storage.signguard import PRECOMMIT_STEP, PREVOTE_STEP, PROPOSAL_STEP, SignGuard
 from chainnode.types.block import Proposal, Vote, VoteType
 from chainnode.types.codes import CORRUPT_STORE
-from chainnode.types.limits import HOST_INPUTS_MAX, HOST_LOOP_TXS_MAX, SYNC_REPLY_BYTES_MAX, TICK_MS
+from chainnode.types.limits import (
+    HOST_BEATS_MAX,
+    HOST_INPUTS_MAX,
+    HOST_LOOP_BYTES_MAX,
+    HOST_LOOP_TXS_MAX,
+    SYNC_REPLY_BYTES_MAX,
+    TICK_MS,
+)
 from chainnode.types.messages import BatchMessage, BlockReply, DecidedBlock, Message
 
 log = logging.getLogger(__name__)
@@ -133,6 +140,10 @@ class Host:
                 while self._answers:
                     self._answers.popleft().result()()
                 self._beats()
+                for _ in range(HOST_BEATS_MAX):  # what the node has told itself; a turn of the loop would bring nothing but peers
+                    if not self._inputs:
+                        break
+                    self._beats()
         finally:
             self._worker.shutdown(wait=True, cancel_futures=True)
             self._journal.close()
@@ -216,14 +227,14 @@ class Host:
             case Decide():
                 if effect.commit.height == (tip := self.chain.tip).height + 1:
                     self.clock.decided(effect.commit, tip.validators, tip.params, time.time_ns())
-                self._work(lambda: self._applied(self.chain.apply(effect.block_bytes, effect.commit, effect.batches)))
+                self._work_on(effect.batches, lambda: self._applied(self.chain.apply(effect.block_bytes, effect.commit, effect.batches)))
             case ApplySynced():
                 self._work(lambda: self._apply_synced(effect))
             case LoadBlocks():
                 self._work(lambda: self._load(effect))
             case ScheduleTimeout():
                 elapsed = TimeoutElapsed(effect.height, effect.round, effect.step)
-                asyncio.get_running_loop().call_later(effect.after_ms / 1000, self.put_now, elapsed)
+                asyncio.get_running_loop().call_later(effect.after_ms / 1000, self._elapsed, elapsed)
             case ScheduleTick():
                 asyncio.get_running_loop().call_later(effect.after_ms / 1000, self._extra_tick)
             case Feed():
@@ -238,6 +249,11 @@ class Host:
                 self.listener.round_entered(effect)
             case _:
                 assert_never(effect)
+
+    def _elapsed(self, timeout: TimeoutElapsed) -> None:
+        """A timer has ended; most are of a height that was decided long before, and nobody needs to hear of them."""
+        if timeout.height >= self.replica.height:
+            self.put_now(timeout)
 
     def _extra_tick(self) -> None:
         self.put_now(Tick(time.time_ns() // NS_PER_MS))
@@ -289,8 +305,8 @@ class Host:
     # Work in the thread: each gives what to do back on the loop
 
     def _work_on(self, batches: Sequence[Batch], work: Callable[[], Answer]) -> None:
-        """Build or check a block with these batches: at once when that takes less than the way to the thread and back."""
-        if not self._under_way and sum(len(batch.ids) for batch in batches) <= HOST_LOOP_TXS_MAX:
+        """Build, check or apply a block with these batches: at once when that takes about as long as the way to the thread and back."""
+        if not self._under_way and _is_small(batches):
             work()()
         else:
             self._work(work)
@@ -374,6 +390,12 @@ class Host:
 
 def _nothing() -> None:
     """The question was about a height that is over."""
+
+
+def _is_small(batches: Sequence[Batch]) -> bool:
+    """Whether a block with these batches is soon done with."""
+    size, txs = sum([len(batch.batch_bytes) for batch in batches]), sum([len(batch.ids) for batch in batches])
+    return size <= HOST_LOOP_BYTES_MAX and txs <= HOST_LOOP_TXS_MAX
 
 
 def _now_ms() -> int:

@@ -3,10 +3,23 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chainnode.consensus.core import Core
 from chainnode.consensus.effects import BuildBlock, CheckBlock, Decide, Effect, ScheduleTimeout, SignProposal, SignVote
-from chainnode.consensus.inputs import BlockBuilt, BlockChecked, Input, ProposalReceived, StartHeight, TimeoutElapsed, VoteReceived
+from chainnode.consensus.inputs import (
+    BlockBuilt,
+    BlockChecked,
+    Input,
+    ProposalReceived,
+    StartHeight,
+    Step,
+    TimeoutElapsed,
+    VoteReceived,
+    WorkArrived,
+)
+from chainnode.consensus.rules import RULES
 from chainnode.types.block import BlockId, KeyType, PartSetHeader, Proposal, PublicKey, Validator, ValidatorSet, Vote, VoteType
 from chainnode.types.genesis import ChainParams
 
@@ -20,6 +33,13 @@ STEPS_MAX = 6_000
 
 def block(author: int, round: int, salt: int = 0) -> BlockId:
     return BlockId(bytes([author, round % 256, salt]) + bytes(29), PartSetHeader(1, bytes(32)))
+
+
+def check_settled(core: Core) -> None:
+    """No rule applies after a step, also where the core has not looked because nothing was new to it."""
+    assert core.facts is not None
+    if core.state.step is not Step.DECIDED:
+        assert [rule.__name__ for rule in RULES if rule(core.state, core.facts) is not None] == []
 
 
 class Net:
@@ -38,6 +58,7 @@ class Net:
 
     def give(self, node: int, item: Input) -> None:
         effects = self.cores[node].step(item)
+        check_settled(self.cores[node])
         self.taken[node].append(item)
         self.seen[node] += effects
         for effect in effects:
@@ -123,3 +144,38 @@ def test_no_honest_core_votes_twice_in_a_round(seed: int) -> None:
     for seen in net.seen:
         cast = [(effect.vote.round, effect.vote.type) for effect in seen if isinstance(effect, SignVote)]
         assert len(cast) == len(set(cast))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(VoteType), st.integers(0, 3), st.integers(0, 2), st.integers(0, 3), st.integers(0, 4)), max_size=60)
+)
+def test_after_each_step_no_rule_applies_whatever_comes(story: list[tuple[VoteType, int, int, int, int]]) -> None:
+    core = Core()
+    core.step(StartHeight(1, SET, SET.validators[0].address, NOW - 1, ChainParams(), story[0][1] > 1 if story else True))
+    for vote_type, round, author, index, kind in story:
+        named = None if author == 2 else block(author, round)
+        match kind:
+            case 0:
+                core.step(ProposalReceived(Proposal(1, round, author - 1, block(author, round), NOW), NOW))
+            case 1:
+                core.step(BlockChecked(1, round, block(author, round), index > 0))
+            case 2 if index == 3:
+                core.step(WorkArrived())
+            case 2:
+                core.step(TimeoutElapsed(1, round, Step(index + 1)))
+            case _:
+                core.step(VoteReceived(Vote(vote_type, 1, round, named, NOW, SET.validators[index].address, index, b"s" * 64)))
+        check_settled(core)
+
+
+def test_a_vote_that_changes_nothing_lets_no_rule_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = Core()
+    core.step(StartHeight(1, SET, None, NOW - 1, ChainParams(), True))
+    looked: list[int] = []
+    monkeypatch.setattr(core, "_settle", lambda facts: (looked.append(1), [])[1])
+    told = []
+    for index in range(4):  # of powers 3, 3, 2, 2: the third makes a quorum
+        core.step(VoteReceived(Vote(VoteType.PREVOTE, 1, 0, None, NOW, SET.validators[index].address, index, b"s" * 64)))
+        told.append(len(looked))
+    core.step(TimeoutElapsed(1, 5, Step.PREVOTE))
+    assert told == [0, 0, 1, 1] and len(looked) == 1

@@ -10,6 +10,7 @@ import pytest
 from chainnode import blocks, wire
 from chainnode.codec import encode
 from chainnode.consensus.effects import SignVote
+from chainnode.consensus.inputs import Step, TimeoutElapsed, WorkArrived
 from chainnode.crypto import suites
 from chainnode.crypto.keys import public_key_of, validator
 from chainnode.errors import Corrupt, Unavailable
@@ -20,6 +21,8 @@ from chainnode.node.replicainputs import (
     ApplySynced,
     BuildBlock,
     CheckBlock,
+    Decide,
+    Feed,
     HeightSeen,
     LoadBlocks,
     Offence,
@@ -274,12 +277,15 @@ async def test_a_bug_in_a_step_stops_the_node(node: Watched, monkeypatch: pytest
     assert isinstance(await node.run_to_failure(), AssertionError)
 
 
+@pytest.mark.parametrize("where", ["loop", "thread"])
 @pytest.mark.parametrize("work", ["build", "apply"])
-async def test_a_bug_in_the_worker_stops_the_node(node: Watched, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+async def test_a_bug_in_the_worker_stops_the_node(node: Watched, monkeypatch: pytest.MonkeyPatch, work: str, where: str) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(node.small.chain, work, broken)
+    if where == "thread":
+        monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", -1)
     assert isinstance(await node.run_to_failure(), ZeroDivisionError)
 
 
@@ -319,22 +325,67 @@ async def test_a_clock_known_to_be_wrong_signs_no_time_of_its_own(node: Watched)
 # Where a block is checked
 
 
-@pytest.mark.parametrize("count", [0, 2, 3])
+@pytest.mark.parametrize(("count", "bytes_less"), [(0, 0), (2, 0), (3, 0), (2, 1)])
 async def test_a_small_block_is_checked_at_once_and_a_large_one_in_the_thread(
-    node: Watched, monkeypatch: pytest.MonkeyPatch, count: int
+    node: Watched, monkeypatch: pytest.MonkeyPatch, count: int, bytes_less: int
 ) -> None:
-    monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", 2)
     raws = [transaction(number, genesis=node.small.genesis) for number in range(count)]
     batches = (batch(*raws),) if raws else ()
+    is_small = count < 3 and not bytes_less
+    monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", 2)
+    monkeypatch.setattr(module, "HOST_LOOP_BYTES_MAX", sum(len(one.batch_bytes) for one in batches) - bytes_less)
     block, block_bytes, block_id = node.small.build(*batches)
     question = CheckBlock(1, 0, block_id, block.header.time_ns, block_bytes, batches)
     node.host._act(question)
-    assert node.host.inputs_waiting == (count < 3) and bool(node.host._under_way) == (count == 3)
-    if count < 3:
+    assert node.host.inputs_waiting == is_small and bool(node.host._under_way) != is_small
+    if is_small:
         node.host._work(lambda: lambda: None)  # the thread may be at work on the chain, which one may use at a time
         node.host._act(question)
         assert node.host.inputs_waiting == 1
     node.host._worker.shutdown()
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+async def test_a_small_block_is_applied_at_once_and_a_large_one_in_the_thread(
+    node: Watched, monkeypatch: pytest.MonkeyPatch, is_small: bool
+) -> None:
+    monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", int(is_small))
+    one = batch(transaction(1, genesis=node.small.genesis))
+    block, block_bytes, block_id = node.small.build(one)
+    node.host._act(Decide(1, 0, block_id, node.small.commit_of(block), block_bytes, (one,)))
+    assert node.kinds() == (["applied"] if is_small else []) and node.host._under_way == (not is_small)
+    node.host._worker.shutdown()
+    assert node.small.chain.tip.height == 1
+
+
+# What the node tells itself
+
+
+async def test_a_timer_of_a_height_that_is_over_wakes_nobody(node: Watched) -> None:
+    await node.run_to(1)
+    height = node.host.replica.height
+    for over in (height - 1, height, height + 1):
+        node.host._inputs.clear()
+        node.host._elapsed(TimeoutElapsed(over, 0, Step.PRECOMMIT))
+        assert node.host.inputs_waiting == (over >= height)
+
+
+async def test_peers_get_a_turn_whatever_the_node_tells_itself(node: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[object] = []
+
+    def step(item: object, now_ms: int) -> tuple[object, ...]:
+        assert len(steps) < 1_000, "nobody else gets a turn"
+        steps.append(item)
+        return (Feed(WorkArrived()),)
+
+    monkeypatch.setattr(node.host.replica, "step", step)
+    task = asyncio.create_task(node.host.run())
+    node.host.put_now(Tick(1))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not task.done() and len(steps) > module.HOST_BEATS_MAX
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize("where", ["step", "journals"])

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from chainnode.consensus.effects import EnteredRound, ReportEquivocation, ScheduleTimeout, SignProposal, SignVote
-from chainnode.consensus.inputs import StartHeight, TimeoutElapsed
+from chainnode.consensus.inputs import StartHeight, Step, TimeoutElapsed
 from chainnode.consensus.proposer import proposer
-from chainnode.consensus.rules import RoundState
+from chainnode.consensus.rules import RULES, RoundState
 from chainnode.errors import Malformed
 from chainnode.mempool.batch import Batch
 from chainnode.node.journalcodec import decode_input, encode_input, journalled
@@ -233,10 +233,19 @@ class Host:
             self._beat()
             self.world.trace(self, item)
             effects = replica.step(item, self.now_ms())
+            self._check_settled(replica)
             self._beat()
             if not self.is_lazy or any(needs_sync(effect) for effect in effects):
                 self._sync(replica)
             self._act_all(effects)
+
+    def _check_settled(self, replica: Replica) -> None:
+        """After a step no rule applies, also where the core has not looked because nothing was new to it."""
+        core = replica.core
+        if core.facts is not None and core.state.step is not Step.DECIDED:
+            missed = [rule.__name__ for rule in RULES if rule(core.state, core.facts) is not None]
+            if missed:
+                self.world.fail(f"{self.name} passed over {missed}")
 
     def _sync(self, replica: Replica) -> None:
         self.disk.journal.setdefault(self.height + 1, []).extend(self._unsynced)
