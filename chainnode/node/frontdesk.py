@@ -134,8 +134,9 @@ class FrontDesk:
 
     def _vote(self, peer_id: str, vote: Vote) -> Input | None:
         validators = self._set_at(vote.height)
-        if validators is None:
-            return HeightSeen(peer_id, vote.height) if vote.height > self._chain.tip.height else None
+        replica = self._host.replica
+        if validators is None or not replica.wants_vote(vote):  # to verify it would be in vain
+            return HeightSeen(peer_id, vote.height) if vote.height > replica.height else None
         if vote.validator_index >= len(validators.validators):
             raise Malformed(MALFORMED, "no validator has this index")
         one = validators.validators[vote.validator_index]

@@ -56,6 +56,7 @@ from chainnode.node.replicainputs import (
 )
 from chainnode.node.serving import Serving
 from chainnode.sync import BlockSync
+from chainnode.types.block import Vote
 from chainnode.types.limits import (
     BATCH_WAIT_MS,
     GOSSIP_IDLE_STATUS_MS,
@@ -134,6 +135,12 @@ class Replica:
                 return self._is_core_running and not self._work_told
             case _:
                 return False
+
+    def wants_vote(self, vote: Vote) -> bool:
+        """Whether a peer's vote would be stepped or kept, when its signature holds: one that is known, or comes too late, is not."""
+        if self._is_current(vote.height):
+            return not self.gossip.has_vote(vote, self.round)
+        return self._is_early(vote.height)
 
     def step(self, item: Input, now_ms: int) -> tuple[Effect, ...]:
         """Take one input; `now_ms` is of a clock that never goes back."""
@@ -274,7 +281,7 @@ class Replica:
             case ProposalVerified() | VoteVerified():
                 height = height_of(item)
                 self.sync.peer_at(item.peer, height, is_exact=False)
-                if self.height <= height <= self.height + 1 and not self._is_current(height) and not self._is_decided(height):
+                if self._is_early(height):
                     self.early.keep(item)
                 return self._ask_blocks()
             case VoteSigned():
@@ -282,8 +289,10 @@ class Replica:
             case _:
                 return []
 
-    def _is_decided(self, height: int) -> bool:
-        return height == self.height and self._applying is _Applying.DECIDED
+    def _is_early(self, height: int) -> bool:
+        """Whether the core will take what is about this height, and does not yet."""
+        is_decided = height == self.height and self._applying is _Applying.DECIDED
+        return self.height <= height <= self.height + 1 and not self._is_current(height) and not is_decided
 
     def _carry_out(self, asked: Iterable[core_effects.Effect]) -> list[Effect]:
         """Turn what the core asks for into what the host can do."""

@@ -9,6 +9,7 @@ import pytest
 
 from chainnode import wire
 from chainnode.cometbytes import proposal_sign_bytes, vote_sign_bytes
+from chainnode.consensus.inputs import StartHeight, Step
 from chainnode.consensus.proposer import proposer
 from chainnode.crypto.suites import sign
 from chainnode.digests import genesis_hash
@@ -19,6 +20,7 @@ from chainnode.node.replica import Replica
 from chainnode.node.replicainputs import (
     BatchesRequested,
     BatchVerified,
+    BlockChecked,
     BlocksReceived,
     BlocksRequested,
     HeightSeen,
@@ -85,6 +87,13 @@ class Desk:
         self.host, self.network = FakeHost(), FakeNetwork()
         self.desk = FrontDesk(self.host, self.small.chain, NODE_ID, threads=1)
         self.desk.network = self.network
+        self.start()
+
+    def start(self) -> None:
+        """The height on top is being decided."""
+        tip = self.small.chain.tip
+        self.host.replica = Replica()
+        self.host.replica.boot(StartHeight(tip.height + 1, tip.validators, None, tip.time_ns, tip.params, False), [], 0)
 
     async def tell(self, message: Message) -> list[object]:
         """What the host learns of a message."""
@@ -149,6 +158,7 @@ async def test_a_forged_vote_is_malformed(desk: Desk) -> None:
 
 async def test_a_vote_of_the_next_height_is_judged_by_its_validators(desk: Desk) -> None:
     desk.small.decide(batch(proposal(1, "set_validator", *new_validator("late", 50))))
+    desk.start()
     tip = desk.small.chain.tip
     index = next(place for place, one in enumerate(tip.next_validators.validators) if one.power == 50)
     address = tip.next_validators.validators[index].address
@@ -164,6 +174,35 @@ async def test_a_vote_of_the_next_height_is_judged_by_its_validators(desk: Desk)
 async def test_votes_of_other_heights_tell_a_height_at_most(desk: Desk) -> None:
     assert await desk.tell(VoteMessage(replace(desk.vote(), height=9))) == [HeightSeen(PEER, 9)]
     assert await desk.tell(VoteMessage(replace(desk.vote(), height=2))) == []
+
+
+async def test_a_vote_that_is_known_is_not_verified_again(desk: Desk) -> None:
+    vote = desk.vote()
+    forged = replace(vote, signature=bytes(64))
+    await desk.refuses(VoteMessage(forged))
+    (item,) = await desk.tell(VoteMessage(vote))
+    desk.host.replica.step(item, 0)
+    assert await desk.tell(VoteMessage(forged)) == []
+    other = desk.vote(1)
+    assert await desk.tell(VoteMessage(other)) == [VoteVerified(PEER, other)]
+
+
+async def test_a_vote_for_a_height_that_is_decided_is_not_verified_and_one_for_the_next_is(desk: Desk) -> None:
+    replica = desk.host.replica
+    _, block_bytes, block_id = desk.small.build()
+    message = desk.proposal(block_id=block_id)
+    replica.step(ProposalVerified(PEER, replace(message, block_bytes=block_bytes), (), message.proposal.time_ns), 0)
+    replica.step(BlockChecked(3, 0, block_id, True, ()), 0)
+    for index in range(3):
+        vote = replace(desk.vote(index), type=VoteType.PRECOMMIT, block_id=block_id)
+        replica.step(VoteVerified(PEER, vote), 0)
+    forged = replace(desk.vote(3), signature=bytes(64))
+    assert replica.core.state.step is Step.DECIDED and await desk.tell(VoteMessage(forged)) == []
+    await desk.refuses(VoteMessage(replace(forged, height=4)))
+    desk.small.decide()  # the host has applied the block and not told the replica
+    assert await desk.tell(VoteMessage(forged)) == []
+    await desk.refuses(VoteMessage(replace(forged, height=4)))
+    assert await desk.tell(VoteMessage(replace(forged, height=5))) == [HeightSeen(PEER, 5)]
 
 
 # Proposals
@@ -332,7 +371,7 @@ async def test_peers_come_and_go(desk: Desk) -> None:
     await desk.desk.on_up(PEER, desk.desk.hello())
     await desk.desk.on_up("did:bid:efStranger", desk.desk.hello())
     await desk.desk.on_down(PEER)
-    assert desk.host.inputs == [PeerUp(PEER, 0, True), PeerUp("did:bid:efStranger", 0, False), PeerDown(PEER)]
+    assert desk.host.inputs == [PeerUp(PEER, 3, True), PeerUp("did:bid:efStranger", 3, False), PeerDown(PEER)]
 
 
 def test_a_hello_of_our_chain_by_its_own_node_is_right(desk: Desk) -> None:
