@@ -21,11 +21,11 @@ from chainnode.client.failures import TransactionFailed
 from chainnode.client.otherchain import OtherChain
 from chainnode.client.proved import Proved
 from chainnode.client.signing import Signer
-from chainnode.errors import Malformed
+from chainnode.errors import Malformed, Rejected
 from chainnode.genesisfile import genesis_from_json
 from chainnode.node.homes import load_genesis, load_key
 from chainnode.types.bundle import EvidenceFact, HeaderFact, StateFact, TransactionFact
-from chainnode.types.codes import BAD_ARGUMENTS
+from chainnode.types.codes import BAD_ARGUMENTS, NOT_FOUND, WRONG_CHAIN
 from chainnode.types.limits import ANCHOR_RECORDS
 from chainnode.types.transaction import Invocation, Value
 from contracts import chains, identityrecords
@@ -159,7 +159,24 @@ async def _ask(args: argparse.Namespace, question: Question) -> AnyProved:
         async with client_of(args) as client:
             return await question(client)
     async with client_of(args, url=args.via) as client:
-        return await question(client.anchored(args.ac, [args.url]))
+        other = client.anchored(args.ac, [args.url])
+        await _check_chain(args, other)
+        return await question(other)
+
+
+async def _check_chain(args: argparse.Namespace, other: OtherChain) -> None:
+    """Say at once when the options do not fit: what fails later tells of proofs alone. The other chain's node is taken at its word."""
+    try:
+        anchor = (await other.anchor()).fact
+    except Rejected as error:
+        if error.code is not NOT_FOUND:
+            raise
+        raise Rejected(NOT_FOUND, f"{error.detail} on the chain of {args.via} (--via), which should be the main chain") from error
+    status = await asyncio.to_thread(Desk(args.url).get, "/v1/status")
+    chain_id = status.get("chain_id") if isinstance(status, dict) else None
+    if chain_id != anchor.chain_id:
+        its = f"{args.url} (--url) is a node of {chain_id}"
+        raise Rejected(WRONG_CHAIN, f"{args.ac} (--ac) is the chain {anchor.chain_id} by what the main chain says, and {its}")
 
 
 def keep(proof: AnyProved, target: Path, *, is_binary: bool) -> None:

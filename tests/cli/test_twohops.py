@@ -236,11 +236,28 @@ async def test_one_option_needs_the_other(folder, chains, capsys):
     assert "'BYO' is no AC number" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("what", [("state", ITEM), ("evidence", "00" * 32), ("header", 2)])
+async def test_an_ac_number_of_another_chain_than_the_nodes_is_told_before_anything_is_asked(world, folder, capsys, what):
+    main_node, city = serve(AnchorNode(two=world)), serve(LiveNode(world=world.main))  # the other node is of the main chain, too
+    async with main_node.server, city.server:
+        assert await query(folder, (main_node, city), *what) == 1
+        told = capsys.readouterr().err.splitlines()[-1]
+        wanted = f"{AC} (--ac) is the chain {CITY_ID} by what the main chain says, and {city.url} (--url) is a node of {MAIN_ID}"
+        assert told == f"chainnode: wrong-chain: {wanted}"
+        assert [path for path in city.asked if not path.endswith("/status")] == []
+
+
+async def test_an_ac_number_that_nobody_has_is_told_with_the_chain_that_was_asked(folder, chains, capsys):
+    assert await query(folder, chains, "state", ITEM, ac="none") == 1
+    told = capsys.readouterr().err
+    assert "chainnode: not-found: " in told and f"on the chain of {chains[0].url} (--via), which should be the main chain" in told
+
+
 async def test_what_nodes_do_not_prove_is_not_shown(world, folder, chains, capsys):
     main_node, city = chains
     assert await query(folder, chains, "state", ITEM, ac="none") == 1
     assert "not-found" in capsys.readouterr().err
-    city.twist = answering(world.main.presence())
+    city.twist = at("/v1/state", answering(world.main.presence()))
     assert await query(folder, chains, "state", ITEM) == 1
     told = capsys.readouterr()
     assert told.out == "" and "bad-bundle" in told.err
