@@ -92,8 +92,8 @@ class PlainKeyTable:
             self._entries.popitem()
 
     def entries(self) -> bytes:
-        """Keys with their values, ascending."""
-        return b"".join(sorted(map(add, self._entries, self._entries.values())))  # no two keys are the same: no value is compared
+        """Each key with its value behind it, in the order in which they were set."""
+        return b"".join(map(add, self._entries, self._entries.values()))
 
 
 def _checked(column: Column, width: int) -> Sequence[bytes]:

@@ -8,7 +8,7 @@
 
 #include "runsort.h"
 
-enum { TOGETHER = 32, KEYS_FIRST = 32, VALUE_MAX = 1024, HALVES = 8, SPARE_KEYS = 128 * 1024, SPARE_FROM = 32 * 1024 };
+enum { TOGETHER = 32, KEYS_FIRST = 32, VALUE_MAX = 1024, HALVES = 8 };
 #define KEYS_MAX ((size_t)1 << 30)
 
 /* A slot: the hash of the key above, one more than its position below; 0 when nothing is there. */
@@ -49,14 +49,6 @@ static size_t slot_of(const key_table *table, const uint8_t *key, uint32_t hash)
     return at;
 }
 
-/* The arrays of a large table that is gone, for the next one: to have as much memory anew from the kernel takes longer than to fill it. */
-static struct {
-    size_t keys_size, values_size;
-    uint8_t *keys, *values;
-    uint64_t *slots;
-    int bits;
-} spare;
-
 /* Put what the table has into other slots, which are empty. */
 static void place_all(key_table *table, uint64_t *slots, int bits) {
     size_t mask = ((size_t)1 << bits) - 1;
@@ -75,49 +67,12 @@ static size_t keys_in(int bits) {
     return (((size_t)1 << bits) >> 3) * 5;
 }
 
-static int fits_spare(const key_table *table, size_t count) {
-    return spare.keys_size / KEY >= count && spare.values_size / table->value_bytes >= count && keys_in(spare.bits) >= count;
-}
-
-/* Move to the spare arrays, which have room for more. */
-static void take_spare(key_table *table) {
-    size_t rooms[2] = {spare.keys_size / KEY, spare.values_size / table->value_bytes};
-    memcpy(spare.keys, table->keys, table->count * KEY);
-    memcpy(spare.values, table->values, table->count * table->value_bytes);
-    memset(spare.slots, 0, sizeof *spare.slots << spare.bits);
-    free(table->keys);
-    free(table->values);
-    table->keys = spare.keys;
-    table->values = spare.values;
-    table->room = rooms[0] < rooms[1] ? rooms[0] : rooms[1];
-    place_all(table, spare.slots, spare.bits);
-    spare.keys = NULL;
-    spare.keys_size = 0;
-}
-
-/* Keep the arrays of a table that goes, if they are large and there are none; else free them. */
-static void give_back(key_table *table) {
-    if (spare.keys == NULL && table->room >= SPARE_KEYS) {
-        spare.keys_size = table->room * KEY;
-        spare.values_size = table->room * table->value_bytes;
-        spare.keys = table->keys;
-        spare.values = table->values;
-        spare.slots = table->slots;
-        spare.bits = table->bits;
-        return;
-    }
-    free(table->keys);
-    free(table->values);
-    free(table->slots);
-}
-
 /* Room for so many keys. 0 with an exception set, and the table as it was. */
 static int make_room(key_table *table, size_t count) {
     if (count > KEYS_MAX) {
         PyErr_SetString(PyExc_OverflowError, "a table holds 2 ** 30 keys");
         return 0;
     }
-    if (count > table->room && table->count >= SPARE_FROM && fits_spare(table, count)) take_spare(table);
     if (count > table->room) {
         size_t room = 2 * table->room;
         if (room < count) room = count < KEYS_FIRST ? KEYS_FIRST : count;
@@ -297,31 +252,17 @@ static PyObject *table_cut(PyObject *self, PyObject *given) {
 }
 
 /* Keys with their values behind them, as they were set. */
-static void interleave(const key_table *table, uint8_t *out) {
+static PyObject *table_entries(PyObject *self, PyObject *ignored) {
+    const key_table *table = (const key_table *)self;
     size_t width = table->value_bytes;
+    (void)ignored;
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(table->count * (KEY + width)));
+    if (result == NULL) return NULL;
+    uint8_t *out = (uint8_t *)PyBytes_AsString(result);
     for (size_t i = 0; i < table->count; i++, out += KEY + width) {
         memcpy(out, table->keys + i * KEY, KEY);
         copy_short(out + KEY, table->values + i * width, width);
     }
-}
-
-static PyObject *table_entries(PyObject *self, PyObject *ignored) {
-    const key_table *table = (const key_table *)self;
-    size_t count = table->count, width = KEY + table->value_bytes, before = (count * width + 15) / 16 * 16;
-    (void)ignored;
-    uint8_t *copied = malloc(before + count * sizeof(entry) + sorting_bytes(count));
-    PyObject *result = copied == NULL ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * width));
-    if (result != NULL) {
-        entry *entries = (entry *)(copied + before);
-        uint8_t *out = (uint8_t *)PyBytes_AsString(result);
-        interleave(table, copied); /* others may add meanwhile */
-        Py_BEGIN_ALLOW_THREADS
-        for (size_t i = 0; i < count; i++) entries[i] = (entry){read64(copied + i * width), copied + i * width};
-        sort_entries(entries, count, entries + count);
-        write_entries(entries, count, width, out);
-        Py_END_ALLOW_THREADS
-    }
-    free(copied);
     return result;
 }
 
@@ -380,7 +321,10 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *named) 
 
 static void table_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    give_back((key_table *)self);
+    key_table *table = (key_table *)self;
+    free(table->keys);
+    free(table->values);
+    free(table->slots);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
@@ -394,7 +338,7 @@ static PyMethodDef METHODS[] = {
     {"values", table_values, METH_NOARGS, "values() -> those of the keys, packed"},
     {"joined", table_joined, METH_NOARGS, "joined() -> all keys, then all values"},
     {"cut", table_cut, METH_O, "cut(count) -> None: forget all but the first keys"},
-    {"entries", table_entries, METH_NOARGS, "entries() -> keys with their values, ascending"},
+    {"entries", table_entries, METH_NOARGS, "entries() -> keys with their values, in the order in which they were set"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -61,7 +61,7 @@ done:
 }
 
 static PyMethodDef METHODS[] = {
-    {"merge", py_merge, METH_VARARGS, "merge(pieces, entry_bytes) -> the entries of ascending pieces, ascending; of equal keys the first piece's"},
+    {"merge", py_merge, METH_VARARGS, "merge(pieces, entry_bytes) -> the entries of all pieces, ascending; of equal keys the first piece's"},
     {"sieve_add", py_sieve_add, METH_VARARGS, "sieve_add(part, salt, entries, entry_bytes) -> None: set the bits of their keys"},
     {"sieve_likely", py_sieve_likely, METH_VARARGS, "sieve_likely(parts, salt, keys) -> the positions of keys that one of them may have"},
     {"prints", py_prints, METH_VARARGS, "prints(entries, entry_bytes, tables) -> the first bytes of their prints, then the second ones"},

@@ -14,7 +14,7 @@ from chainnode.storage.indexrun import READ_BLOCKS, Run, RunWriter
 
 
 def merge_plainly(pieces: Sequence[bytes], entry_bytes: int) -> bytes:
-    """The entries of ascending pieces, ascending; of a key that stands in several, that of the first of them."""
+    """The entries of all pieces, ascending; of a key that stands in several, that of the first of them."""
     entries = cut_each(b"".join(pieces), f"{entry_bytes}s")
     merged = b"".join(sorted(entries))
     keys = cut_each(merged, f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x")
@@ -32,7 +32,7 @@ def _native() -> Callable[[Sequence[bytes], int], bytes]:
     return _runs.merge
 
 
-_merge = _native()
+merge = _native()
 
 
 class _Cursor:
@@ -89,5 +89,5 @@ class Merge:
             if not cursors:
                 return False
             bound = min([key for cursor in cursors if (key := cursor.bound()) is not None], default=None)
-            self.writer.add(_merge([piece for cursor in cursors if (piece := cursor.take(bound))], self._entry_bytes))
+            self.writer.add(merge([piece for cursor in cursors if (piece := cursor.take(bound))], self._entry_bytes))
         return True

@@ -90,10 +90,8 @@ class SpaceIndex:
     def committed(self, height: int, entries: KeyTable, *, is_placed: bool) -> None:
         """The height is on disk: its entries, which never change, are found from now on. `is_placed` when they are in a segment file."""
         self._sieve.add(entries.keys())  # first: what it does not know is sought nowhere
-        if not self._kept.tails[0].add(height, entries, is_placed=is_placed):  # one of the keys is there: the newer value counts
-            self._begin_tail()
-            assert self._kept.tails[0].add(height, entries, is_placed=is_placed)
-        if len(self._kept.tails[0].table) >= INDEX_RUN_KEYS:
+        self._kept.tails[0].add(height, entries, is_placed=is_placed)
+        if self._kept.tails[0].count >= INDEX_RUN_KEYS:
             self._begin_tail()
 
     def release(self, height: int) -> None:
@@ -115,10 +113,9 @@ class SpaceIndex:
         if not asked:
             return found
         kept = self._kept  # now: what is added meanwhile was not asked for
-        for tail in kept.tails:
-            get = tail.table.get
-            for position in tail.table.known(asked):
-                value = get(asked[position])
+        for table in chain.from_iterable([tail.tables for tail in kept.tails]):
+            for position in table.known(asked):
+                value = table.get(asked[position])
                 assert value is not None, "an entry stays"
                 found.setdefault(asked[position], value)
         asked = [key for key in asked if key not in found]
@@ -130,7 +127,7 @@ class SpaceIndex:
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All entries, ascending."""
         kept = self._kept
-        parts = [[tail.table.entries()] for tail in kept.tails]
+        parts = [[tail.entries()] for tail in kept.tails]
         return heapq.merge(*map(self._entries_of, parts), *[self._entries_of(run.chunks()) for run in kept.runs])
 
     def is_due(self) -> bool:
@@ -182,7 +179,7 @@ class SpaceIndex:
     def _write_tail(self, tail: Tail) -> None:
         number, writer = self._created()
         try:
-            writer.add(tail.table.entries())
+            writer.add(tail.entries())
             writer.finish()
             run = self._opened(number, 0, writer.count)
         except Unavailable:

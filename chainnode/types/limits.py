@@ -141,6 +141,7 @@ INLINE_BYTES_MAX = 16 * 1024  # what a height has of these, when no more, stays 
 PRUNE_KEYS_STEP = 64  # deletions in one write
 INDEX_RUN_KEYS = 262_144  # so many entries of the index in memory, 65 bytes each, go into a run
 INDEX_RUN_KEYS_PLAIN = 131_072  # the same without C, 185 bytes each
+INDEX_TABLE_KEYS = 2_048  # in memory, entries of a height that has so many stay a table by themselves
 INDEX_INLINE_BYTES_MAX = 64 * 1024  # what a height adds to a space of it, when no more, stays in LevelDB, which saves a sync
 INDEX_PLACED_HEIGHTS_MAX = 300  # so long may segment files wait for what a space has in memory; then that makes a run, though it be small
 INDEX_TAILS_MAX = 3  # so often they may be in memory; then whoever commits writes a run

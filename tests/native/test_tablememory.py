@@ -42,7 +42,6 @@ def test_a_table_without_memory_for_more_stays_as_it_was(objects, name):
 
 ASKED = {
     "keys that are looked up": ("out->ours = malloc(", "out->ours = 1 ? NULL : malloc(", lambda table: table.known(keys_of(range(9)))),
-    "entries in order": ("uint8_t *copied = malloc(", "uint8_t *copied = 1 ? NULL : malloc(", lambda table: table.entries()),
 }
 
 

@@ -33,26 +33,55 @@ def table_of(kind, entries):
 
 
 def add(tail, height, entries, *, is_placed=False):
-    return tail.add(height, table_of(type(tail.table), entries), is_placed=is_placed)
+    table = table_of(indextail.KeyTable, entries)
+    tail.add(height, table, is_placed=is_placed)
+    return table
 
 
-def test_a_tail_has_what_was_added(kind):
+def found_in(tail, keys):
+    """The newest value of each."""
+    return {key: table.get(key) for table in reversed(tail.tables) for key in keys if table.get(key) is not None}
+
+
+def sorted_entries(expected):
+    return b"".join([key + expected[key] for key in sorted(expected)])
+
+
+def test_a_tail_has_what_was_added(kind, monkeypatch):
+    monkeypatch.setattr(indextail, "INDEX_TABLE_KEYS", 9)
     dice, tail, expected = Random(7), Tail(WIDTH), {}
+    assert tail.entries() == b"" and tail.count == 0
     for height in range(1, 60):
-        entries = entries_of(dice, dice.choice([1, 3, 4, 9]))
-        assert add(tail, height, entries)
+        entries = entries_of(dice, dice.choice([1, 3, 4, 8, 9]))
+        add(tail, height, entries)
         expected |= entries
     others = list(entries_of(dice, 100))
-    keys = [*others[:50], *expected, *others[50:]]
-    assert [tail.table.get(key) for key in keys] == [expected.get(key) for key in keys]
-    assert tail.table.known(keys) == list(range(50, 50 + len(expected))) and len(tail.table) == len(expected)
+    assert found_in(tail, [*others, *expected]) == expected and tail.count == len(expected)
     assert tail.heights == list(range(1, 60)) and tail.first_placed is None
+    assert tail.entries() == sorted_entries(expected)
 
 
-def test_a_height_with_a_key_that_is_there_is_not_added(kind):
-    tail, entries = Tail(WIDTH), entries_of(Random(8), 5)
-    assert add(tail, 4, entries) and not add(tail, 5, dict(list(entries.items())[-1:]), is_placed=True)
-    assert tail.heights == [4] and tail.first_placed is None and len(tail.table) == 5
+def test_small_heights_go_into_one_table_and_a_large_one_stays_its_own(kind, monkeypatch):
+    """Else a table for each height of a slow chain would fill the memory, and every entry of a fast one be moved."""
+    monkeypatch.setattr(indextail, "INDEX_TABLE_KEYS", 9)
+    dice, tail, sizes = Random(7), Tail(WIDTH), []
+    for height, count in enumerate([8, 1, 8, 9, 1, 2, 10, 11, 3]):
+        table, tables = add(tail, height, entries_of(dice, count)), len(tail.tables)
+        assert (tail.tables[0] is table) is (count >= 9)
+        sizes.append(tables)
+    assert sizes == [1, 1, 1, 2, 3, 3, 4, 5, 6] and [len(table) for table in tail.tables] == [3, 11, 10, 3, 9, 17]
+
+
+@pytest.mark.parametrize("large", [1, 6])
+def test_of_a_key_in_several_heights_the_newest_value_counts(kind, monkeypatch, large):
+    monkeypatch.setattr(indextail, "INDEX_TABLE_KEYS", large)
+    tail, entries, others = Tail(WIDTH), entries_of(Random(8), 5), entries_of(Random(9), 5)
+    newer = {key: value[::-1] for key, value in list(entries.items())[-2:]}
+    for height, given in enumerate((others, entries, newer)):
+        add(tail, height, given)
+    expected = {**others, **entries, **newer}
+    assert found_in(tail, list(expected)) == expected and tail.entries() == sorted_entries(expected)
+    assert tail.heights == [0, 1, 2]
 
 
 def test_the_lowest_height_in_segment_files_is_known(kind):
@@ -82,18 +111,18 @@ def test_a_space_finds_what_is_in_tails_and_runs(kind, monkeypatch):
     assert all(space.find([key]) == space.find(key) == {key: value} for key, value in expected.items())
 
 
-def test_the_lowest_height_in_segment_files_is_known_of_all_tails(kind):
-    """What is below it is removed; a height whose key is in the tail already begins another."""
-    entries, others = entries_of(Random(4), 2), entries_of(Random(5), 2)
-    space = space_of(MemoryKV())
+def test_the_lowest_height_in_segment_files_is_known_of_all_tails(kind, monkeypatch):
+    """What is below it is removed."""
+    monkeypatch.setattr(indexspace, "INDEX_RUN_KEYS", 2)
+    dice, space = Random(4), space_of(MemoryKV())
     assert space.first_placed() is None
-    for height, given in ((3, others), (4, entries), (5, entries), (6, entries)):
-        space.committed(height, space.table(given), is_placed=height > 3)
+    for height in (3, 4, 5, 6):
+        space.committed(height, space.table(entries_of(dice, 2 if height < 6 else 1)), is_placed=height > 3)
     seen = []
     while space.is_due():
         seen.append(space.first_placed())
         space._write_tail(space._kept.tails[-1])
-    assert seen == [4, 5] and space.first_placed() == 6
+    assert seen == [4, 4, 5] and space.first_placed() == 6
 
 
 def test_a_space_takes_mappings_and_tables(kind):
