@@ -4,6 +4,8 @@ import json
 import logging
 import sys
 import time
+from asyncio import InvalidStateError
+from traceback import walk_tb
 
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -45,16 +47,25 @@ class TextFormatter(logging.Formatter):
 class ClientFaults(logging.Filter):
     """Takes what aiohttp calls an error, when it is the client's: bytes that are no HTTP, a connection that ended.
 
-    Anybody can cause these, so they must not wake anyone, nor fill the disk with what was sent.
+    Anybody can cause these, so they must not wake anyone, nor fill the disk with what was sent. It takes one fault of aiohttp's own, too:
+    a request that ends just when a node that stops gives up waiting for it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is about a fault of ours."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError | ConnectionError):
+        if isinstance(error, HttpProcessingError | ConnectionError) or _is_late_end(error):
             log.debug("http_client_fault", extra={"reason": type(error).__name__})
             return False
         return True
+
+
+def _is_late_end(error: BaseException | None) -> bool:
+    """Whether aiohttp told a shutdown that a request is over, and that had just given up. The answer has been sent."""
+    if not isinstance(error, InvalidStateError) or error.__traceback__ is None:
+        return False
+    *_, (last, _) = walk_tb(error.__traceback__)
+    return last.f_code.co_name == "_handle_request" and last.f_globals.get("__name__") == "aiohttp.web_protocol"
 
 
 _CLIENT_FAULTS = ClientFaults()  # one, so that adding it twice is adding it once

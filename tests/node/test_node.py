@@ -26,7 +26,7 @@ from chainnode.node import node as module
 from chainnode.node.application import make_application
 from chainnode.node.config import Config, split_address
 from chainnode.node.node import Node, check_machine
-from chainnode.storage.ledger import Pruned
+from chainnode.storage.ledger import Ledger, Pruned
 from chainnode.storage.leveldb import LevelKV
 from chainnode.sync import BlockSync
 from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
@@ -224,13 +224,11 @@ async def test_old_bodies_are_pruned_and_a_disk_that_refuses_is_told(config: Con
 
 async def test_the_index_is_tended_beside_the_heights(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each height of a lone validator adds nothing; what is due all the same is done, and no longer once the node has ended."""
-    async with running(config) as node:
-        done = asyncio.Event()
-        ledger, loop = node.chain.state.ledger, asyncio.get_running_loop()
-        monkeypatch.setattr(ledger, "is_index_due", lambda: not done.is_set())
-        monkeypatch.setattr(ledger, "tend_index", lambda: loop.call_soon_threadsafe(done.set) and False)
-        async with asyncio.timeout(DEADLINE_S):
-            await done.wait()
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+    monkeypatch.setattr(Ledger, "is_index_due", lambda _self: not done.is_set())
+    monkeypatch.setattr(Ledger, "tend_index", lambda _self: loop.call_soon_threadsafe(done.set) and False)
+    async with running(config) as node, asyncio.timeout(DEADLINE_S):
+        await done.wait()
     assert node.tender._is_closed
 
 

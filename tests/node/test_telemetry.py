@@ -1,0 +1,82 @@
+"""What is logged of the HTTP library: our faults, and not what strangers or its own shutdown do."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+import uvloop
+from aiohttp import web
+
+from chainnode.node.telemetry import ClientFaults
+from tests.ports import free_port
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+async def ends_as_the_shutdown_gives_up(request: web.Request) -> web.Response:
+    """Turn by turn of the loop, so that it ends between the shutdown's deadline and what that does then."""
+    while True:
+        waiter = request.protocol._handler_waiter
+        if waiter is not None and waiter.cancelled():
+            return web.Response(text="late")
+        await asyncio.sleep(0)
+
+
+async def has_a_fault_of_ours(request: web.Request) -> web.Response:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    future.set_result(None)
+    raise AssertionError
+
+
+async def served(handler: Handler, *, stops: bool) -> tuple[int, str]:
+    """One request, while the server stops or before."""
+    busy = asyncio.Event()
+
+    async def telling(request: web.Request) -> web.StreamResponse:
+        busy.set()
+        return await handler(request)
+
+    app = web.Application()
+    app.router.add_get("/", telling)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with aiohttp.ClientSession() as session:
+        asked = asyncio.create_task(session.get(f"http://127.0.0.1:{port}/"))
+        await busy.wait()
+        if stops:
+            await runner.cleanup()
+        async with await asked as answer:
+            told = answer.status, await answer.text()
+    await runner.cleanup()
+    return told
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture):
+    """What the log has of the library at last; first without our filter, if so asked."""
+    log, ours = logging.getLogger("aiohttp.server"), ClientFaults()
+    log.addFilter(ours)
+    yield lambda: [record.exc_info[0] for record in caplog.records if record.levelno >= logging.ERROR and record.exc_info]
+    log.removeFilter(ours)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_request_that_ends_as_the_node_stops_leaves_no_error(run, lines) -> None:
+    assert run(served(ends_as_the_shutdown_gives_up, stops=True)) == (200, "late")
+    assert lines() == []
+
+
+def test_without_the_filter_it_would_be_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The library still has this fault; when it has not, the filter can go."""
+    asyncio.run(served(ends_as_the_shutdown_gives_up, stops=True))
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [asyncio.InvalidStateError]
+
+
+def test_the_same_error_of_ours_is_told(lines) -> None:
+    assert asyncio.run(served(has_a_fault_of_ours, stops=False))[0] == 500
+    assert lines() == [asyncio.InvalidStateError]
