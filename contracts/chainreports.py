@@ -1,6 +1,6 @@
 """What chains report of themselves: kept as their own word, compared with what their light clients have verified."""
 
-from chainnode.did.chainfeeds import FEEDS, Report, blocks_in, decode_report, digest_of, encode_report, read_content
+from chainnode.did.chainfeeds import FEEDS, Report, blocks_in, decode_report, digest_of, encode_report, read_content, report_time_ms
 from chainnode.did.chainrecord import ChainRecord
 from chainnode.errors import Malformed, Rejected
 from chainnode.execution.state import State
@@ -43,8 +43,8 @@ def report(call: Call, state: State, ac: str, feed: str, content: Value) -> Valu
     read = _read(feed, content)
     require(read["chainCode"] == ac, BAD_FEED, f"chainCode is not {ac}")
     require(read.get("gatewayAddress", by) in (by, found.operator, *found.gateways), BAD_FEED, "gatewayAddress is no gateway of the chain")
-    before = newest(state, ac, feed)
-    is_due = before is None or call.time_ms >= before.time_ms + CHAIN_FEED_MS_MIN
+    before = state.store(NAME).get(report_key(ac, feed))
+    is_due = before is None or call.time_ms >= report_time_ms(before) + CHAIN_FEED_MS_MIN
     require(is_due, FEED_TOO_SOON, f"reports of a feed are at least {CHAIN_FEED_MS_MIN} ms apart")
     _, contradicted = compared(state, found, feed, read)
     require(not contradicted, FEED_CONTRADICTED, f"block {contradicted[0] if contradicted else 0} is another one")

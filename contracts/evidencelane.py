@@ -42,6 +42,12 @@ def lanes(state: State, context: BlockContext, sheets: Sequence[Sheet]) -> Seque
     return made
 
 
+def is_evidence(sheet: Sheet) -> bool:
+    """Whether a batch has columns, and nothing but good calls to put evidence on record in them."""
+    columns = sheet.records()
+    return columns is not None and _taken(columns) is not None
+
+
 class EvidenceLane:
     """An `engine.Lane` for the transactions that are one good call of one sender."""
 

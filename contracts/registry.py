@@ -12,7 +12,8 @@ from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
 from chainnode.types.codes import BAD_GENESIS, UNKNOWN_CONTRACT, UNKNOWN_METHOD
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.transaction import Invocation, Value
+from chainnode.types.limits import WORK_TX_MAX
+from chainnode.types.transaction import Invocation, TransactionBody, Value
 from contracts import (
     chainapplications,
     chainchanges,
@@ -38,6 +39,7 @@ from contracts import (
     supervision,
     supervisionrecords,
     validators,
+    work,
 )
 from contracts.receiptrecords import STORE as RECEIPTS
 
@@ -74,6 +76,16 @@ class SystemContracts:
         # INV-72: of a signer who is frozen, an appeal alone is heard.
         supervision.check_signers(call, state, invocation.contract, invocation.method)
         return method.run(call, state, invocation.arguments)
+
+    def work(self, body: TransactionBody) -> int:
+        """By the table in `work`."""
+        return work.of_calls(body.calls)
+
+    def is_too_costly(self, sheet: Sheet) -> bool:
+        """By the same table. What is short can not be, whatever it says."""
+        if sheet.longest <= work.UNASKED_BYTES or evidencelane.is_evidence(sheet):
+            return False
+        return any(work.of_calls(tx.body.calls) > WORK_TX_MAX for tx in sheet.txs)
 
     def lanes(self, state: State, context: BlockContext, sheets: Sequence[Sheet]) -> Sequence[Lane]:
         """Evidence is what is done at once."""

@@ -19,14 +19,24 @@ from chainnode.execution.table import Call
 from chainnode.keytable import Column
 from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
-from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OK, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
+from chainnode.types.codes import (
+    BLOCK_BUSY,
+    EXPIRED,
+    KEY_NOT_AUTHORISED,
+    OK,
+    REPLAYED,
+    TOO_COSTLY,
+    TOO_FAR_AHEAD,
+    TOO_LARGE,
+    WRONG_CHAIN,
+)
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX
-from chainnode.types.transaction import Invocation, Transaction, TxResult, Value
+from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX, WORK_BLOCK_MAX, WORK_TX_MAX
+from chainnode.types.transaction import Invocation, Transaction, TransactionBody, TxResult, Value
 
 TX_INDEX = "tx"  # tx_id -> height (8) ‖ place in the block (4)
 Keep = Callable[[int, int], tuple[bytes, list[tuple[int, bytes]]]]
-_UNSETTLED = frozenset({TOO_LARGE.number, TOO_FAR_AHEAD.number, KEY_NOT_AUTHORISED.number})
+_UNSETTLED = frozenset({TOO_LARGE.number, TOO_FAR_AHEAD.number, KEY_NOT_AUTHORISED.number, BLOCK_BUSY.number})
 
 
 class Contracts(Protocol):
@@ -34,6 +44,12 @@ class Contracts(Protocol):
 
     def call(self, call: Call, state: State, invocation: Invocation) -> Value:
         """Run one method; Rejected when a rule says no."""
+
+    def work(self, body: TransactionBody) -> int:
+        """How much work the calls are at most, in microseconds of a machine without C: by their bytes alone (INV-89)."""
+
+    def is_too_costly(self, sheet: Sheet) -> bool:
+        """Whether some transaction of a batch is more work than WORK_TX_MAX; asked at the door, without a look at evidence by columns."""
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """Whether this key speaks for the DID now."""
@@ -74,7 +90,7 @@ class Whole(NamedTuple):
 
 
 class Lane(Protocol):
-    """What the transactions of a common kind in a batch are done by at once. For speed alone."""
+    """What the transactions of a common kind in a batch are done by at once. For speed alone. By `Contracts.work` they are none."""
 
     def whole(self) -> Callable[[], Whole | None] | None:
         """How to do the whole batch at once, if its ids are new and its keys speak; None when some of it may be refused.
@@ -123,7 +139,7 @@ class BlockOutcome:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """A batch at its turn. `first`: the place of its first transaction in the block."""
+    """A batch at its turn. `first`: the place of its first transaction in the block; `budget` is the block's."""
 
     contracts: Contracts
     state: State
@@ -132,6 +148,23 @@ class _Batch:
     sheet: Sheet
     ids: tuple[bytes, ...]
     first: int
+    budget: "_Budget"
+
+
+class _Budget:
+    """The work that is left in a block (INV-89)."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = WORK_BLOCK_MAX
+
+    def take(self, work: int) -> None:
+        """Use it up for a transaction. Rejected(TOO_COSTLY), or (BLOCK_BUSY), which another copy need not be."""
+        check_work(work)
+        if work > self.left:
+            raise Rejected(BLOCK_BUSY)
+        self.left -= work
 
 
 class NothingYet:
@@ -180,9 +213,9 @@ def apply_block(
     state.index_expect(TX_INDEX, ids)
     lanes = contracts.lanes(state, context, sheets)
     done: list[SheetOutcome] = []
-    first = 0
+    first, budget = 0, _Budget()
     for sheet, its_ids, lane in zip(sheets, ids, lanes, strict=True):
-        batch = _Batch(contracts, state, context, params, sheet, its_ids, first)
+        batch = _Batch(contracts, state, context, params, sheet, its_ids, first, budget)
         done.append(_apply_whole(batch, lane) or _apply_in_runs(batch, lane))
         first += len(its_ids)
     contracts.end_block(state)
@@ -191,7 +224,13 @@ def apply_block(
 
 def simulate(contracts: Contracts, reader: Reader, context: BlockContext, params: ChainParams, tx: Transaction) -> TxResult:
     """What would become of a transaction in a next block; nothing is kept."""
-    return _apply(contracts, State(reader, EMPTY_LOG), context, params, tx, 0)
+    return _apply(contracts, State(reader, EMPTY_LOG), context, params, tx, 0, _Budget())
+
+
+def check_work(work: int) -> None:
+    """Rejected(TOO_COSTLY) when it is more than one transaction may be."""
+    if work > WORK_TX_MAX:
+        raise Rejected(TOO_COSTLY, f"the calls are {work} units of work; {WORK_TX_MAX} are allowed")
 
 
 def is_settled(result: TxResult) -> bool:
@@ -249,7 +288,7 @@ def _apply_in_runs(batch: _Batch, lane: Lane) -> SheetOutcome:
         while end < lane.ends[begin] and are_fit[end] and _keys_speak(contracts, state, txs[end]) and lane.may(end):
             end += 1
         if begin == end:
-            results.append(_apply(contracts, state, context, params, txs[begin], batch.first + begin))
+            results.append(_apply(contracts, state, context, params, txs[begin], batch.first + begin, batch.budget))
         else:
             numbers = places(context.height, batch.first + begin, end - begin)
             state.index_put_many(TX_INDEX, batch.ids[begin:end], numbers)
@@ -257,13 +296,16 @@ def _apply_in_runs(batch: _Batch, lane: Lane) -> SheetOutcome:
     return SheetOutcome(results_of(results), state.log_size - before, state.take_groups())
 
 
-def _apply(contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int) -> TxResult:
+def _apply(
+    contracts: Contracts, state: State, context: BlockContext, params: ChainParams, tx: Transaction, index: int, budget: _Budget
+) -> TxResult:
     """One transaction: the result that enters `last_results_hash`."""
     body = tx.body
     try:
         _check_admissible(state, context, params, tx)
         # INV-25. A stranger can put its own signature under anybody's body: such a copy must not use up the transaction's id.
         _check_keys(contracts, state, tx)
+        budget.take(contracts.work(body))
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.

@@ -13,11 +13,11 @@ from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.node.chain import Applied, AppliedBatch, Chain
 from chainnode.transactions import result_head
-from chainnode.types.codes import KEY_NOT_AUTHORISED, REPLAYED
+from chainnode.types.codes import BLOCK_BUSY, KEY_NOT_AUTHORISED, REPLAYED
 from chainnode.types.transaction import Transaction
 
 End = tuple[int, int, bytes] | ChainError  # height, place in the block and encoded result; or why it was not taken
-_NOT_BY_ITSELF = frozenset({REPLAYED.number, KEY_NOT_AUTHORISED.number})  # results that may be of another copy
+_NOT_BY_ITSELF = frozenset({REPLAYED.number, KEY_NOT_AUTHORISED.number, BLOCK_BUSY.number})  # which may not be the last word
 
 
 class Waiter:
@@ -109,7 +109,7 @@ class Following:
             self._end(tx_id, how)
 
     def height_applied(self, applied: Applied) -> list[Transaction]:
-        """Tell those who wait for a transaction of this height; those of theirs that are not in it but for a copy, refused (INV-25)."""
+        """Tell those who wait for a transaction of this height; those of theirs that may be applied yet (INV-25, INV-89)."""
         height = applied.tip.height
         spoilt: list[Transaction] = []
         for batch in applied.batches:
@@ -160,8 +160,11 @@ class Following:
             waiter.end(tx_id, how)
 
     def _spoilt(self, tx_id: bytes, code: int) -> Transaction | None:
-        """Our client's transaction when it is not this one that was refused but its body under another key's signature (INV-25)."""
-        if code != KEY_NOT_AUTHORISED.number:
+        """Our client's transaction when it is not this one that was refused but its body under another key's signature (INV-25).
+
+        Also when the block had no room for its work (INV-89): the next may have.
+        """
+        if code not in (KEY_NOT_AUTHORISED.number, BLOCK_BUSY.number):
             return None
         state, may_sign = State(self._chain.state), self._chain.contracts.may_sign
         for tx in [waiter.tx(tx_id) for waiter in self._waiters[tx_id]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chainnode import transactions
 from chainnode.digests import batch_digest
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
-from chainnode.execution.engine import TX_INDEX
+from chainnode.execution.engine import TX_INDEX, check_work
 from chainnode.execution.state import State
 from chainnode.mempool.batch import Batch
 from chainnode.mempool.pool import Refusal
@@ -215,7 +215,7 @@ class Ingress:
             and latest_ms <= now_ms + tip.params.tx_lifetime_ms_max
             and len(set(ids)) == len(ids)
         )
-        if not is_admissible or self._chain.state.index_find(TX_INDEX, ids):
+        if not is_admissible or self._chain.state.index_find(TX_INDEX, ids) or self._chain.contracts.is_too_costly(sheet):
             return None
         try:
             verdicts = sheet.verify_each(self._chain.genesis_hash)
@@ -236,6 +236,7 @@ class Ingress:
             raise Rejected(EXPIRED)
         if tx.body.valid_until_ms > now_ms + lifetime_ms:
             raise Rejected(TOO_FAR_AHEAD, f"valid_until_ms may be at most {lifetime_ms} ms ahead")
+        check_work(self._chain.contracts.work(tx.body))  # INV-89
 
     def _check_replays(self, found: list[Transaction | Outcome]) -> list[Transaction | Outcome]:
         ids = [one.tx_id for one in found if isinstance(one, Transaction)]

@@ -11,7 +11,7 @@ from chainnode.execution.table import Call
 from chainnode.sheets import Sheet
 from chainnode.types.block import ValidatorSet
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.transaction import Invocation, Value
+from chainnode.types.transaction import Invocation, TransactionBody, Value
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,14 @@ class Watched:
             told = {"height": call.height, "tx_id": call.tx_id.hex(), "call": place, "error": type(error).__name__}
             log.error("contract_broke", extra=told)
             raise
+
+    def work(self, body: TransactionBody) -> int:
+        """See `Contracts`."""
+        return self.law.work(body)
+
+    def is_too_costly(self, sheet: Sheet) -> bool:
+        """See `Contracts`."""
+        return self.law.is_too_costly(sheet)
 
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """See `Contracts`."""

@@ -78,6 +78,10 @@ class Toy:
         act: Callable[..., Value] = getattr(self, invocation.method)
         return act(call, state, *invocation.arguments)
 
+    def work(self, body: TransactionBody) -> int:
+        """As much as calls of `toil` say."""
+        return sum(int(str(call.arguments[0])) for call in body.calls if call.method == "toil")
+
     def may_sign(self, state: State, did: str, suite: str, public_key: bytes) -> bool:
         """All keys speak, unless muted."""
         return public_key not in self.mute and state.store("toy").get(b"mute " + public_key) is None
@@ -122,6 +126,10 @@ class Toy:
     def refuse(self, call: Call, state: State, detail: str) -> Value:
         """Say no."""
         raise Rejected(NOT_FOUND, detail)
+
+    def toil(self, call: Call, state: State, work: int) -> Value:
+        """Be declared to be so much work."""
+        return work
 
     def misread(self, call: Call, state: State, data: bytes) -> Value:
         """Read bytes, and forget that they may be none of ours."""
@@ -358,7 +366,7 @@ def test_inv_25_a_strangers_copy_does_not_use_up_the_transaction() -> None:
 
 
 def test_a_result_that_another_copy_could_change_is_not_settled() -> None:
-    unsettled = {"too-large", "too-far-ahead", "key-not-authorised"}
+    unsettled = {"too-large", "too-far-ahead", "key-not-authorised", "block-busy"}
     for code in CODES.values():
         assert is_settled(TxResult(code.number, b"", ())) == (code.name not in unsettled)
 
