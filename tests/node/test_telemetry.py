@@ -57,12 +57,10 @@ async def served(handler: Handler, *, stops: bool) -> tuple[int, str]:
 
 
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture):
-    """What the log has of the library at last; first without our filter, if so asked."""
-    log, ours = logging.getLogger("aiohttp.server"), ClientFaults()
-    log.addFilter(ours)
-    yield lambda: [record.exc_info[0] for record in caplog.records if record.levelno >= logging.ERROR and record.exc_info]
-    log.removeFilter(ours)
+def lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[type]]:
+    """What the log has of the library at last, with our filter."""
+    monkeypatch.setattr(logging.getLogger("aiohttp.server"), "filters", [ClientFaults()])
+    return lambda: [record.exc_info[0] for record in caplog.records if record.levelno >= logging.ERROR and record.exc_info]
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -71,8 +69,9 @@ def test_a_request_that_ends_as_the_node_stops_leaves_no_error(run, lines) -> No
     assert lines() == []
 
 
-def test_without_the_filter_it_would_be_an_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_the_filter_it_would_be_an_error(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The library still has this fault; when it has not, the filter can go."""
+    monkeypatch.setattr(logging.getLogger("aiohttp.server"), "filters", [])
     asyncio.run(served(ends_as_the_shutdown_gives_up, stops=True))
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [asyncio.InvalidStateError]
 
