@@ -6,7 +6,8 @@ that were made before, and the body is read into one buffer that all connections
 Everything else goes on to the library untouched. Where one request ends and the next begins, the gate knows as long as a connection
 brings whole heads of the plainest form (one length or none, no chunks, no upgrade); at the first other one it leaves the connection to
 the library for good, which then refuses by itself (`admission.with_room`). It answers only when the library owes no answer before, and
-only while the client takes answers: what piles up for others is bounded by the library. It cuts off who takes no byte for a minute.
+only while the client takes answers: what piles up for others is bounded by the library. It cuts off who takes an answer, or what is left of
+one when the connection is closed, more slowly than HTTP_TAKEN_BYTES_MIN a minute, or than would take an hour for all of it.
 """
 
 import asyncio
@@ -24,7 +25,14 @@ from chainnode.api.problems import Handler, problem_of
 from chainnode.api.submissions import JSON_MEDIA
 from chainnode.errors import Unavailable
 from chainnode.types.codes import OVERLOADED
-from chainnode.types.limits import HTTP_HEADS_REMEMBERED_MAX, HTTP_IDLE_S, HTTP_READ_BYTES, HTTP_UNREAD_MS_MAX
+from chainnode.types.limits import (
+    HTTP_HEADS_REMEMBERED_MAX,
+    HTTP_IDLE_S,
+    HTTP_READ_BYTES,
+    HTTP_TAKEN_BYTES_MIN,
+    HTTP_TAKEN_PARTS,
+    HTTP_UNREAD_MS_MAX,
+)
 
 SUBMISSIONS = "/v1/transactions"
 _STARTS = (f"POST {SUBMISSIONS} ".encode(), f"POST {SUBMISSIONS}?".encode())
@@ -161,6 +169,7 @@ class Gates:
         if gate is None:
             return await handler(request)
         gate.stop_timer()
+        gate.watch_end()
         response = await handler(request)
         gate.owed -= 1
         return response
@@ -181,6 +190,7 @@ class Gate(asyncio.BufferedProtocol):
         self._due = 0.0  # when to close it, after a refusal
         self._timer: asyncio.TimerHandle | None = None  # while the library does not count the idle seconds
         self._stall: asyncio.TimerHandle | None = None  # while the client is behind
+        self._end: asyncio.TimerHandle | None = None  # from the first request on
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The library's connection begins, too."""
@@ -194,6 +204,8 @@ class Gate(asyncio.BufferedProtocol):
         self._gates.by_side.pop(self._side, None)
         self.stop_timer()
         self._stop_stall()
+        if self._end is not None:
+            self._end.cancel()
         self._side.connection_lost(exc)
 
     def eof_received(self) -> None:
@@ -292,14 +304,30 @@ class Gate(asyncio.BufferedProtocol):
             self._timer = None
 
     def _watch_stall(self) -> None:
-        self._stall = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_stall, bytes_unsent(self._transport))
+        unsent = bytes_unsent(self._transport)
+        least = max(HTTP_TAKEN_BYTES_MIN, unsent // HTTP_TAKEN_PARTS)
+        self._stall = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_stall, unsent, least)
 
-    def _look_at_stall(self, unsent: int) -> None:
-        """Cut off who has taken nothing since; a slow client that takes a long answer has all the time it needs."""
-        if bytes_unsent(self._transport) < unsent:
-            self._watch_stall()
-        else:
+    def _look_at_stall(self, before: int, least: int) -> None:
+        """Cut off who has taken less than `least` bytes since. Nothing more is written while the client is behind."""
+        unsent = bytes_unsent(self._transport)
+        if before - unsent < least:
             self._transport.abort()
+        else:
+            self._stall = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_stall, unsent, least)
+
+    def watch_end(self) -> None:
+        """The library may close the connection from now on, with too little on its way for the client to be called behind."""
+        if self._end is None:
+            self._end = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_end, None)
+
+    def _look_at_end(self, before: int | None) -> None:
+        """Cut off who, when it is closed, takes less than HTTP_TAKEN_BYTES_MIN in the time between two looks."""
+        unsent = bytes_unsent(self._transport) if self._transport.is_closing() else None
+        if before is not None and unsent is not None and before - unsent < HTTP_TAKEN_BYTES_MIN:
+            self._transport.abort()
+        else:
+            self._end = asyncio.get_running_loop().call_later(HTTP_IDLE_S, self._look_at_end, unsent)
 
     def _stop_stall(self) -> None:
         if self._stall is not None:

@@ -27,6 +27,7 @@ from chainnode.api.server import make_app
 from chainnode.errors import Unavailable
 from chainnode.node.listener import listen
 from chainnode.types.codes import NOT_READY, OVERLOADED
+from chainnode.types.limits import HTTP_TAKEN_BYTES_MIN, HTTP_TAKEN_PARTS
 from tests.api.fake_node import FakeNode
 from tests.patience import DEADLINE_S
 
@@ -73,6 +74,9 @@ class Side:
 
     def close(self) -> None:
         self.closed.set()
+
+    def is_closing(self) -> bool:
+        return self.closed.is_set()
 
     def abort(self) -> None:
         self.aborted.set()
@@ -348,11 +352,12 @@ async def test_what_is_not_refused_goes_on_in_one_piece(world: World) -> None:
 
 async def test_who_takes_nothing_of_an_answer_is_cut_off_and_who_is_slow_is_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.001)
-    world.side.unsent = [70, 70, 80, 90, 100]
+    least = HTTP_TAKEN_BYTES_MIN
+    world.side.unsent = [0, 0, 7 * least + 1, 8 * least, 9 * least, 10 * least]
     world.gate.pause_writing()
     async with asyncio.timeout(DEADLINE_S):
         await world.side.aborted.wait()
-    assert world.side.unsent == [70]  # looked at as long as it became less
+    assert world.side.unsent == [0, 0], "looked at as long as enough was taken; a byte less is too slow"
     other = World()
     other.gate.pause_writing()
     other.gate.resume_writing()
@@ -364,6 +369,35 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off_and_who_is_slow_is_not(
     async with asyncio.timeout(DEADLINE_S):
         await world.side.aborted.wait()
     assert not other.side.aborted.is_set() and not third.side.aborted.is_set()
+
+
+async def test_a_long_answer_is_taken_in_an_hour_or_not_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.001)
+    whole = 60 * HTTP_TAKEN_PARTS * HTTP_TAKEN_BYTES_MIN
+    part = whole // HTTP_TAKEN_PARTS
+    world.side.unsent = [0, 0, whole - 4 * part + 1, whole - 3 * part, whole - 2 * part, whole - part, whole]
+    world.gate.pause_writing()
+    async with asyncio.timeout(DEADLINE_S):
+        await world.side.aborted.wait()
+    assert world.side.unsent == [0, 0]
+
+
+async def test_who_does_not_take_the_rest_of_a_closed_connection_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "HTTP_IDLE_S", 0.001)
+    least = HTTP_TAKEN_BYTES_MIN
+    open_one, lost = World(), World()
+    for one in (world, open_one, lost):
+        one.gate.watch_end()
+    lost.gate.connection_lost(None)
+    lost.side.close()
+    world.side.unsent = [0, 0, least + 1, 2 * least, 3 * least]
+    world.side.close()
+    async with asyncio.timeout(DEADLINE_S):
+        await world.side.aborted.wait()
+    assert world.side.unsent == [0, 0]
+    assert not open_one.side.aborted.is_set(), "its client may be idle"
+    assert not lost.side.aborted.is_set()
+    open_one.gate.connection_lost(None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell")
@@ -477,6 +511,8 @@ async def test_when_a_request_is_handled_the_library_counts_the_time_again(world
 
     await world.gates.middleware(cast(web.Request, SimpleNamespace(protocol=world.side)), handle)
     assert not world.side.closed.is_set() and world.gate.owed == 0
+    assert world.gate._end is not None, "from now on there may be an answer that nobody takes"
+    world.gate.connection_lost(None)
 
 
 # With a real library, on both loops
