@@ -94,8 +94,13 @@ def simple_validator_bytes(validator: Validator) -> bytes:
 
 def vote_sign_bytes(chain_id: str, vote: Vote) -> bytes:
     """What a validator signs to vote: CanonicalVote with its length before it. A vote for nil has no block id."""
+    return timed_vote_sign_bytes(chain_id, vote, vote.time_ns)
+
+
+def timed_vote_sign_bytes(chain_id: str, vote: Vote, time_ns: int) -> bytes:
+    """The same for a vote that is cast at another time."""
     before, after = _vote_form(chain_id, vote.type, vote.height, vote.round, vote.block_id)
-    return _signed_vote(before, after, vote.time_ns)
+    return _signed_vote(before, after, time_ns)
 
 
 def commit_vote_sign_bytes(chain_id: str, commit: Commit, index: int) -> bytes:

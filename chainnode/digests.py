@@ -14,6 +14,7 @@ from chainnode.types.genesis import Genesis
 from chainnode.types.limits import BLOCK_PART_BYTES
 from chainnode.types.transaction import TxResult
 
+_BLOCKS_CACHED = 4  # of up to BLOCK_BODY_BYTES_MAX
 _SETS_CACHED = 8  # a header is made or compared three times a height, with the sets and the commit of the two around it
 
 
@@ -29,8 +30,9 @@ def part_set_header(block_bytes: bytes) -> PartSetHeader:
     return PartSetHeader(len(parts), merkle.root(parts))
 
 
+@lru_cache(maxsize=_BLOCKS_CACHED)
 def block_id(header: Header, block_bytes: bytes) -> BlockId:
-    """What validators vote for: the header's hash with the parts of the block's bytes."""
+    """What validators vote for: the header's hash with the parts of the block's bytes. Asked when it is proposed and when it is applied."""
     return BlockId(header_hash(header), part_set_header(block_bytes))
 
 
@@ -63,6 +65,7 @@ def evidence_hash(evidence: Sequence[bytes]) -> bytes:
     return merkle.root(evidence)
 
 
+@lru_cache(maxsize=_SETS_CACHED)
 def consensus_hash(block_bytes_max: int, gas_max: int = -1) -> bytes:
     """consensus_hash of the header; a `gas_max` of -1 is no limit."""
     return sha256(cometbytes.hashed_params_bytes(block_bytes_max, gas_max)).digest()

@@ -16,6 +16,7 @@ Source: node hashing of cosmos/iavl; D. J. Bernstein, crit-bit trees.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
 
@@ -35,6 +36,7 @@ EMPTY_ROOT = sha256(b"").digest()
 
 _KEY_BITS = (STATE_KEY_BYTES_MAX + 1) * 8  # the key padded with zeros, then one byte with its length
 _LOW = _KEY_BITS - 1
+_STORE_LEAVES_CACHED = 64  # a block changes a few of some 15 stores
 _KEY_AT = 64  # where the key starts in a leaf
 _LEAF_PREFIX = b"\x00\x02\x00"  # height 0, size 1, version 0
 _LEAF_OP = LeafOp(HashOp.SHA256, HashOp.NO_HASH, HashOp.SHA256, LengthOp.VAR_PROTO, _LEAF_PREFIX)
@@ -155,6 +157,7 @@ def prove_store(roots: Mapping[str, bytes], name: str) -> ExistenceProof:
     return ExistenceProof(name.encode(), roots[name], _SIMPLE_LEAF_OP, tuple(path))
 
 
+@lru_cache(maxsize=_STORE_LEAVES_CACHED)
 def _store_leaf(name: str, root: bytes) -> bytes:
     key = name.encode()
     return merkle.leaf_hash(uvarint(len(key)) + key + b" " + sha256(root).digest())

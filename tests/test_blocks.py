@@ -174,3 +174,9 @@ def test_validators_out_of_order_doubled_or_without_power_are_refused():
     for odd in ((two, one), (one, one), (replace(one, power=0), two), ()):
         with pytest.raises(Malformed):
             blocks.decode_validator_set(blocks.encode_validator_set(replace(validators, validators=odd)))
+
+
+def test_ids_with_one_header_hash_are_told_apart_by_their_parts():
+    other = replace(BLOCK_ID, parts=PartSetHeader(2, BLOCK_ID.parts.hash))
+    same = replace(BLOCK_ID, hash=bytes(BLOCK_ID.hash))
+    assert hash(other) == hash(BLOCK_ID) == hash(same) and {BLOCK_ID: 1, other: 2, same: 3} == {BLOCK_ID: 3, other: 2}

@@ -86,6 +86,7 @@ PLACES = st.builds(
 def test_votes(chain_id, vote):
     expected = vote_proto(chain_id, vote.type, vote.height, vote.round, vote.block_id, vote.time_ns)
     assert cometbytes.vote_sign_bytes(chain_id, vote) == expected
+    assert cometbytes.timed_vote_sign_bytes(chain_id, replace(vote, time_ns=vote.time_ns + 1), vote.time_ns) == expected
 
 
 @given(CHAINS, st.integers(1, 2**63 - 1), ROUNDS, IDS, st.lists(PLACES, min_size=1, max_size=5))

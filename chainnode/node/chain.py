@@ -27,6 +27,7 @@ from chainnode.types.messages import DecidedBlock
 
 NS_PER_MS = 1_000_000
 BLOCK_INDEX = "block"  # block hash -> height
+_NO_EVIDENCE = digests.evidence_hash(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Chain:
             consensus_hash=digests.consensus_hash(tip.params.block_bytes_max),
             app_hash=tip.app_hash,
             last_results_hash=tip.results_hash,
-            evidence_hash=digests.evidence_hash(()),
+            evidence_hash=_NO_EVIDENCE,
             proposer_address=proposer_address,
         )
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, assert_never
 
 from chainnode import blocks, wire
-from chainnode.cometbytes import proposal_sign_bytes, vote_sign_bytes
+from chainnode.cometbytes import proposal_sign_bytes, timed_vote_sign_bytes, vote_sign_bytes
 from chainnode.consensus.effects import EnteredRound, ReportEquivocation, ScheduleTimeout, SignProposal, SignVote
 from chainnode.consensus.inputs import StartHeight, TimeoutElapsed
 from chainnode.crypto import keys, suites
@@ -265,14 +265,12 @@ class Host:
         step = PREVOTE_STEP if vote.type is VoteType.PREVOTE else PRECOMMIT_STEP
         time_ns = self._time_ns()
         chain_id = self.chain.genesis.chain_id
-
-        def timed(time_ns: int, signature: bytes = b"") -> Vote:
-            return Vote(vote.type, vote.height, vote.round, vote.block_id, time_ns, vote.validator_address, vote.validator_index, signature)
-
-        content = vote_sign_bytes(chain_id, timed(0))
-        signed = self._guarded(vote.height, vote.round, step, content, time_ns, lambda ns: vote_sign_bytes(chain_id, timed(ns)))
+        assert not vote.time_ns
+        content = vote_sign_bytes(chain_id, vote)
+        signed = self._guarded(vote.height, vote.round, step, content, time_ns, lambda ns: timed_vote_sign_bytes(chain_id, vote, ns))
         if signed is not None:
-            self.put_now(VoteSigned(timed(*signed)))
+            at = (vote.validator_address, vote.validator_index)
+            self.put_now(VoteSigned(Vote(vote.type, vote.height, vote.round, vote.block_id, signed[0], *at, signed[1])))
 
     def _time_ns(self) -> int:
         """The time that we sign: later than the last block's, and no more than that while our clock is known to be wrong."""

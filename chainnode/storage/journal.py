@@ -49,6 +49,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._paths = {name: folder / name for name in NAMES}
         self._open: _Open | None = None
         self._waiting: list[tuple[bytes, ...]] = []
         self._waiting_bytes = 0
@@ -100,7 +101,7 @@ class Journal:
         """
         assert self._open is None or height > self._open.height
         self._drop_waiting()
-        path = self._folder / self._older_name()
+        path = self._paths[self._older_name()]
         salt = os.urandom(_SALT_BYTES)
         checked = _MAGIC + salt + height.to_bytes(8, "big")
         head = checked + crc32(checked).to_bytes(4, "big")
@@ -176,7 +177,7 @@ class Journal:
     def _older_name(self) -> str:
         """The file with the lower height, or none yet."""
         if self._open is not None:
-            return next(name for name in NAMES if name != self._open.path.name)
+            return NAMES[1] if self._open.path.name == NAMES[0] else NAMES[0]
         heights: list[tuple[int, str]] = []
         for name in NAMES:
             try:

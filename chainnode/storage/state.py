@@ -85,16 +85,15 @@ class StateStore:
         `app_hash`, `store_roots` and `undo` of the record are filled in here.
         """
         after = self._after(record.height, record.store_writes or {})
-        app_hash = statetree.app_hash(_roots(after.trees))
+        roots = _roots(after.trees)
+        app_hash = statetree.app_hash(roots)
         before = self._kept
         # First the overlay, then the values: a proof made meanwhile still finds the values of its own height.
         if before:
             before[-1].later = after
         self._kept = _trimmed((*before, after))
         try:
-            self.ledger.commit_height(
-                replace(record, app_hash=app_hash, store_roots=_roots(after.trees), undo=_encode_replaced(after.replaced))
-            )
+            self.ledger.commit_height(replace(record, app_hash=app_hash, store_roots=roots, undo=_encode_replaced(after.replaced)))
         except BaseException:
             self._kept = before
             self.warm.forget()

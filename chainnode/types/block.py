@@ -48,6 +48,10 @@ class BlockId:
     hash: bytes
     parts: PartSetHeader
 
+    def __hash__(self) -> int:
+        """Where it stands in tables, hot there: blocks with one header hash are one block, but for liars."""
+        return self.hash.__hash__()
+
 
 NIL_BLOCK_ID = BlockId(b"", PartSetHeader(0, b""))  # last_block_id of the first header
 
