@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -207,7 +208,7 @@ def test_a_mark_that_is_void_is_refused() -> None:
         index.undo_to(mark)
 
 
-class Unwalked(dict[bytes, bytes]):
+class Unwalked(dict[bytes, Any]):
     """A dict nobody goes through from its beginning."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -218,7 +219,7 @@ class Unwalked(dict[bytes, bytes]):
 def test_to_take_back_one_key_does_not_cost_more_where_the_block_has_many(space: str) -> None:
     """A batch of as many digests as fit, and behind it thousands of transactions whose last call fails: each takes its own back."""
     index, table = BlockIndex(DictReader()), PlainKeyTable(TABLES[TX_INDEX])
-    table._entries = Unwalked()
+    table._pieces = Unwalked()
     index._own[space] = table if space in TABLES else Unwalked()
     assert index.add(space, [A, B], [value(1), value(2)])
     mark = index.mark()

@@ -67,6 +67,14 @@ def test_what_was_set_is_there_in_its_order(kind):
     assert table.entries() == b"".join(key_of(number) + b"%012d" % number for number in range(3_001))
 
 
+def test_what_becomes_of_a_list_later_is_nothing_to_the_table(kind):
+    table, keys, values = filled(kind, 3), keys_of(range(3, 9)), values_of(range(3, 9))
+    assert table.add(keys, values)
+    keys.reverse()
+    values.clear()
+    assert [table.get(key) for key in keys_of(range(10))] == [*values_of(range(9)), None]
+
+
 def test_a_key_is_set_once_and_a_column_with_one_that_is_set_adds_nothing(kind):
     table = filled(kind, 100)
     for numbers in ([100, 7], [7, 100], [*range(100, 300), 99], [100, 101, 100], [*range(100, 200), 150]):
