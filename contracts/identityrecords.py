@@ -18,7 +18,7 @@ from chainnode.did.record import (
     decode_superseded,
 )
 from chainnode.execution.state import State
-from chainnode.types.limits import STATE_VALUE_BYTES_MAX
+from chainnode.types.limits import DID_BYTES_MAX, STATE_VALUE_BYTES_MAX
 
 NAME = "identity"
 FIRST_KEY = b"\x00"
@@ -46,6 +46,8 @@ def recovery_key(did: str) -> bytes:
 
 def identity(state: State, did: str) -> Identity | None:
     """The current version, None when only the implicit key speaks."""
+    if len(did) > DID_BYTES_MAX:  # no DID, and the cache of keys would keep it
+        return None
     value = state.store(NAME).get(identity_key(did))
     return None if value is None else decode_identity(value)
 

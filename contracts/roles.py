@@ -66,6 +66,8 @@ def decode_grants(value: bytes) -> tuple[Grant, ...]:
 
 def grants(state: State, did: str) -> tuple[Grant, ...]:
     """What a DID was granted and not deprived of, expired or not."""
+    if len(did) > DID_BYTES_MAX:  # no DID, and nobody is to remember it
+        return ()
     known = state.memo("grants", NAME)
     found: tuple[Grant, ...] | None = known.get(did)
     if found is None:

@@ -229,7 +229,10 @@ class Chain:
         context = BlockContext(header.chain_id, header.height, header.time_ns // NS_PER_MS)
         sheets = [batch.sheet for batch in batches]
         memos, self._memos = self._memos, Memos()  # which count again once this block does
-        outcome = apply_block(Watched(self.contracts), self._reader, self.state.ledger.log_state(), context, tip.params, sheets, memos)
+        try:
+            outcome = apply_block(Watched(self.contracts), self._reader, self.state.ledger.log_state(), context, tip.params, sheets, memos)
+        except (Malformed, Rejected) as error:  # outside of any call: the peer that sent the block is not to blame
+            raise AssertionError(f"the block of height {header.height} can not be executed: {error}") from error
         after = outcome.validators or tip.next_validators
         block_id = digests.block_id(header, block_bytes)
         applied: list[AppliedBatch] = []

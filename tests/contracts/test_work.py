@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainnode import codec
+from chainnode.bid import did_of
 from chainnode.errors import Malformed
 from chainnode.foreign.kinds import KINDS
 from chainnode.sheets import PlainSheet, read_sheet
@@ -27,9 +28,10 @@ from chainnode.types.limits import (
     WORK_TX_MAX,
 )
 from chainnode.types.transaction import Invocation, TransactionBody, Value
-from contracts import work
+from contracts import roles, validators, work
 from contracts.registry import METHODS, SystemContracts
 from contracts.work import WORK, of_call, of_calls
+from tests.chain_maker import key_of
 from tests.contracts.council import Council, did
 from tests.contracts.test_registry import STORY, VALUES, play
 from tests.execution.test_engine import signed
@@ -150,3 +152,19 @@ def test_a_batch_is_too_costly_when_one_of_it_is(kind: str) -> None:
     txs = [signed(one, nonce=nonce) for nonce, one in enumerate(calls.get(kind, [long, long]))]
     sheet = PlainSheet(txs) if kind == "plain" else read_sheet(encode_batch([one.raw for one in txs]))
     assert SystemContracts().is_too_costly(sheet) == kind.startswith("dear")
+
+
+def test_strangers_at_the_door_have_the_nodes_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, law, asked = Council(("ada",)), SystemContracts(), list[int]()
+    key = key_of("n").public
+    node_id = did_of("e", key)
+    world.do(["bob"], "validators.register_node", key, "n.example:1")
+    world.decide("revoke_role", did("bob"), roles.BACKBONE)
+    world.decide("grant_role", did("bob"), roles.SERVICE, world.next_ms + 60_000, DIGEST)
+    all_nodes = validators.nodes
+    monkeypatch.setattr(validators, "nodes", lambda state, time_ms=0: asked.append(time_ms) or all_nodes(state, time_ms))
+    assert not any(law.may_submit(world.state, did(f"stranger {number}"), world.next_ms) for number in range(9))
+    assert asked == [0]
+    assert law.may_submit(world.state, node_id, world.next_ms) and not law.may_submit(world.state, node_id, world.next_ms + 100_000)
+    world.do(["bob"], "validators.register_node", key, "")
+    assert not law.may_submit(world.state, node_id, world.next_ms)

@@ -9,6 +9,7 @@ from chainnode.execution.state import State
 from chainnode.execution.table import Call
 from chainnode.node.watched import Watched
 from chainnode.types.codes import MALFORMED, NOT_FOUND, SUITE_MISSING
+from chainnode.types.messages import DecidedBlock
 from chainnode.types.transaction import Invocation, Value
 from contracts import evidence
 from contracts.registry import SystemContracts
@@ -75,3 +76,22 @@ def test_all_else_is_as_the_law_says() -> None:
     assert [watched.may_submit(state, did, 1) for did in (sender, "nobody")] == [True, False]
     assert not watched.may_sign(state, sender, "e", bytes(32))
     assert state.store(evidence.NAME).get(evidence.HEAD_KEY) is not None
+
+
+@pytest.mark.parametrize("error", [Rejected(NOT_FOUND), Malformed(MALFORMED)], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("way", ["decided", "synced"])
+def test_what_is_refused_outside_of_a_call_is_no_peers_fault(error: BaseException, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(SystemContracts):
+        def end_block(self, state: State) -> None:
+            raise error
+
+    small = SmallChain.open()
+    monkeypatch.setattr(small.chain, "contracts", Broken())
+    one = batch(transaction(1))
+    block, block_bytes, _ = small.build(one)
+    commit = small.commit_of(block)
+    with pytest.raises(AssertionError, match="the block of height 1 can not be executed"):
+        if way == "decided":
+            small.chain.apply(block_bytes, commit, (one,))
+        else:
+            small.chain.apply_synced(DecidedBlock(block_bytes, commit, (one.batch_bytes,)))
