@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chainnode.errors import Corrupt
-from chainnode.storage.files import explained, make_folder, sync_folder, write_all
+from chainnode.storage.files import explained, forget_pages, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE
 
 SUFFIX = ".run"
@@ -126,6 +126,7 @@ class _GrowingDiskFile(_Handle):
             self._size += len(content)
             if self._size - self._synced >= SYNC_BYTES:
                 os.fdatasync(self.handle)
+                forget_pages(self.handle, self._synced, self._size)
                 self._synced = self._size
         except OSError as error:
             raise explained(error, self.path) from error
@@ -134,6 +135,7 @@ class _GrowingDiskFile(_Handle):
         """See `GrowingFile`."""
         try:
             os.fsync(self.handle)
+            forget_pages(self.handle, 0, self._size)
             sync_folder(self.path.parent)
         except OSError as error:
             raise explained(error, self.path) from error

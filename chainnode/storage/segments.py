@@ -17,15 +17,16 @@ from typing import Protocol
 
 from chainnode.errors import Corrupt
 from chainnode.storage.checksum import crc32
-from chainnode.storage.files import explained, make_folder, sync_folder, write_pieces
+from chainnode.storage.files import PAGE_BYTES, explained, forget_pages, make_folder, sync_folder, write_pieces
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED
-from chainnode.types.limits import INLINE_BYTES_MAX, SEGMENT_BYTES_MAX
+from chainnode.types.limits import INLINE_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_CACHED_BYTES
 
 _MARK = b"\xc7\x5e"
 _FRAME = Struct(">2sII")  # mark, length, checksum
 _PLACE = Struct(">QQI")
 _END = Struct(">QQ")
 SUFFIX = ".seg"
+_FORGOTTEN_BYTES = 256 * 1024  # at a time
 _INLINE, _PLACED = b"\x00", b"\x01"
 
 
@@ -103,6 +104,7 @@ class Segments:
         self._segment_bytes_max = segment_bytes_max
         self._end = EMPTY
         self._file: int | None = None  # of the segment that grows
+        self._forgotten = 0  # so far the kernel keeps nothing of it in memory
         self._failed = False
 
     def append(self, number: int, contents: Sequence[bytes]) -> list[Place]:
@@ -129,6 +131,7 @@ class Segments:
         except OSError as error:
             raise explained(error, path) from error
         self._end = End(end.segment, offset)
+        self._forget(file, offset - SEGMENT_CACHED_BYTES)
         return places
 
     def read(self, place: Place) -> bytes | None:
@@ -203,13 +206,22 @@ class Segments:
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def _opened(self, end: End, path: Path) -> int:
-        if end.offset == 0:
-            self.close()  # the segment before is full
+        if end.offset == 0 and self._file is not None:  # the segment before is full
+            self._forget(self._file, self._end.offset)
+            self.close()
         if self._file is None:
+            self._forgotten = 0
             is_new = os.O_CREAT if end.offset == 0 else 0  # one that grows and is gone would come back with a hole
             self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | is_new, 0o600)
             sync_folder(self._folder)
         return self._file
+
+    def _forget(self, file: int, end: int) -> None:
+        """Have the kernel keep no page below this offset in memory; some at a time."""
+        if end - self._forgotten >= _FORGOTTEN_BYTES:
+            end -= end % PAGE_BYTES
+            forget_pages(file, self._forgotten, end)
+            self._forgotten = end
 
     def _synced(self, file: int) -> None:
         try:

@@ -137,6 +137,7 @@ PROOF_BYTES_MAX = 64 * 1024 + 2 * STATE_VALUE_BYTES_MAX  # two paths of 256 step
 # Disk
 PATHS_KEPT_MAX = 32  # ways of trust to recent heights, for the bundles that are asked for next
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024  # a file of bodies or records is followed by another once it is as long
+SEGMENT_CACHED_BYTES = 4 * 1024 * 1024  # the newest of it that the kernel keeps in memory, for peers that lag and proofs
 INLINE_BYTES_MAX = 16 * 1024  # what a height has of these, when no more, stays in LevelDB, which saves a sync
 PRUNE_KEYS_STEP = 64  # deletions in one write
 INDEX_RUN_KEYS = 262_144  # so many entries of the index in memory, 65 bytes each, go into a run

@@ -6,6 +6,7 @@ import pytest
 
 from chainnode.errors import Corrupt, Unavailable
 from chainnode.storage import runfiles
+from chainnode.storage.files import forget_pages
 from chainnode.storage.runfiles import DiskFiles
 from chainnode.types.codes import DISK_FAILED, DISK_FULL
 
@@ -46,6 +47,33 @@ def test_a_long_file_is_synced_on_the_way(tmp_path, monkeypatch):
     calls.clear()
     file.finish()
     assert calls == ["fsync", "fsync"], "the file and its name"
+
+
+def test_what_is_synced_of_a_file_leaves_the_kernels_memory(tmp_path, monkeypatch):
+    """Not before: the kernel keeps what it has yet to write."""
+    monkeypatch.setattr(runfiles, "SYNC_BYTES", 10_000)
+    calls = []
+    for name, real in (("fdatasync", os.fdatasync), ("fsync", os.fsync)):
+        monkeypatch.setattr(os, name, lambda handle, real=real: calls.append("sync") or real(handle))
+    monkeypatch.setattr(runfiles, "forget_pages", lambda handle, begin, end: calls.append((begin, end)))
+    file = DiskFiles(tmp_path).create(1)
+    for size in (6_000, 6_000, 9_000, 3_000, 5_000):
+        file.append(bytes(size))
+    assert calls == ["sync", (0, 12_000), "sync", (12_000, 24_000)]
+    file.finish()
+    assert calls[4:6] == ["sync", (0, 29_000)]
+
+
+def test_pages_are_forgotten_and_read_again(tmp_path):
+    """A file of which the kernel keeps nothing is as it was; where it does not take the advice, nothing is lost."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content" * 10_000)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        forget_pages(file.fileno(), 0, 70_000)
+        number = file.fileno()
+    assert path.read_bytes() == b"content" * 10_000
+    forget_pages(number, 0, 70_000)  # no file any more
 
 
 @pytest.mark.parametrize(("number", "error"), [(28, Unavailable(DISK_FULL)), (5, Corrupt(DISK_FAILED))], ids=["full", "failed"])

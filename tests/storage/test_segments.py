@@ -47,6 +47,29 @@ def test_contents_are_read_back_over_segments_and_a_restart(tmp_path):
     check(blobs, places)
 
 
+def test_what_is_not_of_the_newest_leaves_the_kernels_memory(tmp_path, monkeypatch):
+    """Whole pages, each once, some at a time; the rest of a segment when the next one begins."""
+    forgotten = []
+    monkeypatch.setattr(segments, "SEGMENT_CACHED_BYTES", 50_000)
+    monkeypatch.setattr(segments, "_FORGOTTEN_BYTES", 20_000)
+    monkeypatch.setattr(segments, "forget_pages", lambda file, begin, end: forgotten.append((begin, end)))
+    blobs = Segments(tmp_path, segment_bytes_max=200_000)
+    blobs.cut(EMPTY)
+    for number in range(1, 60):
+        before = blobs.end()
+        blobs.append(number, [bytes(6_000)])
+        end = blobs.end()
+        if end.segment != before.segment and number > 1:
+            assert forgotten[-1][1] > before.offset - 4_096
+            forgotten.clear()
+        assert [begin for begin, _ in forgotten] == [0, *[end for _, end in forgotten[:-1]]][: len(forgotten)]
+        assert all(end % 4_096 == 0 and end - begin > 20_000 - 4_096 for begin, end in forgotten)
+        done = forgotten[-1][1] if forgotten else 0
+        assert done <= max(0, end.offset - 50_000) < done + 20_000 + 4_096
+    assert len(list(tmp_path.glob("*.seg"))) == 2
+    blobs.close()
+
+
 def test_what_is_behind_the_end_is_cut_off(tmp_path):
     """A crash between a segment and its store: the store knows an earlier end, in this segment or in one before."""
     blobs, ends = opened(tmp_path), [EMPTY]
