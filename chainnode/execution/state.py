@@ -1,6 +1,8 @@
 """The state as a block's transactions see it: an overlay over what is on disk, with undo of one transaction at a time."""
 
+from bisect import bisect_left, insort
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any, Protocol
 
 from chainnode.evidencelog import EMPTY_LOG, Growth, LeafGroup, LeafHashes, Leaves, LogState, append_groups, count_leaves
@@ -10,6 +12,7 @@ from chainnode.types.limits import MEMO_ANSWERS_MAX, STATE_KEY_BYTES_MAX, STATE_
 from chainnode.types.transaction import Event
 
 Entry = tuple[bytes, bytes | None]  # None deletes
+_KEYS_INSERTED_MAX = 64  # one by one; more are sorted anew
 Mark = tuple[int, int, int, int]  # lengths of what is undone: writes, additions to the index, groups of the log, events
 
 
@@ -76,7 +79,7 @@ class State:
         self._log = log
         self._reads: dict[tuple[str, bytes], bytes | None] = {}  # the reader's answers, which are the same all block long
         self._writes: dict[tuple[str, bytes], bytes | None] = {}
-        self._touched: dict[str, dict[bytes, None]] = {}  # by store: the keys that were ever in the writes
+        self._touched: dict[str, _Keys] = {}  # by store: the keys that were ever in the writes
         self._index = BlockIndex(reader)
         self._memos = memos or Memos()
         self._groups: list[Leaves] = []  # evidence
@@ -244,15 +247,43 @@ class State:
         self._undo.append((place, was_there, self._writes.get(place)))
         self._writes[place] = value
         if not was_there:
-            self._touched.setdefault(place[0], {})[place[1]] = None
+            touched = self._touched.get(place[0])
+            if touched is None:
+                touched = self._touched[place[0]] = _Keys()
+            touched.new.append(place[1])
 
     def _iterate(self, name: str, prefix: bytes, after: bytes | None, limit: int) -> tuple[tuple[bytes, bytes], ...]:
-        touched = [(name, key) for key in self._touched.get(name, ()) if key.startswith(prefix)]
-        own = {place[1]: self._writes[place] for place in touched if place in self._writes}
+        touched = self._touched.get(name)
+        places = [(name, key) for key in touched.beginning_with(prefix)] if touched is not None else []
+        own = {place[1]: self._writes[place] for place in places if place in self._writes}
         # Each of our deletions can hide one entry of the reader.
         below = self._reader.iterate(name, prefix, after, limit + sum(value is None for value in own.values()))
         merged: dict[bytes, bytes | None] = {**dict(below), **{key: value for key, value in own.items() if after is None or key > after}}
         return tuple((key, value) for key, value in sorted(merged.items()) if value is not None)[:limit]
+
+
+class _Keys:
+    """Keys of a store as they came, sorted when somebody looks for those with a prefix: few stores are ever asked.
+
+    A look-up for each of thousands of calls in a block would else walk over all that those before it have written.
+    """
+
+    __slots__ = ("_sorted", "new")
+
+    def __init__(self) -> None:
+        self.new: list[bytes] = []
+        self._sorted: list[bytes] = []
+
+    def beginning_with(self, prefix: bytes) -> list[bytes]:
+        """Those with this prefix, ascending; one may stand there twice."""
+        if len(self.new) > _KEYS_INSERTED_MAX:
+            self._sorted = sorted(self._sorted + self.new)
+            self.new.clear()
+        for key in self.new:
+            insort(self._sorted, key)
+        self.new.clear()
+        begin = bisect_left(self._sorted, prefix)
+        return list(takewhile(lambda key: key.startswith(prefix), islice(self._sorted, begin, None)))
 
 
 class Store:

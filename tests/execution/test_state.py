@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chainnode import merkle
 from chainnode.evidencelog import EMPTY_LOG, LeafGroup, LeafHashes
-from chainnode.execution.state import Mark, State
+from chainnode.execution.state import Mark, State, _Keys
 from chainnode.types.limits import STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX
 from chainnode.types.transaction import Event
 from tests.execution.readers import DictReader, flat
@@ -307,3 +307,29 @@ def test_to_iterate_looks_at_the_writes_of_one_store_alone() -> None:
     state.rollback()
     state._writes = AllWrites(state._writes)
     assert state.store("goods").iterate(b"k", limit=9) == ((b"kb", b"v"),)
+
+
+class Watched(bytes):
+    """A key that tells when somebody looks at how it begins."""
+
+    seen: list[bytes] = []
+
+    def startswith(self, *prefix):
+        self.seen.append(self)
+        return super().startswith(*prefix)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])  # few new keys are put in their places, many sorted
+def test_to_look_for_a_prefix_is_to_look_at_no_other_keys(at_once: int) -> None:
+    """Each of thousands of updates of light clients in a block asks for the heights of its own client."""
+    Watched.seen.clear()
+    keys, count = _Keys(), 1000
+    for number in range(count):
+        keys.new += [Watched((number * 7 % count).to_bytes(2, "big") + bytes([last])) for last in (1, 0)]
+        if number % at_once == 0 or number == count - 1:
+            assert keys.beginning_with((number * 7 % count).to_bytes(2, "big"))[-2:][0][-1] == 0 and not keys.new
+    assert len(Watched.seen) <= 3 * (count // at_once + 2)
+    assert [keys.beginning_with(number.to_bytes(2, "big")) for number in (0, 500, 999)] == [
+        [number.to_bytes(2, "big") + bytes([last]) for last in (0, 1)] for number in (0, 500, 999)
+    ]
+    assert keys.beginning_with(b"\xff") == [] and len(keys.beginning_with(b"")) == 2 * count
