@@ -1,11 +1,14 @@
 """What is handed out is whole: the wheel's packages, data and C, the sources, the image."""
 
+import os
 import re
 import runpy
+import threading
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import setuptools
 from chainnode.api.routes import ROUTES
 from chainnode.cli.main import main
 from chainnode.node.config import Config
+from tests.patience import DEADLINE_S
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "chainnode" / "native"
@@ -24,6 +28,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 @pytest.fixture
 def extensions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[setuptools.Extension]]:
     """Those that setup.py hands over, in the surroundings of the test."""
+    monkeypatch.delenv("CFLAGS", raising=False)
     given: dict[str, Any] = {}
     monkeypatch.setattr(setuptools, "setup", given.update)
     runpy.run_path(str(ROOT / "setup.py"))
@@ -46,6 +51,35 @@ def test_a_wheel_for_others_is_not_made_without_the_c_code(extensions: list[setu
     assert not any(one.optional for one in given["ext_modules"])
     for one in extensions:
         assert re.search(rf"\b{one.name.rpartition('.')[2]}\b", wheels["test-command"]), f"{one.name} is not tried in a new wheel"
+
+
+def test_code_has_line_numbers_for_traces_and_a_wheel_for_others_none(
+    extensions: list[setuptools.Extension], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all("-g1" in one.extra_compile_args for one in extensions)
+    monkeypatch.setenv("CFLAGS", PROJECT["tool"]["cibuildwheel"]["environment"]["CFLAGS"])
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(setuptools, "setup", given.update)
+    runpy.run_path(str(ROOT / "setup.py"))
+    assert not any("-g1" in one.extra_compile_args for one in given["ext_modules"])
+
+
+def test_many_files_are_compiled_at_once_and_stand_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(setuptools, "setup", given.update)
+    runpy.run_path(str(ROOT / "setup.py"))
+    command = given["cmdclass"]["build_ext"](setuptools.Distribution())
+    started = threading.Barrier(2)
+
+    def compile_one(sources: list[str], **options: Any) -> list[str]:
+        started.wait(DEADLINE_S)  # the other has begun too
+        return [f"{options['output_dir']}/{source}.o" for source in sources]
+
+    command.compiler = SimpleNamespace(compile=compile_one)
+    command.extensions = []
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    command.build_extensions()
+    assert command.compiler.compile(["a", "b", "c", "d"], output_dir="x") == ["x/a.o", "x/b.o", "x/c.o", "x/d.o"]
 
 
 def test_one_wheel_serves_all_versions_of_python(extensions: list[setuptools.Extension]) -> None:
