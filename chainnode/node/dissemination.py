@@ -16,6 +16,7 @@ class Dissemination:
         self.mempool = Mempool()
         self.packer = Packer()
         self.time_ms = 0  # since 1970, of the last tick
+        self._tick_at_ms = 0  # when the last tick is due that was asked for
         self._expired_ms = 0  # when expired batches were last looked for
 
     def submit(self, txs: tuple[Transaction, ...], now_ms: int) -> list[Effect]:
@@ -35,7 +36,8 @@ class Dissemination:
         wait_ms = self.packer.wait_ms(now_ms)
         if wait_ms == 0:
             effects += self.flush(now_ms)
-        elif wait_ms is not None:
+        elif wait_ms is not None and self._tick_at_ms != now_ms + wait_ms:  # else it was asked for with the first that waits
+            self._tick_at_ms = now_ms + wait_ms
             effects.append(ScheduleTick(wait_ms))
         return effects
 

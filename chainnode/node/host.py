@@ -139,9 +139,10 @@ class Host:
                 await self._something_to_do()
                 while self._answers:
                     self._answers.popleft().result()()
+                height = self.chain.tip.height
                 self._beats()
-                for _ in range(HOST_BEATS_MAX):  # what the node has told itself; a turn of the loop would bring nothing but peers
-                    if not self._inputs:
+                for _ in range(HOST_BEATS_MAX):  # what the node has told itself; but what came while a block was applied goes into the next
+                    if not self._inputs or self.chain.tip.height != height:
                         break
                     self._beats()
         finally:

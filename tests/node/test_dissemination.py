@@ -41,6 +41,18 @@ def test_an_idle_node_sends_at_once_and_a_busy_one_asks_to_be_called():
     assert len(node.mempool) == 2
 
 
+def test_a_busy_node_asks_to_be_called_once_for_each_batch():
+    node = ready()
+    node.submit((tx(1),), 10)
+    assert node.submit((tx(2),), 11) == [ScheduleTick(PACK_MS - 1)]
+    assert node.submit((tx(3),), 11) == node.submit((tx(4),), 12) == []
+    assert sent(node.flush(12)) == [batch(2, 3, 4).batch_bytes]  # for a block of ours
+    assert node.submit((tx(5),), 12) == [ScheduleTick(PACK_MS)]
+    assert node.submit((tx(6),), 13) == []
+    assert sent(node.tick(TIME_MS, 10 + PACK_MS)) == []
+    assert sent(node.tick(TIME_MS, 12 + PACK_MS)) == [batch(5, 6).batch_bytes]
+
+
 def test_a_transaction_that_waits_already_is_a_duplicate():
     node = ready()
     node.submit((tx(1),), 0)

@@ -388,6 +388,20 @@ async def test_peers_get_a_turn_whatever_the_node_tells_itself(node: Watched, mo
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_peers_get_a_turn_after_each_block(node: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HOST_BEATS_MAX", 1_000)
+    submit(node, 1)
+    task = asyncio.create_task(node.host.run())
+    heights = [node.small.chain.tip.height]
+    async with asyncio.timeout(DEADLINE_S):
+        while heights[-1] < 2:
+            await asyncio.sleep(0)
+            heights.append(node.small.chain.tip.height)
+    assert sorted({*heights}) == [0, 1, 2]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("where", ["step", "journals"])
 async def test_a_bug_of_the_replica_stops_the_node(node: Watched, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def broken(*_: object) -> None:
