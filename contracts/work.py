@@ -31,7 +31,7 @@ _CLIENT, _DEAR_CLIENT = Work(500, kib=500), Work(500, kib=5_000)
 _CODES = Work(300, item=20)  # a package that is named is read and written anew
 _RECEIPT = Work(300)
 _DOCUMENT = Work(3_000, item=5, kib=300)  # the version before is read, and written as history
-_ORDER = Work(3_000)
+_ORDER = Work(1_000)
 _PROOF = Work(1_500, kib=300, dear=1, dear_kib=2_500)
 _NONE = Work(0)
 
