@@ -5,8 +5,9 @@ one `bytes`, which costs no object for each. Each table takes both, and is quick
 """
 
 from array import array
+from collections import deque
 from collections.abc import Sequence
-from itertools import compress, count
+from itertools import compress, count, repeat
 from typing import TYPE_CHECKING, cast
 
 from chainnode.cutting import cut_each
@@ -33,25 +34,26 @@ def split(column: Column, width: int = KEY_BYTES) -> Sequence[bytes]:
 class _Piece:
     """Keys that were set together; where each stands is noted when a value is first asked for, as for most it never is."""
 
-    __slots__ = ("_first", "_keys", "_places")
+    __slots__ = ("_first", "_places", "keys")
 
     def __init__(self, first: int, keys: Sequence[bytes]) -> None:
         """`first`: the place of the first of them among all of a table."""
         self._first = first
-        self._keys = tuple(keys)
+        self.keys = tuple(keys)
         self._places: dict[bytes, int] | None = None
 
     def place(self, key: bytes) -> int:
         """Of one of them, among all of the table."""
         if self._places is None:
-            self._places = dict(zip(self._keys, count(self._first)))
+            self._places = dict(zip(self.keys, count(self._first)))
         return self._places[key]
 
 
 class PlainKeyTable:
     """Keys in a dict, and their values behind each other: the plain twin of the table in C (`native/keytable.c`).
 
-    Tables do not lock: one task adds, and who looks on beside it sees what was there before or after an `add`, never a part.
+    Tables do not lock: one task adds, and who looks on beside it sees what was there before or after an `add`, never a part; but for what
+    is refused by `add`, not by `extend`, which may be seen until then.
     ValueError where a key has not 32 bytes, a value another length than the table's, or not every key a value.
     """
 
@@ -71,20 +73,24 @@ class PlainKeyTable:
         joined = values if isinstance(values, bytes) else b"".join(_checked(values, self.value_bytes))
         if len(joined) != len(listed) * self.value_bytes:
             raise ValueError(_LENGTHS)
-        pieces = dict.fromkeys(listed, _Piece(len(self), listed))
-        return len(pieces) == len(listed) and self._set(pieces, joined)
+        return self._set(_Piece(len(self), listed), joined)
 
     def extend(self, table: "PlainKeyTable") -> bool:
         """Set all keys of another table of the same kind; none, and False, when one of them is set already."""
         if table.value_bytes != self.value_bytes:
             raise ValueError("values of both tables have one length")
-        return self._set(dict.fromkeys(table._pieces, _Piece(len(self), table.keys())), table.values())
-
-    def _set(self, pieces: dict[bytes, _Piece], values: bytes) -> bool:
-        if not self._pieces.keys().isdisjoint(pieces):
+        if not self._pieces.keys().isdisjoint(table._pieces):
             return False
+        return self._set(_Piece(len(self), table.keys()), table.values())
+
+    def _set(self, piece: _Piece, values: bytes) -> bool:
+        """One look at each key does for all: what is set already stays as it is, and then they are fewer than they should be."""
+        before = len(self)
         self._values += values  # first, since who looks on may find the keys at once
-        self._pieces.update(pieces)
+        deque(map(self._pieces.setdefault, piece.keys, repeat(piece)), maxlen=0)
+        if len(self) < before + len(piece.keys):
+            self.cut(before)
+            return False
         return True
 
     def get(self, key: bytes) -> bytes | None:

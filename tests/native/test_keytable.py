@@ -67,6 +67,21 @@ def test_what_was_set_is_there_in_its_order(kind):
     assert table.entries() == b"".join(key_of(number) + b"%012d" % number for number in range(3_001))
 
 
+class Untouched(dict):
+    """A dict that nobody adds to."""
+
+    def setdefault(self, key, default=None):
+        """Fail."""
+        raise AssertionError("who looks on would see it")
+
+
+def test_a_table_that_is_not_extended_does_not_show_what_it_refuses():
+    table, other = filled(PlainKeyTable, 3), PlainKeyTable(WIDTH)
+    assert other.add(keys_of([7, 2]), values_of([7, 2]))
+    table._pieces = Untouched(table._pieces)
+    assert not table.extend(other) and len(table) == 3
+
+
 def test_what_becomes_of_a_list_later_is_nothing_to_the_table(kind):
     table, keys, values = filled(kind, 3), keys_of(range(3, 9)), values_of(range(3, 9))
     assert table.add(keys, values)
