@@ -19,6 +19,7 @@ from chainnode.api.backend import (
     Submitted,
     SubmittedBatch,
 )
+from chainnode.consensus.facts import quorum
 from chainnode.did.versions import NEWEST, Wanted
 from chainnode.errors import Unavailable
 from chainnode.execution.engine import TX_INDEX
@@ -73,7 +74,7 @@ class NodeBackend:
         self._network = network
         self._pool = ThreadPoolExecutor(PROVER_THREADS, "prover")
         self._changed = asyncio.Event()
-        self.sync_watch = SyncWatch(host.replica.sync)
+        self.sync_watch = SyncWatch(host.replica.sync, self._is_cut_off)
 
     def open_desks(self, issuing: Issuing, login_domains: tuple[str, ...]) -> None:
         """Issue credentials and let people in; a node does neither without."""
@@ -105,8 +106,15 @@ class NodeBackend:
             newest = self._host.replica.sync.target() - 1
             return False, f"the node is catching up with its peers: it has {self._chain.tip.height} of {newest} blocks"
         if self._chain.tip.height == 0:
-            return False, "no block has been decided yet"
+            alone = ", and no peer is connected: `peer_down` in the log says why" if self._is_cut_off() else ""
+            return False, f"no block has been decided yet{alone}"
         return True, ""
+
+    def _is_cut_off(self) -> bool:
+        """Whether nothing is heard of the chain: no peer is connected, and this node is no quorum by itself."""
+        validators = self._chain.tip.validators
+        own = sum(one.power for one in validators.validators if one.address == self._host.address)
+        return own < quorum(validators.power_total) and not self._network.connected()
 
     def _is_catching_up(self) -> bool:
         return self._host.replica.sync.target() > self._chain.tip.height + 2

@@ -123,6 +123,7 @@ SYNC_STALLED_MS = 300  # no new height for so long, while a peer is ahead
 SYNC_LACKING_MS = 5_000  # no peer has the block that we need for so long before it is told
 SYNC_LACKING_TOLD_MS = 3_600_000  # and told again
 SYNC_PEERS_TOLD = 8  # in words
+PEERLESS_MS = 30_000  # a node that needs peers and had none for so long says that it is not ready
 SYNC_RESUME_MS = 1_000  # after a synced block, being behind at all is enough to go on
 
 # State

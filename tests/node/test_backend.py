@@ -47,8 +47,8 @@ class FakeNetwork:
 class Behind:
     """A backend over a small chain."""
 
-    def __init__(self, address: bytes | None = None) -> None:
-        self.small = SmallChain.open()
+    def __init__(self, address: bytes | None = None, powers: dict[str, int] | None = None) -> None:
+        self.small = SmallChain.open(powers=powers)
         self.small.start_ns = time.time_ns()
         self.host = FakeHost(address)
         self.pool = ThreadPoolExecutor(1)
@@ -95,8 +95,18 @@ async def test_a_node_that_is_behind_its_peers_is_not_ready(behind: Behind, monk
 
 async def test_a_node_whose_next_block_no_peer_has_says_so(behind: Behind) -> None:
     behind.decide()
-    behind.backend.sync_watch.reason = "state-pruned: block 2 is needed"
+    behind.backend.sync_watch._lacking = "state-pruned: block 2 is needed"
     assert behind.backend.is_ready() == (False, "state-pruned: block 2 is needed")
+
+
+@pytest.mark.parametrize(("power", "is_alone"), [(40, True), (67, False)])
+async def test_a_node_that_needs_peers_and_has_none_says_so(power: int, is_alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = Behind(next(iter(KEYS)), {"north": power, "east": 100 - power})
+    monkeypatch.setattr(FakeNetwork, "connected", lambda _self: ())
+    words = ", and no peer is connected: `peer_down` in the log says why" if is_alone else ""
+    assert behind.backend.is_ready() == (False, f"no block has been decided yet{words}")
+    assert behind.backend._is_cut_off() is is_alone
+    behind.close()
 
 
 async def test_a_node_without_a_block_tells_how_many_its_peers_have(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A node that no peer can serve says so: in the log, seldom, and to whoever asks whether it is ready."""
+"""A node that no peer can serve, or that has no peer, says so: in the log, seldom, and to whoever asks whether it is ready."""
 
 import logging
 
@@ -6,10 +6,10 @@ import pytest
 
 from chainnode.node.syncwatch import SyncWatch
 from chainnode.sync import BlockSync
-from chainnode.types.limits import SYNC_LACKING_MS, SYNC_LACKING_TOLD_MS, SYNC_PEERS_TOLD
+from chainnode.types.limits import PEERLESS_MS, SYNC_LACKING_MS, SYNC_LACKING_TOLD_MS, SYNC_PEERS_TOLD
 
 
-def cut_off(*peers: str) -> BlockSync:
+def pruned(*peers: str) -> BlockSync:
     """A new node, asking peers that have pruned the first block."""
     sync = BlockSync()
     sync.advance(1, 0)
@@ -21,12 +21,16 @@ def cut_off(*peers: str) -> BlockSync:
     return sync
 
 
+def never() -> bool:
+    return False
+
+
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
 def test_it_is_told_once_and_again_seldom(caplog):
-    watch = SyncWatch(cut_off("a", "b"))
+    watch = SyncWatch(pruned("a", "b"), never)
     caplog.set_level(logging.INFO)
     watch.look(1000)
     watch.look(999 + SYNC_LACKING_MS)
@@ -44,8 +48,8 @@ def test_it_is_told_once_and_again_seldom(caplog):
 
 
 def test_when_a_peer_comes_that_may_have_it_the_reason_is_gone(caplog):
-    sync = cut_off("a")
-    watch = SyncWatch(sync)
+    sync = pruned("a")
+    watch = SyncWatch(sync, never)
     caplog.set_level(logging.INFO)
     watch.look(0)
     watch.look(SYNC_LACKING_MS)
@@ -57,7 +61,25 @@ def test_when_a_peer_comes_that_may_have_it_the_reason_is_gone(caplog):
 
 
 def test_many_peers_are_counted(caplog):
-    watch = SyncWatch(cut_off(*(f"p{number:02}" for number in range(SYNC_PEERS_TOLD + 3))))
+    watch = SyncWatch(pruned(*(f"p{number:02}" for number in range(SYNC_PEERS_TOLD + 3))), never)
     watch.look(0)
     watch.look(SYNC_LACKING_MS)
     assert f"p{SYNC_PEERS_TOLD - 1:02} is at 499, and 3 more)" in watch.reason and f"p{SYNC_PEERS_TOLD:02}" not in watch.reason
+
+
+def test_a_node_that_hears_of_nobody_says_so_once(caplog):
+    is_cut_off = True
+    watch = SyncWatch(BlockSync(), lambda: is_cut_off)
+    caplog.set_level(logging.INFO)
+    watch.look(5)
+    watch.look(4 + PEERLESS_MS)
+    assert (watch.reason, told(caplog)) == ("", []), "peers may be restarting"
+    for now_ms in (5, 6, 10_000):
+        watch.look(now_ms + PEERLESS_MS)
+    assert watch.reason.startswith("no peer has been connected for 30 s") and told(caplog) == ["peers_missing"]
+    is_cut_off = False
+    watch.look(20_000 + PEERLESS_MS)
+    assert watch.reason == ""
+    is_cut_off = True
+    watch.look(30_000 + PEERLESS_MS)
+    assert watch.reason == "", "counted anew"
