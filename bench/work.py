@@ -1,9 +1,10 @@
-"""What the dearest calls cost against the work that they declare (`contracts/work.py`, ADR-0016): each contract alone, in one process.
+"""What the dearest calls cost against the work that they declare (`contracts/work.py`, ADR-0016): each by itself, in one process.
 
     CHAINNODE_NATIVE=0 python bench/work.py [--rounds 3]
 
-Of each: processor milliseconds, least of the rounds, the units declared, what share of them that is, and the seconds of a block that is
-full of it, by its bytes and by its work. A method whose dearest call is not here is to be measured before its row is believed.
+Of each: processor milliseconds, least of the rounds, with what the state tree takes for its writes (the disk comes to as much), the units
+declared, what share of them that is, and the seconds of a block that is full of it, by its bytes and by its work. A method whose
+dearest call is not here is to be measured before its row is believed.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from chainnode.foreign import attestations, attested, ethkeys, qbftclient
 from chainnode.foreign.qbft import decode_header, trusted_of
 from chainnode.foreign.tendermintbytes import Misbehaviour, encode_misbehaviour
 from chainnode.keytable import Column
+from chainnode.statetree import StateTree
 from chainnode.types.genesis import ChainParams
 from chainnode.types.limits import GOODS_ITEMS_MAX, TX_BYTES_MAX, WORK_BLOCK_MAX
 from chainnode.types.transaction import Invocation
@@ -191,15 +193,25 @@ def clients() -> Iterator[Case]:
     yield Case(ledger, "mia", "clients.update", ("attestations-1", attestations.encode_message(proof)), "attestations, 80")
 
 
+def tree_s() -> float:
+    """Seconds of a state tree for one write of many in a block: of keys that are there, among 65,536."""
+    pairs = [(hashlib.sha256(b"%d" % one).digest(), hashlib.sha256(b"%d" % -one).digest()) for one in range(65_536)]
+    tree = StateTree.build(sorted(pairs))
+    changed = sorted((key, b"x") for key, _ in pairs[: GOODS_ITEMS_MAX * 4])
+    began = time.process_time()
+    assert tree.update(changed).root
+    return (time.process_time() - began) / len(changed)
+
+
 GROUPS: tuple[Callable[[], Iterator[Case]], ...] = (goods, identities, councils, clients)
 
 
-def measure(case: Case, rounds: int) -> tuple[float, str]:
-    """Processor seconds, and "ok" or the code of the refusal."""
+def measure(case: Case, rounds: int) -> tuple[float, int, str]:
+    """Processor seconds, writes, and "ok" or the code of the refusal."""
     contract, name = case.method.split(".")
     signers = tuple(map(did, case.signers.split()))
     arguments = codec.as_array(codec.decode(codec.encode(case.arguments), bytes_max=TX_BYTES_MAX))
-    world, outcome, least = case.world, "", float("inf")
+    world, outcome, least, writes = case.world, "", float("inf"), 0
     for _ in range(rounds):
         for cache in CACHES:
             cache.cache_clear()
@@ -212,14 +224,17 @@ def measure(case: Case, rounds: int) -> tuple[float, str]:
             outcome = "ok"
         except Rejected as refusal:
             outcome = refusal.code.name
+            state.rollback()
         least = min(least, time.process_time() - began)
-    return least, outcome
+        writes = sum(map(len, state.writes().values()))
+    return least, writes, outcome
 
 
-def row(case: Case, rounds: int) -> dict[str, object]:
+def row(case: Case, rounds: int, write_s: float) -> dict[str, object]:
     """What is told of a case."""
     contract, name = case.method.split(".")
-    took_s, outcome = measure(case, rounds)
+    took_s, writes, outcome = measure(case, rounds)
+    took_s += writes * write_s
     invocation = Invocation(contract, name, codec.as_array(codec.decode(codec.encode(case.arguments), bytes_max=TX_BYTES_MAX)))
     units, size = of_call(invocation), len(codec.encode((contract, name, case.arguments)))
     per_block = min(ChainParams().block_txs_max, ChainParams().block_bytes_max // (size + 230))
@@ -240,12 +255,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    rows = []
+    rows, write_s = [], tree_s()
     for group in GROUPS:
         for case in group():
-            rows.append(row(case, rounds))
+            rows.append(row(case, rounds, write_s))
             sys.stdout.write("  ".join(f"{value:>10}" for value in list(rows[-1].values())[1:]) + f"  {rows[-1]['call']}\n")
-    finish({"bench": "work", "rows": rows})
+    finish({"bench": "work", "tree_us": round(write_s * 1e6, 1), "rows": rows})
     return 0
 
 

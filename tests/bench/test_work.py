@@ -11,7 +11,7 @@ LATE = {"ok", "no-recovery", "too-many", "signer-missing", "feed-too-soon", "not
 @pytest.mark.parametrize("group", work.GROUPS, ids=lambda group: group.__name__)
 def test_the_calls_do_what_they_are_measured_for(group, monkeypatch):
     monkeypatch.setattr(work, "DEVICES", 20)
-    told = [work.row(case, 1) for case in group()]
+    told = [work.row(case, 1, 0.0) for case in group()]
     assert {one["outcome"] for one in told} <= LATE
     for one in told:
         contract, method = str(one["call"]).split()[0].split(".")

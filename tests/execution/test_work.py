@@ -90,7 +90,7 @@ def test_a_simulation_is_of_a_block_of_its_own() -> None:
 
 # With the contracts
 
-DEAR = Invocation("goods", "decommission", (("x",) * (WORK_TX_MAX // 21), "because", b"\x05" * 32))
+DEAR = Invocation("goods", "decommission", (("x",) * (WORK_TX_MAX // 46), "because", b"\x05" * 32))
 EVIDENCE = Invocation("evidence", "record", ((("sha-256", b"\x01" * 32, b""),),))
 
 

@@ -38,7 +38,7 @@ def grant(number: int) -> bytes:
 
 def costly(number: int) -> bytes:
     """One that is more work than a transaction may be."""
-    return made(number, Invocation("goods", "decommission", (("a",) * (WORK_TX_MAX // 20 + 1), "because", bytes(32))))
+    return made(number, Invocation("goods", "decommission", (("a",) * (WORK_TX_MAX // 45 + 1), "because", bytes(32))))
 
 
 def rows_of(content: bytes) -> list[tuple[object, ...]]:
