@@ -49,8 +49,8 @@ static Py_ssize_t not_above(const uint8_t *firsts, Py_ssize_t blocks, const uint
 }
 
 /* Append (position, entry). -1 with an exception set. */
-static int append(PyObject *list, Py_ssize_t position, Py_ssize_t entry) {
-    PyObject *pair = Py_BuildValue("(nn)", position, entry);
+static int append(PyObject *list, Py_ssize_t position, Py_ssize_t number) {
+    PyObject *pair = Py_BuildValue("(nn)", position, number);
     int failed = pair == NULL || PyList_Append(list, pair) < 0;
     Py_XDECREF(pair);
     return failed ? -1 : 0;
@@ -65,7 +65,7 @@ PyObject *py_places(PyObject *self, PyObject *args) {
     Py_ssize_t blocks = firsts_size / KEY, count = prints_size / PRINT;
     PyObject *keys = PySequence_Tuple(given), *found = NULL;
     if (keys == NULL) return NULL;
-    if (in_block <= 0 || firsts_size % KEY != 0 || prints_size % PRINT != 0 || blocks != (count + in_block - 1) / in_block ||
+    if (in_block <= 0 || firsts_size % KEY != 0 || prints_size % PRINT != 0 || blocks != count / in_block + (count % in_block != 0) ||
         asked_size != PyTuple_Size(keys) * PRINT) {
         PyErr_SetString(PyExc_ValueError, "a block has a first key, an entry a print, and a key, too");
     } else {

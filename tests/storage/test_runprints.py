@@ -84,3 +84,12 @@ def test_two_keys_in_a_block_with_one_print_are_both_told():
         one = search(b"".join(keys[::10]), b"\x07" * 60, 10)
         assert one.places([keys[15], bytes(32)], b"\x07" * 4) == [(0, place) for place in range(10, 20)]
         assert one.places([keys[29]], b"\x07\x08") == one.places([keys[3]], b"\x08\x07") == one.places([], b"") == []
+
+
+def test_a_block_may_have_more_room_than_there_are_entries():
+    """However much it is: nothing is counted beyond what a word holds."""
+    keys = sorted(sha256(b"%d" % number).digest() for number in range(3))
+    for _, search, prints_of in KINDS:
+        prints = prints_of(b"".join(keys), 32, DRAWN)
+        for in_block in (3, 4, 2**63 - 1):
+            assert search(keys[0], prints, in_block).places(keys, prints) == [(0, 0), (1, 1), (2, 2)]
