@@ -61,7 +61,7 @@ class SpaceIndex:
         runs = tuple([self._opened(*place) for place in _NAMED.iter_unpack(places)])
         self._kept = _Kept((Tail(value_bytes),), runs)
         self._sieve = Sieve(sum([run.count for run in runs]))
-        self._unsieved = chain.from_iterable([run.chunks() for run in runs]) if runs else None  # entries whose keys it has not got yet
+        self._unsieved = self._chunks() if runs else None  # entries whose keys it has not got yet
         self._merges: dict[int, Merge] = {}  # by level
         self._replacing, self._tending = Lock(), Lock()
         self._is_closed = False
@@ -166,14 +166,22 @@ class SpaceIndex:
             self._is_closed = True
             self._merges.clear()
 
+    def _chunks(self) -> Iterator[bytes]:
+        """The entries of all runs."""
+        return chain.from_iterable([run.chunks() for run in self._kept.runs])
+
     def _sieve_on(self, chunks: Iterator[bytes]) -> None:
         """Have the sieve know some more of the entries that were there at the start."""
         left = INDEX_MERGE_STEP
-        for entries in chunks:
-            self._sieve.add(entries, self._entry_bytes)
-            left -= len(entries) // self._entry_bytes
-            if left <= 0:
-                return
+        try:
+            for entries in chunks:
+                self._sieve.add(entries, self._entry_bytes)
+                left -= len(entries) // self._entry_bytes
+                if left <= 0:
+                    return
+        except BaseException:
+            self._unsieved = self._chunks()  # from the beginning: what `chunks` gave is lost, and it gives no more of the run that failed
+            raise
         self._unsieved = None
 
     def _write_tail(self, tail: Tail) -> None:
@@ -211,7 +219,8 @@ class SpaceIndex:
     def _level_due(self) -> int | None:
         """The lowest level that has something to merge."""
         levels = [run.level for run in self._kept.runs]  # ascending: the newest runs come first
-        return next((level for level in levels if level in self._merges or levels.count(level) >= INDEX_FAN_OUT), None)
+        highest = levels[-1] if levels else -1
+        return next((level for level in range(highest + 1) if level in self._merges or levels.count(level) >= INDEX_FAN_OUT), None)
 
     def _publish(self, runs: tuple[Run, ...], removed: Sequence[Change], tail: Tail | None) -> None:
         """From now on there are these runs, and no longer this tail; first on disk.

@@ -1,6 +1,7 @@
 """The filters of a sieve (`storage/sieve.py`) in C: blocks of 64 bytes, as a cache has them; a key has 6 bits in one of them."""
 
 import mmap
+from contextlib import suppress
 
 from chainnode.keytable import Column, packed
 from chainnode.native import _runs
@@ -12,10 +13,14 @@ likely = _runs.sieve_likely
 
 
 def make(count: int) -> mmap.mmap:
-    """A filter for so many keys: zeros, which take no memory until they are written."""
-    part = mmap.mmap(-1, -(-count // _BLOCK_KEYS) * BLOCK_BYTES)
+    """A filter for so many keys: zeros, which take no memory until keys come, and soon all of it then, as they are all over it.
+
+    Shared memory, which `mmap` gives unless told otherwise, has no large pages; with small ones asking a large filter takes twice as long.
+    """
+    part = mmap.mmap(-1, -(-count // _BLOCK_KEYS) * BLOCK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        part.madvise(mmap.MADV_HUGEPAGE)  # keys are all over it: with small pages, finding the page costs as much as the rest
+        with suppress(OSError):  # it is advice, and some kernels know no large pages
+            part.madvise(mmap.MADV_HUGEPAGE)
     return part
 
 

@@ -1,7 +1,10 @@
 """A sieve never calls a key absent that was added, and calls most others absent."""
 
+import errno
+import mmap
 from hashlib import sha256
 from threading import Barrier, Event, Thread
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,18 +18,31 @@ try:
 except ImportError:
     nativesieve = None
 
-KEYS = st.lists(st.binary(min_size=32, max_size=32) | st.integers(0, 99).map(lambda number: number.to_bytes(32, "big")), max_size=30)
+KEYS = st.lists(st.binary(min_size=32, max_size=32) | st.integers(0, 99).map(lambda number: number.to_bytes(32, "big")), max_size=60)
 KINDS = [
     pytest.param(plainsieve, id="plain"),
     pytest.param(nativesieve, id="C", marks=pytest.mark.skipif(nativesieve is None, reason="no C here")),
 ]
 
 
+def few(monkeypatch):
+    """Limits that a few keys reach."""
+    monkeypatch.setattr(sieve, "INDEX_SIEVE_FEW_KEYS", 32)
+    monkeypatch.setattr(sieve, "INDEX_SIEVE_KEYS", 64)
+    monkeypatch.setattr(sieve, "INDEX_SIEVE_LARGE_KEYS", 256)
+
+
 @pytest.fixture(params=KINDS)
 def kind(request, monkeypatch):
     monkeypatch.setattr(sieve, "filters", request.param)
-    monkeypatch.setattr(sieve, "INDEX_SIEVE_KEYS", 16)
+    few(monkeypatch)
     return request.param
+
+
+def rooms(one, kind):
+    """For how many keys the parts were made."""
+    sizes = {len(kind.make(count)): count for count in (32, 64, 256, 512, 1024)}
+    return [sizes[len(part)] for part in one._parts]
 
 
 def digests(begin, end):
@@ -38,7 +54,7 @@ def test_what_was_added_is_likely(lists, others):
     for filters in (plainsieve, nativesieve or plainsieve):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sieve, "filters", filters)
-            patch.setattr(sieve, "INDEX_SIEVE_KEYS", 16)
+            few(patch)
             one = Sieve()
             for number, keys in enumerate(lists):
                 if number % 2:
@@ -54,6 +70,7 @@ def test_what_was_added_is_likely(lists, others):
 
 def test_most_others_are_not(kind, monkeypatch):
     monkeypatch.setattr(sieve, "INDEX_SIEVE_KEYS", 1024)
+    monkeypatch.setattr(sieve, "INDEX_SIEVE_LARGE_KEYS", 16 * 1024)
     one = Sieve()
     for begin in range(0, 20_000, 100):
         one.add(digests(begin, begin + 100))
@@ -64,12 +81,64 @@ def test_most_others_are_not(kind, monkeypatch):
 
 def test_a_sieve_grows_by_parts(kind):
     one = Sieve()
-    for begin in range(0, 400, 10):
+    for begin in range(0, 700, 10):
         one.add(digests(begin, begin + 10))
-    assert [len(part) for part in one._parts] == [len(kind.make(count)) for count in (16, 64, 256, 1024)]
-    other = Sieve(400)
-    other.add(digests(0, 400))
-    assert [len(part) for part in other._parts] == [len(kind.make(512))]
+    assert rooms(one, kind) == [64, 256, 256, 512], "the large ones for as many as there are"
+    other = Sieve(700)
+    other.add(digests(0, 1023))
+    assert rooms(other, kind) == [1024]
+    other.add(digests(1023, 1024))
+    other.add(digests(1024, 1025))
+    assert rooms(other, kind) == [1024, 1024]
+
+
+@pytest.mark.parametrize("width", [32, 37])
+def test_a_small_part_is_replaced_when_it_is_full(kind, width):
+    """Most spaces that have few keys have few for ever; and of the others none is asked once more for it."""
+    one = Sieve()
+    for begin in range(0, 32, 2):
+        one.add(b"".join([key.ljust(width, b"v") for key in digests(begin, begin + 2)]), width)
+        assert rooms(one, kind) == [32]
+    assert one.likely(digests(0, 32)) == list(range(32))
+    one.add(digests(32, 33))
+    assert rooms(one, kind) == [64] and one.likely(digests(0, 33)) == list(range(33))
+    assert rooms(Sieve(32), kind) == [32] and rooms(Sieve(33), kind) == [64]
+
+
+def test_keys_are_likely_while_the_small_part_is_replaced(kind, monkeypatch):
+    """Who asks meanwhile has the small part or the next one, with all that the small one had."""
+    one, real, seen = Sieve(), kind.add, []
+    one.add(digests(0, 30))
+
+    def add(part, salt, keys, width):
+        seen.append(one.likely(digests(0, 30)))
+        real(part, salt, keys, width)
+
+    monkeypatch.setattr(kind, "add", add)
+    one.add(digests(30, 33))
+    assert seen == [list(range(30))] * 2
+
+
+def test_the_kernel_may_refuse_large_pages(monkeypatch):
+    """One that knows none calls the advice invalid. And the memory is the process's own: what is shared has no large pages."""
+    flags = []
+
+    class Old(mmap.mmap):
+        def __new__(cls, handle, size, given):
+            flags.append(given)
+            return super().__new__(cls, handle, size, given)
+
+        def madvise(self, advice):
+            raise OSError(errno.EINVAL, "invalid")
+
+    named = {"MADV_HUGEPAGE": 14, "MAP_PRIVATE": mmap.MAP_PRIVATE, "MAP_ANONYMOUS": mmap.MAP_ANONYMOUS}
+    if nativesieve is None:
+        pytest.skip("no C here")
+    monkeypatch.setattr(nativesieve, "mmap", SimpleNamespace(mmap=Old, **named))
+    part = nativesieve.make(100)
+    nativesieve.add(part, b"\x01" * 32, digests(0, 9), 32)
+    assert nativesieve.likely((part,), b"\x01" * 32, digests(0, 9)) == list(range(9))
+    assert flags == [mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS]
 
 
 @pytest.mark.parametrize("chosen", range(0, 32, 4))
