@@ -8,9 +8,11 @@ from chainnode.api.asking import path_height, query_choice
 from chainnode.api.backend import Backend
 from chainnode.api.forms import Json, block_json, commit_json, header_json, result_json, validators_json
 from chainnode.api.problems import unknown_height
+from chainnode.errors import ChainError, Unavailable
 from chainnode.genesisfile import genesis_to_json
 from chainnode.rfc3339 import time_to_text
 from chainnode.types.block import KEY_TYPE_NAMES
+from chainnode.types.codes import STATE_PRUNED
 
 
 async def block(backend: Backend, request: web.Request) -> web.Response:
@@ -19,7 +21,7 @@ async def block(backend: Backend, request: web.Request) -> web.Response:
     has_raws = query_choice(request, "transactions", ("ids", "raw"), "ids") == "raw"
     stored, light = await backend.block(height), await backend.light_block(height)
     if stored is None or light is None:
-        raise unknown_height(height)
+        raise _no_block(backend, height)
     document = await asyncio.to_thread(block_json, stored, light.commit.block_id, has_raws=has_raws)
     return web.json_response(document)
 
@@ -29,9 +31,17 @@ async def results(backend: Backend, request: web.Request) -> web.Response:
     height = path_height(request, backend)
     found = await backend.results(height)
     if found is None:
-        raise unknown_height(height)
+        raise _no_block(backend, height)
     rows = await asyncio.to_thread(lambda: [result_json(result) for result in found])
     return web.json_response({"height": height, "results": rows})
+
+
+def _no_block(backend: Backend, height: int) -> ChainError:
+    """Unavailable(STATE_PRUNED) for a block that was here, else that it is not known."""
+    lowest = backend.status().first_height
+    if 0 < height < lowest:
+        return Unavailable(STATE_PRUNED, f"block {height} was pruned here, where blocks begin at {lowest}; ask a node that keeps it")
+    return unknown_height(height)
 
 
 async def commit(backend: Backend, request: web.Request) -> web.Response:

@@ -136,7 +136,7 @@ _NATIVE: tuple[Route, ...] = (
         ledgerpages.block,
         {JSON: "Block"},
         (HEIGHT, choice("transactions", "Their ids, or their bytes.", "ids", "raw")),
-        problems=(400, 404),
+        problems=(400, 404, 410),
     ),
     Route(
         "GET",
@@ -147,7 +147,7 @@ _NATIVE: tuple[Route, ...] = (
         ledgerpages.results,
         {JSON: "Results"},
         (HEIGHT,),
-        problems=(400, 404),
+        problems=(400, 404, 410),
     ),
     Route(
         "GET",
