@@ -31,7 +31,7 @@ from chainnode.types.codes import (
     WRONG_CHAIN,
 )
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX, WORK_BLOCK_MAX, WORK_TX_MAX
+from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX, WORK_BLOCK_MAX, WORK_SENDER_MAX, WORK_TX_MAX
 from chainnode.types.transaction import Invocation, Transaction, TransactionBody, TxResult, Value
 
 TX_INDEX = "tx"  # tx_id -> height (8) ‖ place in the block (4)
@@ -152,19 +152,24 @@ class _Batch:
 
 
 class _Budget:
-    """The work that is left in a block (INV-89)."""
+    """The work that is left in a block, and what each sender has used of it (INV-89)."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "used")
 
     def __init__(self) -> None:
         self.left = WORK_BLOCK_MAX
+        self.used: dict[str, int] = {}
 
-    def take(self, work: int) -> None:
+    def take(self, sender: str, work: int) -> None:
         """Use it up for a transaction. Rejected(TOO_COSTLY), or (BLOCK_BUSY), which another copy need not be."""
+        if not work:  # as of evidence
+            return
         check_work(work)
-        if work > self.left:
+        used = self.used.get(sender, 0) + work
+        if work > self.left or used > WORK_SENDER_MAX:
             raise Rejected(BLOCK_BUSY)
         self.left -= work
+        self.used[sender] = used
 
 
 class NothingYet:
@@ -305,7 +310,7 @@ def _apply(
         _check_admissible(state, context, params, tx)
         # INV-25. A stranger can put its own signature under anybody's body: such a copy must not use up the transaction's id.
         _check_keys(contracts, state, tx)
-        budget.take(contracts.work(body))
+        budget.take(body.signers[0], contracts.work(body))
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.

@@ -52,7 +52,7 @@ SIGNER_MISSING = Code(106, "signer-missing", "A party that must sign this transa
 TOO_MANY = Code(107, "too-many", "A list in the call is longer than the limit.")
 NOT_FOUND = Code(108, "not-found", "The object that the call names does not exist.")
 ALREADY_EXISTS = Code(109, "already-exists", "An object with this identifier exists already.")
-BLOCK_BUSY = Code(110, "block-busy", "The transactions before it have used up the work of the block; send it again.")
+BLOCK_BUSY = Code(110, "block-busy", "Transactions before it have used up the work of the block, or the sender's share; send it again.")
 TOO_COSTLY = Code(111, "too-costly", "The calls of the transaction are more work than one transaction may be; divide it.")
 
 # 200-299: governance

@@ -9,7 +9,7 @@ from chainnode.execution.engine import BlockContext, BlockOutcome, apply_block, 
 from chainnode.sheets import PlainSheet, Sheet, read_sheet
 from chainnode.transactions import encode_batch
 from chainnode.types.codes import BLOCK_BUSY, TOO_COSTLY
-from chainnode.types.limits import WORK_BLOCK_MAX, WORK_TX_MAX
+from chainnode.types.limits import WORK_BLOCK_MAX, WORK_SENDER_MAX, WORK_TX_MAX
 from chainnode.types.transaction import Invocation, Transaction
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
@@ -21,9 +21,9 @@ WHOLE = WORK_BLOCK_MAX // WORK_TX_MAX  # so many of the greatest transactions ar
 LAW = SystemContracts()
 
 
-def toil(work: int, nonce: int) -> Transaction:
-    """A transaction that is declared to be so much work."""
-    return tx(("toil", work), ("put", "toy", b"%d" % nonce, b"done"), nonce=nonce)
+def toil(work: int, nonce: int, who: str = "") -> Transaction:
+    """A transaction that is declared to be so much work, by a sender of its own."""
+    return tx(("toil", work), ("put", "toy", b"%d" % nonce, b"done"), nonce=nonce, who=(who or f"sender {nonce}",))
 
 
 def toils(*works: int) -> list[Transaction]:
@@ -77,8 +77,19 @@ def test_what_is_not_looked_at_uses_up_nothing_and_what_fails_does() -> None:
     ]
     outcome = block(*unread, most[0], *most, law=Toy({key_of("bela").public}))
     assert codes(outcome) == ["expired", "key-not-authorised", "wrong-chain", "ok", "replayed"] + ["ok"] * (WHOLE - 1)
-    failing = tx(("toil", WORK_TX_MAX), ("refuse", "no"), nonce=60)
+    failing = tx(("toil", WORK_TX_MAX), ("refuse", "no"), nonce=60, who=("cara",))
     assert codes(block(failing, *most)) == ["not-found"] + ["ok"] * (WHOLE - 1) + ["block-busy"]
+
+
+def test_inv_89_no_sender_keeps_all_others_out() -> None:
+    share = WORK_SENDER_MAX // WORK_TX_MAX
+    flood = [toil(WORK_TX_MAX, nonce, "flood") for nonce in range(WHOLE + 1)]
+    others = [toil(WORK_BLOCK_MAX - WORK_SENDER_MAX, 50, "anna"), toil(1, 51, "bela"), toil(0, 52, "flood")]
+    outcome = block(*flood, toil(1, 40, "flood"), *others)
+    assert codes(outcome) == ["ok"] * share + ["block-busy"] * (WHOLE + 2 - share) + ["ok", "block-busy", "ok"]
+    cosigned = tx(("toil", 1), nonce=60, who=("anna", "flood"))  # the first pays
+    assert codes(block(*flood[:share], cosigned)) == ["ok"] * (share + 1)
+    assert WORK_TX_MAX <= WORK_SENDER_MAX < WORK_BLOCK_MAX
 
 
 def test_a_simulation_is_of_a_block_of_its_own() -> None:
@@ -102,10 +113,11 @@ def real(*sheets: Sheet) -> BlockOutcome:
 
 @pytest.mark.parametrize("way", ["plain", "columns"])
 def test_inv_89_evidence_is_recorded_however_busy_the_block_is(way: str) -> None:
-    dear = [signed(DEAR, nonce=nonce) for nonce in range(WHOLE + 1)]
+    share = WORK_SENDER_MAX // WORK_TX_MAX
+    dear = [signed(DEAR, nonce=nonce) for nonce in range(share + 1)]
     records = [signed(EVIDENCE, nonce=100)]
     outcome = real(*sheets_of(dear), PlainSheet(records) if way == "plain" else read_sheet(encode_batch([one.raw for one in records])))
-    assert codes(outcome) == ["too-many"] * WHOLE + ["block-busy", "ok"]
+    assert codes(outcome) == ["too-many"] * share + ["block-busy", "ok"]
 
 
 def sheets_of(txs: Sequence[Transaction]) -> list[Sheet]:
