@@ -17,11 +17,22 @@ def merge_plainly(pieces: Sequence[bytes], entry_bytes: int) -> bytes:
     """The entries of all pieces, ascending; of a key that stands in several, that of the first of them."""
     entries = cut_each(b"".join(pieces), f"{entry_bytes}s")
     merged = b"".join(sorted(entries))
+    if not _may_repeat(merged, entry_bytes):
+        return merged
     keys = cut_each(merged, f"{KEY_BYTES}s{entry_bytes - KEY_BYTES}x")
     if not any(map(eq, keys, keys[1:])):
         return merged
     first = {entry[:KEY_BYTES]: entry for entry in reversed(entries)}
     return b"".join([first[key] for key in sorted(first)])
+
+
+def _may_repeat(merged: bytes, entry_bytes: int) -> bool:
+    """Whether two neighbours begin with the same 8 bytes. By columns of bytes as large numbers: a third of comparing one by one."""
+    unlike = 0
+    for at in range(8):
+        column = int.from_bytes(merged[at::entry_bytes], "big")
+        unlike |= column ^ column >> 8
+    return 0 in unlike.to_bytes(len(merged) // entry_bytes, "big")[1:]
 
 
 def _native() -> Callable[[Sequence[bytes], int], bytes]:

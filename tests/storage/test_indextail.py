@@ -7,6 +7,7 @@ import pytest
 from chainnode.errors import Corrupt
 from chainnode.keytable import KeyTable, PlainKeyTable
 from chainnode.storage import indexspace, indextail, layout
+from chainnode.storage.indexmerge import merge_plainly
 from chainnode.storage.indextail import Tail
 from chainnode.storage.kv import MemoryKV
 from chainnode.storage.segments import Shelf
@@ -155,3 +156,15 @@ def test_a_missing_segment_is_told(kind):
 def test_a_step_of_merging_keeps_up_with_what_makes_a_run_here():
     """And is no longer than that asks for: where there is no C, whoever commits may wait for it."""
     assert indexspace.INDEX_MERGE_STEP == 4 * indexspace.INDEX_RUN_KEYS
+
+
+@pytest.mark.parametrize("repeated", range(0, 60, 7))
+def test_without_c_a_key_in_several_pieces_is_there_once(repeated):
+    """Wherever it stands among others, and when neighbours begin alike."""
+    keys = sorted([Random(5).randbytes(7)[: 7 - number % 3].ljust(8, b"k") + Random(number).randbytes(24) for number in range(60)])
+    pieces = [b"".join([key + b"first" for key in keys[:repeated:-1]]), b"".join([key + b"other" for key in keys[repeated:]]), b""]
+    expected = b"".join([key + (b"first" if number > repeated else b"other") for number, key in enumerate(keys) if number >= repeated])
+    assert merge_plainly(pieces, 37) == expected
+    assert merge_plainly(pieces[:1], 37) == expected[37:]
+    one = keys[repeated] + b"first"
+    assert merge_plainly([one, pieces[1]], 37) == one + pieces[1][37:]
