@@ -273,7 +273,7 @@ class MemoryBlobs:
 
     def drop_below(self, number: int) -> int:
         """Remove contents of lower numbers, except the last segment."""
-        dropped = [place for place in self.contents if place.segment < min(number, self._end.segment)]
+        dropped = [place for place in list(self.contents) if place.segment < min(number, self._end.segment)]
         return sum(len(self.contents.pop(place)) for place in dropped)
 
 

@@ -2,7 +2,8 @@
 
 Hot: most digests that are put on record were never seen before, and each would be sought in the tables in memory and in every run. In C
 (`native/sieve.c`) to add a key and to ask for one cost 0.02 us each, most of which is waiting for memory; in Python 0.25 us.
-A key that was added is never called absent. One that was not is taken for a present one in about 1 of 1,000 cases; it is then sought.
+A key that was added is never called absent (INV-86). One that was not is taken for a present one in about 1 of 1,000 cases, or 2 without C;
+it is then sought.
 The keys of a block of transactions are chosen by their authors: a salt, which each process draws for itself, and the mixing behind it
 keep them from choosing such as look present. Nothing of it is on disk: it is made anew from the runs (`storage/indexspace.py`).
 """

@@ -324,3 +324,20 @@ def test_each_value_that_is_long_is_placed_by_itself():
 def test_a_value_that_is_neither_here_nor_elsewhere_is_told(kept):
     with pytest.raises(Corrupt, match="neither"):
         Shelf(MemoryBlobs()).get(kept)
+
+
+def test_contents_in_memory_are_dropped_while_others_come():
+    """As on disk, one may drop what another's heights no longer need while that one appends."""
+    blobs = MemoryBlobs()
+    blobs.append(3, [b"last"])
+
+    class Slow:
+        """A place at which somebody comes while it is looked at."""
+
+        @property
+        def segment(self):
+            blobs.contents[Place(9, len(blobs.contents), 1)] = b"x"
+            return 0
+
+    blobs.contents[Slow()] = b"old"
+    assert blobs.drop_below(2) == 3 and b"old" not in blobs.contents.values() and b"last" in blobs.contents.values()

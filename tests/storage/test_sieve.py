@@ -50,7 +50,7 @@ def digests(begin, end):
 
 
 @given(st.lists(KEYS, max_size=5), KEYS)
-def test_what_was_added_is_likely(lists, others):
+def test_inv_86_what_was_added_is_likely(lists, others):
     for filters in (plainsieve, nativesieve or plainsieve):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sieve, "filters", filters)
