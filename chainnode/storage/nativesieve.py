@@ -16,8 +16,12 @@ def make(count: int) -> mmap.mmap:
     """A filter for so many keys: zeros, which take no memory until keys come, and soon all of it then, as they are all over it.
 
     Shared memory, which `mmap` gives unless told otherwise, has no large pages; with small ones asking a large filter takes twice as long.
+    MemoryError where there is none, as the plain filter raises.
     """
-    part = mmap.mmap(-1, -(-count // _BLOCK_KEYS) * BLOCK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        part = mmap.mmap(-1, -(-count // _BLOCK_KEYS) * BLOCK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:  # which would be told as a disk's
+        raise MemoryError(f"no memory for a sieve of {count} keys") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with suppress(OSError):  # it is advice, and some kernels know no large pages
             part.madvise(mmap.MADV_HUGEPAGE)

@@ -119,6 +119,27 @@ def test_keys_are_likely_while_the_small_part_is_replaced(kind, monkeypatch):
     assert seen == [list(range(30))] * 2
 
 
+def test_a_sieve_for_which_there_is_no_memory_is_told_and_stays_as_it_was(kind, monkeypatch):
+    """No error of a disk; and what was there is likely, and what comes later, too."""
+    if kind is nativesieve:
+        with pytest.raises(MemoryError):
+            kind.make(2**59)
+    one, real = Sieve(), kind.make
+    one.add(digests(0, 30))
+
+    def none(count):
+        raise MemoryError
+
+    for begin in (30, 100):  # of the small part; of another one
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "make", none)
+            with pytest.raises(MemoryError):
+                one.add(digests(begin, begin + 70))
+        assert kind.make is real and one.likely(digests(0, begin)) == list(range(begin))
+        one.add(digests(begin, begin + 70))
+        assert one.likely(digests(0, begin + 70)) == list(range(begin + 70))
+
+
 def test_the_kernel_may_refuse_large_pages(monkeypatch):
     """One that knows none calls the advice invalid. And the memory is the process's own: what is shared has no large pages."""
     flags = []
