@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,6 +49,14 @@ def forget_pages(file: int, begin: int, end: int) -> None:
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):  # it is advice
             os.posix_fadvise(file, begin, end - begin, os.POSIX_FADV_DONTNEED)
+
+
+def expect_pages(file: int, offsets: Iterable[int], length: int) -> None:
+    """Have the kernel begin to read at all these places, beside each other, before they are read one by one."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):  # it is advice
+            for offset in offsets:
+                os.posix_fadvise(file, offset, length, os.POSIX_FADV_WILLNEED)
 
 
 def sync_folder(folder: Path) -> None:

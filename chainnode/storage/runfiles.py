@@ -5,11 +5,12 @@ Read by `pread`: a disk that fails gives an error, where a mapped file would end
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from chainnode.errors import Corrupt
-from chainnode.storage.files import explained, forget_pages, make_folder, sync_folder, write_all
+from chainnode.storage.files import expect_pages, explained, forget_pages, make_folder, sync_folder, write_all
 from chainnode.types.codes import CORRUPT_STORE
 
 SUFFIX = ".run"
@@ -39,6 +40,9 @@ class WholeFile(Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """These bytes, fewer where the file ends."""
+
+    def expect(self, offsets: Sequence[int], length: int) -> None:
+        """So many bytes at each of these places will be read soon."""
 
 
 class RunFiles(Protocol):
@@ -161,6 +165,10 @@ class _DiskFile(_Handle):
         except OSError as error:
             raise explained(error, self.path) from error
 
+    def expect(self, offsets: Sequence[int], length: int) -> None:
+        """See `WholeFile`."""
+        expect_pages(self.handle, offsets, length)
+
 
 class MemoryFiles:
     """Run files in memory, for tests."""
@@ -221,3 +229,6 @@ class _MemoryFile:
     def read(self, offset: int, length: int) -> bytes:
         """See `WholeFile`."""
         return self._content[offset : offset + length]
+
+    def expect(self, offsets: Sequence[int], length: int) -> None:
+        """See `WholeFile`."""

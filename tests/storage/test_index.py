@@ -464,6 +464,24 @@ def test_what_the_sieve_does_not_know_is_sought_nowhere(monkeypatch):
     assert len(index.find("digest", known)) == 3 and set(known) <= set(asked)
 
 
+def test_blocks_of_several_keys_are_expected_before_the_first_is_read(monkeypatch):
+    """The disk reads them beside each other; one by one, each would be waited for."""
+    kv = MemoryKV()
+    index = filled(kv, 60)
+    run = max(index._spaces["digest"]._kept.runs, key=lambda one: one.count)
+    assert run.blocks > 3
+    calls, file = [], type(run._file)
+    real = file.read
+    monkeypatch.setattr(file, "expect", lambda _, offsets, length: calls.append((offsets, length)))
+    monkeypatch.setattr(file, "read", lambda one, offset, length: calls.append(offset) or real(one, offset, length))
+    keys = [run._firsts[at * 32 :][:32] for at in (2, 0, 2)]
+    assert len(run.find(keys, indexspace.prints_of(b"".join(keys), 32, index._spaces["digest"]._tables))) == 2
+    assert calls == [([0, 8192], 4096), 0, 8192]
+    calls.clear()
+    assert run.find(keys[:1], indexspace.prints_of(keys[0], 32, index._spaces["digest"]._tables))
+    assert calls == [8192], "one is read at once"
+
+
 def _flipped(content, place):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 

@@ -1,5 +1,6 @@
 """Files of runs on disk: synced on the way and at the end, whole or told."""
 
+import errno
 import os
 
 import pytest
@@ -25,6 +26,26 @@ def test_what_was_appended_is_read_at_any_place(tmp_path):
     assert files.numbers() == [] and found.read(0, 3) == b"one", "who has it open reads on"
     with pytest.raises(Corrupt):
         files.open(7)
+
+
+def test_what_is_expected_is_told_to_the_kernel_and_no_error_of_it_counts(tmp_path, monkeypatch):
+    files = DiskFiles(tmp_path)
+    file = files.create(1)
+    file.append(bytes(9_000))
+    file.finish()
+    told, whole = [], files.open(1)
+    monkeypatch.setattr(os, "posix_fadvise", lambda handle, *rest: told.append(rest), raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
+    whole.expect([0, 8_192], 4_096)
+    assert told == [(0, 4_096, 3), (8_192, 4_096, 3)]
+
+    def refuse(*_):
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    whole.expect([0], 4_096)
+    monkeypatch.delattr(os, "posix_fadvise")
+    whole.expect([0], 4_096)
 
 
 def test_a_long_file_is_synced_on_the_way(tmp_path, monkeypatch):
