@@ -54,6 +54,7 @@ from chainnode.types.block import Proposal, Vote, VoteType
 from chainnode.types.codes import CORRUPT_STORE
 from chainnode.types.limits import (
     HOST_BEATS_MAX,
+    HOST_BLOCK_TURNS,
     HOST_INPUTS_MAX,
     HOST_LOOP_BYTES_MAX,
     HOST_LOOP_TXS_MAX,
@@ -141,10 +142,13 @@ class Host:
                     self._answers.popleft().result()()
                 height = self.chain.tip.height
                 self._beats()
-                for _ in range(HOST_BEATS_MAX):  # what the node has told itself; but what came while a block was applied goes into the next
+                for _ in range(HOST_BEATS_MAX):  # what the node has told itself
                     if not self._inputs or self.chain.tip.height != height:
                         break
                     self._beats()
+                if self.chain.tip.height != height:  # what came while the block was applied goes into the next
+                    for _ in range(HOST_BLOCK_TURNS):
+                        await asyncio.sleep(0)
         finally:
             self._worker.shutdown(wait=True, cancel_futures=True)
             self._journal.close()

@@ -277,6 +277,7 @@ CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we ca
 HOST_LOOP_TXS_MAX = 64  # a block of so many is built, checked or applied on the loop, which saves the way to a thread and back
 HOST_LOOP_BYTES_MAX = 32 * 1024  # of its batches
 HOST_BEATS_MAX = 8  # of what the node tells itself, before peers and clients are let in again
+HOST_BLOCK_TURNS = 6  # of the loop, after a block that was applied on it: so many take a request from its bytes to the host
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up
 BATCHES_UNVERIFIED_MAX = 64  # batches of peers that wait for their check
 VERIFY_TABLES_BYTES_MAX = 64 * 1024 * 1024  # of tables of Ed25519 keys in the native verifier: 1,363 keys

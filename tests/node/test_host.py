@@ -197,7 +197,8 @@ async def test_an_input_is_in_the_journal_before_its_step(node: Watched, monkeyp
         return real(item, now_ms)
 
     monkeypatch.setattr(node.host.replica, "step", step)
-    await node.run_to(1)
+    submit(node, 1)
+    await node.run_to(2)
     assert {"BlockBuilt", "ProposalSigned", "VoteSigned", "HeightApplied"} <= set(seen)
 
 
@@ -392,12 +393,12 @@ async def test_peers_get_a_turn_after_each_block(node: Watched, monkeypatch: pyt
     monkeypatch.setattr(module, "HOST_BEATS_MAX", 1_000)
     submit(node, 1)
     task = asyncio.create_task(node.host.run())
-    heights = [node.small.chain.tip.height]
+    heights = [(0, 1)]  # on disk, and being decided
     async with asyncio.timeout(DEADLINE_S):
-        while heights[-1] < 2:
+        while heights[-1][0] < 2:
             await asyncio.sleep(0)
-            heights.append(node.small.chain.tip.height)
-    assert sorted({*heights}) == [0, 1, 2]
+            heights.append((node.small.chain.tip.height, node.host.replica.height))
+    assert heights.count((1, 1)) >= module.HOST_BLOCK_TURNS
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
