@@ -63,7 +63,7 @@ def query_whole(query: Mapping[str, str], name: str, maximum: int = INT64_MAX) -
 def path_height(request: web.Request, backend: Backend) -> int:
     """The height in the path: a number, or `latest`."""
     text = request.match_info["height"]
-    return backend.last_height() if text == LATEST else whole(text, "height")
+    return backend.last_height() if text == LATEST else whole(text, "a height, unless it is `latest`,")
 
 
 def path_hash(request: web.Request, name: str) -> bytes:

@@ -110,4 +110,4 @@ def _detail(status: HTTPStatus, request: web.Request) -> str:
 
 def unknown_height(height: int) -> NothingHere:
     """A height without a block here."""
-    return NothingHere(HEIGHT_UNKNOWN, f"there is no block at height {height}, or it is no longer kept")
+    return NothingHere(HEIGHT_UNKNOWN, f"there is no block at height {height} here")

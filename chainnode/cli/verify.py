@@ -46,7 +46,8 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "verify",
         help="check proof bundles offline",
-        description="Check proof bundles offline. Exit code 0: all proved; 1: one was refused; 2: wrong use.",
+        description="Check proof bundles offline. Exit code 0: all proved; 1: one was refused, or is not about the --file or the --about given; "
+        "2: wrong use.",
     )
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="file with a proof bundle in either form; - reads standard input")
     parser.add_argument("--genesis", required=True, metavar="FILE", help="the chain's genesis.json, from a source that you trust")
@@ -174,7 +175,8 @@ def _result_lines(name: str, result: Verified | ChainError, checks: dict[str, bo
     if isinstance(result, ChainError):
         return [f"{name}: REFUSED ({result.code.name})", f"  {result.detail}"]
     header, *signers, trust = bundlewords.trust_words(result)
-    lines = [f"{name}: PROVED", *(f"  {line}" for line in fact_lines(result))]
+    headline = "PROVED" if all(checks.values()) else "PROVED, BUT NOT OF WHAT WAS ASKED FOR"
+    lines = [f"{name}: {headline}", *(f"  {line}" for line in fact_lines(result))]
     if "file_consistent" in checks:
         lines.append(f"  The file is {'consistent' if checks['file_consistent'] else 'NOT consistent'} with the digest on record.")
     fact = own_fact(result.fact)

@@ -23,3 +23,19 @@ async def test_status_tells_where_blocks_and_headers_begin(served: Served) -> No
     served.node.pruned_below = 3
     told = await (await served.client.get("/v1/status")).json()
     assert (told["first_height"], told["first_header_height"]) == (3, 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/blocks/99", "/v1/blocks/99/results", "/v1/commits/99", "/v1/validators/99", "/v1/blocks/0"])
+async def test_a_height_without_a_block_is_told_as_that_alone(served: Served, path: str) -> None:
+    answer = await served.client.get(path)
+    told = await answer.json()
+    assert (answer.status, told["code"]) == (404, "height-unknown")
+    assert told["detail"] == f"there is no block at height {0 if path.endswith('/0') else 99} here"
+
+
+@pytest.mark.parametrize("word", ["abc", "newest", "-1", "1.0"])
+async def test_what_is_no_height_is_told_what_would_be(served: Served, word: str) -> None:
+    answer = await served.client.get(f"/v1/blocks/{word}")
+    told = await answer.json()
+    assert (answer.status, told["code"]) == (400, "malformed")
+    assert told["detail"].startswith("a height, unless it is `latest`, is a whole number from 0 to ")
