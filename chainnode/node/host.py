@@ -232,7 +232,7 @@ class Host:
             case Decide():
                 if effect.commit.height == (tip := self.chain.tip).height + 1:
                     self.clock.decided(effect.commit, tip.validators, tip.params, time.time_ns())
-                self._work_on(effect.batches, lambda: self._applied(self.chain.apply(effect.block_bytes, effect.commit, effect.batches)))
+                self._apply(effect)
             case ApplySynced():
                 self._work(lambda: self._apply_synced(effect))
             case LoadBlocks():
@@ -338,6 +338,18 @@ class Host:
         valid = self.chain.check(asked.block_bytes, asked.batches, asked.time_ns)
         checked = BlockChecked(asked.height, asked.round, asked.block_id, valid, asked.batches if valid else ())
         return lambda: self.put_now(checked)
+
+    def _apply(self, decided: Decide) -> None:
+        """Apply a block, in the thread also when it is small but the index has work of others to do, which may take long."""
+        batches = decided.batches
+
+        def work() -> Answer:
+            return self._applied(self.chain.apply(decided.block_bytes, decided.commit, batches))
+
+        if self.chain.state.ledger.is_index_due():
+            self._work(work)
+        else:
+            self._work_on(batches, work)
 
     def _apply_synced(self, asked: ApplySynced) -> Answer:
         try:

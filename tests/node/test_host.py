@@ -346,11 +346,13 @@ async def test_a_small_block_is_checked_at_once_and_a_large_one_in_the_thread(
     node.host._worker.shutdown()
 
 
-@pytest.mark.parametrize("is_small", [True, False])
-async def test_a_small_block_is_applied_at_once_and_a_large_one_in_the_thread(
-    node: Watched, monkeypatch: pytest.MonkeyPatch, is_small: bool
+@pytest.mark.parametrize(("txs_max", "is_due"), [(1, False), (0, False), (1, True)])
+async def test_a_small_block_is_applied_at_once_unless_the_index_is_busy_and_a_large_one_in_the_thread(
+    node: Watched, monkeypatch: pytest.MonkeyPatch, txs_max: int, is_due: bool
 ) -> None:
-    monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", int(is_small))
+    is_small = txs_max > 0 and not is_due
+    monkeypatch.setattr(module, "HOST_LOOP_TXS_MAX", txs_max)
+    monkeypatch.setattr(node.small.chain.state.ledger, "is_index_due", lambda: is_due)
     one = batch(transaction(1, genesis=node.small.genesis))
     block, block_bytes, block_id = node.small.build(one)
     node.host._act(Decide(1, 0, block_id, node.small.commit_of(block), block_bytes, (one,)))
