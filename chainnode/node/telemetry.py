@@ -71,6 +71,16 @@ def _is_late_end(error: BaseException | None) -> bool:
 _CLIENT_FAULTS = ClientFaults()  # one, so that adding it twice is adding it once
 
 
+def tells_more_than_a_close(record: logging.LogRecord) -> bool:
+    """False for what uvloop calls a fatal error, when TLS still has a byte for a connection that this node has just closed.
+
+    It happens to a node that stops, or gives up a start, while it dials; nothing is lost by it and there is nothing to be done.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    is_close = isinstance(error, RuntimeError) and str(error).endswith("the handler is closed")
+    return not (is_close and record.getMessage().startswith("Fatal error on SSL protocol"))
+
+
 def set_up_logging(level: str, form: str) -> None:
     """Send the program's logs to standard error in `form` ("json" or "text") from `level` up."""
     handler = logging.StreamHandler(sys.stderr)
@@ -81,3 +91,4 @@ def set_up_logging(level: str, form: str) -> None:
     logging.getLogger("aiohttp.server").addFilter(_CLIENT_FAULTS)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").addFilter(tells_more_than_a_close)

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from chainnode.node.telemetry import ClientFaults
+from chainnode.node.telemetry import ClientFaults, set_up_logging
 from tests.ports import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -79,3 +79,36 @@ def test_without_the_filter_it_would_be_an_error(caplog: pytest.LogCaptureFixtur
 def test_the_same_error_of_ours_is_told(lines) -> None:
     assert asyncio.run(served(has_a_fault_of_ours, stops=False))[0] == 500
     assert lines() == [asyncio.InvalidStateError]
+
+
+CLOSED = "unable to perform operation on <TCPTransport closed=True reading=False 0x55>; the handler is closed"
+FATAL = "Fatal error on SSL protocol"
+
+
+@pytest.mark.parametrize(
+    ("message", "error", "is_told"),
+    [
+        (FATAL, RuntimeError(CLOSED), False),
+        (FATAL, RuntimeError("another"), True),
+        (FATAL, ValueError(CLOSED), True),
+        ("Exception in callback", RuntimeError(CLOSED), True),
+        (FATAL, None, True),
+    ],
+)
+def test_a_byte_for_a_connection_that_was_closed_wakes_nobody(
+    message: str, error: Exception | None, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As asyncio's and uvloop's handlers of exceptions tell it."""
+    told: list[str] = []
+    logger = logging.getLogger("asyncio")
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logging.getLogger(), "handlers", list(logging.getLogger().handlers))
+    level, own = logging.getLogger().level, logger.level
+    try:
+        set_up_logging("info", "json")
+        monkeypatch.setattr(logger, "handle", lambda record: told.append(record.getMessage()) if logger.filter(record) else None)
+        logger.error(f"{message}\nprotocol: x", exc_info=error)
+    finally:
+        logging.getLogger().setLevel(level)
+        logger.setLevel(own)
+    assert bool(told) is is_told
