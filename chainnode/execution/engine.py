@@ -31,7 +31,7 @@ from chainnode.types.codes import (
     WRONG_CHAIN,
 )
 from chainnode.types.genesis import ChainParams, Genesis
-from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX, WORK_BLOCK_MAX, WORK_SENDER_MAX, WORK_TX_MAX
+from chainnode.types.limits import RESULT_DETAIL_LENGTH_MAX, WORK_BLOCK_MAX, WORK_SENDER_MAX, WORK_STRANGERS_MAX, WORK_TX_MAX
 from chainnode.types.transaction import Invocation, Transaction, TransactionBody, TxResult, Value
 
 TX_INDEX = "tx"  # tx_id -> height (8) ‖ place in the block (4)
@@ -58,7 +58,7 @@ class Contracts(Protocol):
         """For each batch of a block, how to do the common kinds of transactions at once, to the same effect as `call` one by one."""
 
     def may_submit(self, state: State, did: str, time_ms: int) -> bool:
-        """Whether a transaction of this sender is worth a place in a block; asked at the door, not on execution."""
+        """Whether a transaction of this sender is worth a place in a block; asked at the door, and where work is short (INV-89)."""
 
     def validators(self, state: State) -> ValidatorSet:
         """The validators that the state names."""
@@ -154,20 +154,29 @@ class _Batch:
 class _Budget:
     """The work that is left in a block, and what each sender has used of it (INV-89)."""
 
-    __slots__ = ("left", "used")
+    __slots__ = ("left", "strangers", "used")
 
     def __init__(self) -> None:
         self.left = WORK_BLOCK_MAX
         self.used: dict[str, int] = {}
+        self.strangers: dict[str, bool] = {}  # whom somebody asked about: reading the nodes takes 1 ms
 
-    def take(self, sender: str, work: int) -> None:
-        """Use it up for a transaction. Rejected(TOO_COSTLY), or (BLOCK_BUSY), which another copy need not be."""
+    def take(self, sender: str, work: int, may_submit: Callable[[str], bool]) -> None:
+        """Use it up for a transaction. Rejected(TOO_COSTLY), or (BLOCK_BUSY), which another copy need not be.
+
+        Names cost nothing: a peer whose door is open can bring transactions of as many strangers as it likes.
+        """
         if not work:  # as of evidence
             return
         check_work(work)
         used = self.used.get(sender, 0) + work
         if work > self.left or used > WORK_SENDER_MAX:
             raise Rejected(BLOCK_BUSY)
+        if self.left - work < WORK_BLOCK_MAX - WORK_STRANGERS_MAX:
+            if sender not in self.strangers:
+                self.strangers[sender] = not may_submit(sender)
+            if self.strangers[sender]:
+                raise Rejected(BLOCK_BUSY)
         self.left -= work
         self.used[sender] = used
 
@@ -310,7 +319,7 @@ def _apply(
         _check_admissible(state, context, params, tx)
         # INV-25. A stranger can put its own signature under anybody's body: such a copy must not use up the transaction's id.
         _check_keys(contracts, state, tx)
-        budget.take(body.signers[0], contracts.work(body))
+        budget.take(body.signers[0], contracts.work(body), lambda did: contracts.may_submit(state, did, context.time_ms))
     except Rejected as refusal:
         return _failed(refusal, 0)
     # From here on the transaction counts as applied, whatever becomes of it: it can not be tried again.

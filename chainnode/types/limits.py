@@ -193,6 +193,7 @@ RESULT_DETAIL_LENGTH_MAX = 512  # characters of the sentence in a failed result
 WORK_TX_MAX = 1_000_000  # of one transaction, by contracts/work.py: about a second without C. Decides results, so all nodes must agree
 WORK_BLOCK_MAX = 4_000_000  # of the transactions of a block; so does this
 WORK_SENDER_MAX = 3_000_000  # of those of one sender, so that no member keeps all others out; and this
+WORK_STRANGERS_MAX = 500_000  # as far as those of senders without a role, and of no node, have any of it; and this
 IDENTITY_KEYS_MAX = 20
 DOCUMENT_LIST_MAX = 32  # services, names, attributes, controllers, … of a DID document, each
 DOCUMENT_TEXT_BYTES_MAX = 1024  # of one text in a document

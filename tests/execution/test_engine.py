@@ -71,6 +71,13 @@ class Toy:
 
     mute: set[bytes] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
+    strangers: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+
+    def may_submit(self, state: State, did: str, time_ms: int) -> bool:
+        """All but strangers."""
+        self.asked.append(did)
+        return did not in self.strangers
 
     def call(self, call: Call, state: State, invocation: Invocation) -> Value:
         """Do it."""
@@ -247,9 +254,9 @@ def test_transactions_see_those_before_them() -> None:
     assert returned == [((0, 1, ()),), ((1, 1, ((0, 1),)),)]
 
 
-def signed(call: Invocation, *, nonce: int, key_name: str = "anna") -> Transaction:
+def signed(call: Invocation, *, nonce: int, key_name: str = "anna", who: str = "anna") -> Transaction:
     """A transaction of anna's on the chain of `genesis_of`, under a key of this name."""
-    body = TransactionBody("trade-1", (did("anna"),), nonce.to_bytes(16, "big"), NOW_MS + 60_000, (call,))
+    body = TransactionBody("trade-1", (did(who),), nonce.to_bytes(16, "big"), NOW_MS + 60_000, (call,))
     body_bytes, key = encode_body(body), key_of(key_name)
     signature = sign(key, sign_bytes(b"\x00" * 32, body_bytes))  # signatures are verified before the engine sees them
     return decode_transaction(encode_transaction(body_bytes, [Signature("e", key.public, signature)]))

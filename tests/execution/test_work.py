@@ -9,13 +9,27 @@ from chainnode.execution.engine import BlockContext, BlockOutcome, apply_block, 
 from chainnode.sheets import PlainSheet, Sheet, read_sheet
 from chainnode.transactions import encode_batch
 from chainnode.types.codes import BLOCK_BUSY, TOO_COSTLY
-from chainnode.types.limits import WORK_BLOCK_MAX, WORK_SENDER_MAX, WORK_TX_MAX
+from chainnode.types.limits import WORK_BLOCK_MAX, WORK_SENDER_MAX, WORK_STRANGERS_MAX, WORK_TX_MAX
 from chainnode.types.transaction import Invocation, Transaction
 from contracts.registry import SystemContracts
 from tests.chain_maker import key_of
 from tests.contracts.council import genesis_of
 from tests.execution.readers import DictReader, by_key
-from tests.execution.test_engine import CONTEXT, NOW_MS, PARAMS, Toy, applied, applied_all, block, codes, failure, signed, tx, written
+from tests.execution.test_engine import (
+    CONTEXT,
+    NOW_MS,
+    PARAMS,
+    Toy,
+    applied,
+    applied_all,
+    block,
+    codes,
+    did,
+    failure,
+    signed,
+    tx,
+    written,
+)
 
 WHOLE = WORK_BLOCK_MAX // WORK_TX_MAX  # so many of the greatest transactions are a block's work
 LAW = SystemContracts()
@@ -92,6 +106,18 @@ def test_inv_89_no_sender_keeps_all_others_out() -> None:
     assert WORK_TX_MAX <= WORK_SENDER_MAX < WORK_BLOCK_MAX
 
 
+def test_inv_89_strangers_together_keep_no_member_out() -> None:
+    names = [f"stranger {number}" for number in range(9)]
+    law = Toy(strangers=tuple(map(did, names)))
+    flood = [toil(WORK_STRANGERS_MAX // 8, nonce, who) for nonce, who in enumerate(names)]
+    member = [toil(WORK_TX_MAX, 20 + nonce, "member") for nonce in range(WORK_SENDER_MAX // WORK_TX_MAX + 1)]
+    others = [toil(WORK_BLOCK_MAX - WORK_SENDER_MAX - WORK_STRANGERS_MAX, 50, "anna"), toil(0, 51, names[8])]
+    outcome = block(*flood, toil(1, 19, names[8]), *member, *others, law=law)
+    assert codes(outcome) == ["ok"] * 8 + ["block-busy"] * 2 + ["ok"] * (len(member) - 1) + ["block-busy", "ok", "ok"]
+    assert law.asked == [did(names[8]), did("member"), did("anna")]  # where it is short, each once a block
+    assert codes(block(*member, *flood[:1], *others, law=law)) == ["ok"] * (len(member) - 1) + ["block-busy"] * 2 + ["ok"] * 2
+
+
 def test_a_simulation_is_of_a_block_of_its_own() -> None:
     reader = DictReader()
     for _ in range(2):
@@ -118,6 +144,12 @@ def test_inv_89_evidence_is_recorded_however_busy_the_block_is(way: str) -> None
     records = [signed(EVIDENCE, nonce=100)]
     outcome = real(*sheets_of(dear), PlainSheet(records) if way == "plain" else read_sheet(encode_batch([one.raw for one in records])))
     assert codes(outcome) == ["too-many"] * share + ["block-busy", "ok"]
+
+
+def test_inv_89_strangers_keep_out_no_vote_of_a_super_node() -> None:
+    flood = [signed(DEAR, nonce=number, who=f"stranger {number}", key_name=f"stranger {number}") for number in range(WHOLE)]
+    vote = signed(Invocation("governance", "vote", (1, True)), nonce=100)
+    assert codes(real(*sheets_of([*flood, signed(DEAR, nonce=99), vote]))) == ["block-busy"] * WHOLE + ["too-many", "not-found"]
 
 
 def sheets_of(txs: Sequence[Transaction]) -> list[Sheet]:
