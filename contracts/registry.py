@@ -81,6 +81,10 @@ class SystemContracts:
         """By the table in `work`."""
         return work.of_calls(body.calls)
 
+    def work_of(self, sheet: Sheet) -> int:
+        """That of its transactions, by the same table."""
+        return 0 if evidencelane.is_evidence(sheet) else sum([work.of_calls(tx.body.calls) for tx in sheet.txs])
+
     def is_too_costly(self, sheet: Sheet) -> bool:
         """By the same table. What is short can not be, whatever it says."""
         if sheet.longest <= work.UNASKED_BYTES or evidencelane.is_evidence(sheet):

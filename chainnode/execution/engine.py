@@ -48,6 +48,9 @@ class Contracts(Protocol):
     def work(self, body: TransactionBody) -> int:
         """How much work the calls are at most, in microseconds of a machine without C: by their bytes alone (INV-89)."""
 
+    def work_of(self, sheet: Sheet) -> int:
+        """The work of a batch, without a look at evidence by columns: for speed alone."""
+
     def is_too_costly(self, sheet: Sheet) -> bool:
         """Whether some transaction of a batch is more work than WORK_TX_MAX; asked at the door, without a look at evidence by columns."""
 

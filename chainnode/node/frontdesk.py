@@ -135,7 +135,8 @@ class FrontDesk:
     def _vote(self, peer_id: str, vote: Vote) -> Input | None:
         validators = self._set_at(vote.height)
         replica = self._host.replica
-        if validators is None or not replica.wants_vote(vote):  # to verify it would be in vain
+        is_behind = self._chain.tip.height >= replica.height  # what is on disk it hears of next, and wants more then
+        if validators is None or not (is_behind or replica.wants_vote(vote)):  # to verify it would be in vain
             return HeightSeen(peer_id, vote.height) if vote.height > replica.height else None
         if vote.validator_index >= len(validators.validators):
             raise Malformed(MALFORMED, "no validator has this index")

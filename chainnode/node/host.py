@@ -58,6 +58,7 @@ from chainnode.types.limits import (
     HOST_INPUTS_MAX,
     HOST_LOOP_BYTES_MAX,
     HOST_LOOP_TXS_MAX,
+    HOST_LOOP_WORK_MAX,
     SYNC_REPLY_BYTES_MAX,
     TICK_MS,
 )
@@ -340,13 +341,15 @@ class Host:
         return lambda: self.put_now(checked)
 
     def _apply(self, decided: Decide) -> None:
-        """Apply a block, in the thread also when it is small but the index has work of others to do, which may take long."""
+        """Apply a block, in the thread also when it is small but much work, or the index has work of others to do: that may take long."""
         batches = decided.batches
 
         def work() -> Answer:
             return self._applied(self.chain.apply(decided.block_bytes, decided.commit, batches))
 
-        if self.chain.state.ledger.is_index_due():
+        work_of = self.chain.contracts.work_of
+        is_dear = _is_small(batches) and sum([work_of(batch.sheet) for batch in batches]) > HOST_LOOP_WORK_MAX
+        if is_dear or self.chain.state.ledger.is_index_due():
             self._work(work)
         else:
             self._work_on(batches, work)

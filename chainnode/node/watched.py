@@ -39,6 +39,10 @@ class Watched:
         """See `Contracts`."""
         return self.law.work(body)
 
+    def work_of(self, sheet: Sheet) -> int:
+        """See `engine.Contracts`."""
+        return self.law.work_of(sheet)
+
     def is_too_costly(self, sheet: Sheet) -> bool:
         """See `Contracts`."""
         return self.law.is_too_costly(sheet)

@@ -277,6 +277,7 @@ LOG_HEADS_KEPT = 64  # heads of the evidence log to which a packet's proofs may 
 CLOCK_BLOCKS_AHEAD = 2  # blocks in a row that our clock finds late before we call it wrong
 HOST_LOOP_TXS_MAX = 64  # a block of so many is built, checked or applied on the loop, which saves the way to a thread and back
 HOST_LOOP_BYTES_MAX = 32 * 1024  # of its batches
+HOST_LOOP_WORK_MAX = 10_000  # of its transactions, to be applied there
 HOST_BEATS_MAX = 8  # of what the node tells itself, before peers and clients are let in again
 HOST_BLOCK_TURNS = 6  # of the loop, after a block that was applied on it: so many take a request from its bytes to the host
 HOST_INPUTS_MAX = 10_000  # inputs that wait for their step before peers are held up

@@ -39,9 +39,12 @@ from chainnode.storage.signguard import SignGuard
 from chainnode.transactions import decode_transaction
 from chainnode.types.block import BlockId, PartSetHeader, Vote, VoteType
 from chainnode.types.codes import CORRUPT_STORE, DISK_FAILED, DISK_FULL, DOUBLE_SIGN
+from chainnode.types.limits import HOST_LOOP_WORK_MAX
 from chainnode.types.messages import BlockReply, DecidedBlock, ProposalMessage, VoteMessage
-from tests.chain_maker import GENESIS_TIME_NS, key_of
-from tests.node.small_chain import SmallChain, batch, transaction
+from chainnode.types.transaction import Invocation
+from contracts.registry import SystemContracts
+from tests.chain_maker import GENESIS_TIME_NS, key_of, make_transaction
+from tests.node.small_chain import CLIENT, SmallChain, batch, transaction
 from tests.patience import DEADLINE_S
 
 KEY = key_of("solo")
@@ -357,6 +360,19 @@ async def test_a_small_block_is_applied_at_once_unless_the_index_is_busy_and_a_l
     block, block_bytes, block_id = node.small.build(one)
     node.host._act(Decide(1, 0, block_id, node.small.commit_of(block), block_bytes, (one,)))
     assert node.kinds() == (["applied"] if is_small else []) and node.host._under_way == (not is_small)
+    node.host._worker.shutdown()
+    assert node.small.chain.tip.height == 1
+
+
+@pytest.mark.parametrize("votes", [0, 1, 2])
+async def test_a_small_block_that_is_much_work_is_applied_in_the_thread(node: Watched, votes: int) -> None:
+    call = Invocation("governance", "vote", (1, True))
+    raws = [make_transaction(node.small.genesis, [CLIENT], [call], nonce=number) for number in range(votes)]
+    one = batch(transaction(9, genesis=node.small.genesis), *raws)
+    block, block_bytes, block_id = node.small.build(one)
+    assert HOST_LOOP_WORK_MAX // 2 < SystemContracts().work_of(one.sheet) / max(votes, 1) <= HOST_LOOP_WORK_MAX or not votes
+    node.host._act(Decide(1, 0, block_id, node.small.commit_of(block), block_bytes, (one,)))
+    assert node.host._under_way == (votes > 1)
     node.host._worker.shutdown()
     assert node.small.chain.tip.height == 1
 
