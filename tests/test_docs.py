@@ -39,6 +39,20 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def places(page: Path) -> set[str]:
+    """The names of a page's headings, as GitHub makes them."""
+    prose = "".join(page.read_text().split("```")[::2])
+    titles = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", one) for one in re.findall(r"^#+ (.*)$", prose, re.MULTILINE)]
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_place_on_a_page_lead_to_a_heading(page: Path) -> None:
+    for target, place in re.findall(r"\]\(([^):#]*)#([^)]+)\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.suffix != ".md" or place in places(there), f"{page.name} links to {target}#{place}"
+
+
 def test_both_readmes_show_the_same_commands_and_pages() -> None:
     english, chinese = (ROOT / "README.md").read_text(), (ROOT / "README.zh.md").read_text()
     commands = re.compile(r"^(?:scripts/\w+|\.venv/bin/[^\n]*|export [^\n]*)", re.MULTILINE)
