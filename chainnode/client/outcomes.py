@@ -9,7 +9,7 @@ from chainnode.client.proved import Proved
 from chainnode.client.questions import NOT_APPLIED
 from chainnode.errors import ChainError, Malformed, Rejected, Unavailable
 from chainnode.types.bundle import TransactionFact
-from chainnode.types.codes import CODES, MALFORMED, OK, SUITE_MISSING, Code
+from chainnode.types.codes import BLOCK_BUSY, CODES, MALFORMED, OK, SUITE_MISSING, Code
 from chainnode.types.limits import CLIENT_ANSWER_BYTES_MAX
 from chainnode.types.transaction import Value
 
@@ -52,7 +52,7 @@ class Outcome:
 
     def error(self) -> ChainError:
         """Why it is not applied: Unavailable when it is worth another try."""
-        is_moment = self.code.number >= _NODE_CODES_MIN or self.code in (OK, SUITE_MISSING)
+        is_moment = self.code.number >= _NODE_CODES_MIN or self.code in (OK, SUITE_MISSING, BLOCK_BUSY)
         return (Unavailable if is_moment else Rejected)(self.code, self.detail)
 
 

@@ -7,13 +7,25 @@ from urllib.parse import quote
 
 from chainnode.client.failures import NotProved
 from chainnode.types.bundle import AnchorFact, EvidenceFact, Fact, HeaderFact, StateFact, TransactionFact
-from chainnode.types.codes import EXPIRED, KEY_NOT_AUTHORISED, OTHER_QUESTION, REPLAYED, TOO_FAR_AHEAD, TOO_LARGE, WRONG_CHAIN
+from chainnode.types.codes import (
+    BLOCK_BUSY,
+    EXPIRED,
+    KEY_NOT_AUTHORISED,
+    OTHER_QUESTION,
+    REPLAYED,
+    TOO_COSTLY,
+    TOO_FAR_AHEAD,
+    TOO_LARGE,
+    WRONG_CHAIN,
+)
 
 AnyFact = TypeVar("AnyFact", HeaderFact, StateFact, EvidenceFact, TransactionFact, AnchorFact)
 
 # Results of a transaction that a block holds and that was not applied there: another block may have applied it. No honest node
 # proves such a result, but anyone who puts the transaction, or his own signature under its body, into a second block makes one.
-NOT_APPLIED = tuple(code.number for code in (WRONG_CHAIN, TOO_LARGE, EXPIRED, TOO_FAR_AHEAD, REPLAYED, KEY_NOT_AUTHORISED))
+NOT_APPLIED = tuple(
+    code.number for code in (WRONG_CHAIN, TOO_LARGE, EXPIRED, TOO_FAR_AHEAD, REPLAYED, KEY_NOT_AUTHORISED, TOO_COSTLY, BLOCK_BUSY)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from chainnode.types.codes import (
     BAD_DIGEST,
     BAD_PROOF,
     BAD_SIGNATURE,
+    BLOCK_BUSY,
     EXPIRED,
     KEY_NOT_AUTHORISED,
     MALFORMED,
@@ -26,6 +27,7 @@ from chainnode.types.codes import (
     OK,
     OTHER_QUESTION,
     REPLAYED,
+    TOO_COSTLY,
     TX_UNKNOWN,
     WAIT_TIMEOUT,
 )
@@ -182,7 +184,17 @@ async def test_what_is_not_committed_in_time_may_still_be(connect, one, anna):
     await patiently(given_up, HASTE_MS)
 
 
-@pytest.mark.parametrize("code", [EXPIRED, REPLAYED, KEY_NOT_AUTHORISED])
+async def test_what_a_block_had_no_work_left_for_is_worth_another_try(connect, one, anna):
+    client = await connect(one)
+    raw = client.sign(MOVE, anna)
+    tx_id, refusal = decode_transaction(raw).tx_id, codec.encode((BLOCK_BUSY.name, 0, "why"))
+    one.twist = posting((tx_id, BLOCK_BUSY.number, BLOCK_BUSY.name, "", 4, 0, refusal))
+    with pytest.raises(Unavailable) as told:
+        await client.submit(raw)
+    assert told.value.code is BLOCK_BUSY
+
+
+@pytest.mark.parametrize("code", [EXPIRED, REPLAYED, KEY_NOT_AUTHORISED, TOO_COSTLY])
 async def test_a_block_that_did_not_apply_it_is_a_refusal(connect, one, anna, code):
     """Such a transaction may be in another block; when no node knows of one, the code is told."""
     client = await connect(one)
@@ -195,14 +207,15 @@ async def test_a_block_that_did_not_apply_it_is_a_refusal(connect, one, anna, co
     assert one.asked[-1].startswith(f"/v1/transactions/{tx_id.hex()}")
 
 
-async def test_a_strangers_copy_that_failed_is_not_shown_as_the_transaction(connect, one, node, anna):
-    """Its body, and so its id, is the same."""
+@pytest.mark.parametrize("code", [KEY_NOT_AUTHORISED, BLOCK_BUSY, TOO_COSTLY])
+async def test_a_copy_that_was_not_applied_is_not_shown_as_the_transaction(connect, one, node, anna, code):
+    """A stranger's: its body, and so its id, is the same. Or one in a block before the one that applied it."""
     client = await connect(one)
     tx = decode_transaction(client.sign(MOVE, anna))
     stranger = key_of("stranger")
     message = sign_bytes(client._genesis_hash, tx.body_bytes)
     copy = encode_transaction(tx.body_bytes, [Signature("e", stranger.public, sign(stranger, message))])
-    result = TxResult(KEY_NOT_AUTHORISED.number, codec.encode((KEY_NOT_AUTHORISED.name, 0, "")), ())
+    result = TxResult(code.number, codec.encode((code.name, 0, "")), ())
     node.world.maker.decide(raws=[copy], results=[result])
     node.world.maker.decide()
     node.blocks |= {4: ((copy,), (result,)), 5: ((), ())}
