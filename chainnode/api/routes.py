@@ -231,6 +231,8 @@ _NATIVE: tuple[Route, ...] = (
     Route("GET", "/metrics", "getMetrics", "node", "The numbers of the node for Prometheus.", probes.metrics, {TEXT: "Text"}),
     Route("GET", "/livez", "getLiveness", "node", "The process answers.", probes.livez, {TEXT: "Text"}),
     Route("GET", "/readyz", "getReadiness", "node", "The node serves fresh answers.", probes.readyz, {TEXT: "Text"}, problems=(503,)),
+    Route("HEAD", "/livez", "headLiveness", "node", "The same without a body, for balancers.", probes.livez, {}),
+    Route("HEAD", "/readyz", "headReadiness", "node", "The same without a body, for balancers.", probes.readyz, {}, problems=(503,)),
 )
 
 _RESOLUTIONS = {RESOLUTION: "Resolution", DEREFERENCING: "Dereferencing", DID: "DidDocument"}

@@ -46,8 +46,8 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "verify",
         help="check proof bundles offline",
-        description="Check proof bundles offline. Exit code 0: all proved; 1: one was refused, or is not about the --file or the --about given; "
-        "2: wrong use.",
+        description="Check proof bundles offline. Exit code 0: all proved; 1: one was refused, or is not about the "
+        "--file or the --about given; 2: wrong use.",
     )
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="file with a proof bundle in either form; - reads standard input")
     parser.add_argument("--genesis", required=True, metavar="FILE", help="the chain's genesis.json, from a source that you trust")

@@ -214,6 +214,15 @@ async def test_probes_tell_alive_from_ready(served):
     assert (answer.status, document["code"], document["detail"]) == (503, "not-ready", "it is catching up")
 
 
+async def test_balancers_may_look_by_head(served):
+    for path, statuses in (("/livez", (200, 200)), ("/readyz", (200, 503))):
+        for is_ready, status in zip((True, False), statuses, strict=True):
+            served.node.ready = (is_ready, "")
+            answer = await served.client.head(path)
+            assert (answer.status, await answer.read()) == (status, b"")
+    assert (await served.client.head("/v1/status")).status == 405
+
+
 async def test_numbers_of_requests_and_streams_are_shown(served):
     await served.client.get("/v1/blocks/2")
     await served.client.get("/v1/blocks/9")
