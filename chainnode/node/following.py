@@ -144,11 +144,12 @@ class Following:
 
     def _tell_each(self, height: int, batch: AppliedBatch) -> list[Transaction]:
         spoilt: list[Transaction] = []
+        state = State(self._chain.state)  # which remembers whom each key speaks for
         for place, tx_id in enumerate(batch.ids):
             if tx_id in self._waiters:
                 encoded = batch.results.encoded[place]
                 code, _ = result_head(encoded)
-                ours = self._spoilt(tx_id, code)
+                ours = self._spoilt(state, tx_id, code)
                 if ours is not None:
                     spoilt.append(ours)
                 elif code != REPLAYED.number:
@@ -159,14 +160,14 @@ class Following:
         for waiter in self._waiters.pop(tx_id, ()):
             waiter.end(tx_id, how)
 
-    def _spoilt(self, tx_id: bytes, code: int) -> Transaction | None:
+    def _spoilt(self, state: State, tx_id: bytes, code: int) -> Transaction | None:
         """Our client's transaction when it is not this one that was refused but its body under another key's signature (INV-25).
 
         Also when the block had no room for its work (INV-89): the next may have.
         """
         if code not in (KEY_NOT_AUTHORISED.number, BLOCK_BUSY.number):
             return None
-        state, may_sign = State(self._chain.state), self._chain.contracts.may_sign
+        may_sign = self._chain.contracts.may_sign
         for tx in [waiter.tx(tx_id) for waiter in self._waiters[tx_id]]:
             keys = [(one.suite, one.public_key) for one in tx.signatures]
             if all(may_sign(state, did, *key) for did, key in zip(tx.body.signers, keys, strict=True)):

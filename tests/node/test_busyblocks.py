@@ -75,6 +75,19 @@ async def test_inv_89_what_a_block_had_no_work_left_for_is_in_the_next(world: Do
     assert {row[1] for row in rows} == {OK.number} and sorted(row[4] for row in rows) == [1, 1, 2]
 
 
+async def test_whom_a_key_speaks_for_is_read_once_however_many_of_its_transactions_come_again(
+    world: DoorWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WORK_BLOCK_MAX", 100)
+    task = await world.asked([grant(number) for number in range(3)])
+    contracts, read = world.small.chain.contracts, []
+    real = contracts._may_sign
+    monkeypatch.setattr(contracts, "_may_sign", lambda *asked: (read.append(asked), real(*asked))[1])
+    assert [result.code for result in world.decide().results] == [BLOCK_BUSY.number] * 3
+    assert len(read) == 2  # in the block, and for all that come again
+    task.cancel()
+
+
 async def test_inv_89_of_a_batch_that_a_block_could_not_do_the_rest_is_in_the_next(
     world: DoorWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
