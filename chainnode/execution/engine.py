@@ -174,6 +174,7 @@ class _Budget:
         check_work(work)
         used = self.used.get(sender, 0) + work
         if work > self.left or used > WORK_SENDER_MAX:
+            self.used[sender] = WORK_SENDER_MAX  # a sender's later ones may rest on this one
             raise Rejected(BLOCK_BUSY)
         if self.left - work < WORK_BLOCK_MAX - WORK_STRANGERS_MAX:
             if sender not in self.strangers:

@@ -106,6 +106,14 @@ def test_inv_89_no_sender_keeps_all_others_out() -> None:
     assert WORK_TX_MAX <= WORK_SENDER_MAX < WORK_BLOCK_MAX
 
 
+def test_inv_89_what_a_sender_does_after_what_did_not_fit_waits_with_it() -> None:
+    most = toils(*[WORK_TX_MAX] * (WHOLE - 1))
+    story = [toil(WORK_TX_MAX - 5, 20, "anna"), toil(6, 21, "bela"), toil(1, 22, "bela"), toil(0, 23, "bela"), toil(5, 24, "cara")]
+    first = block(*most, *story)
+    assert codes(first) == ["ok"] * (WHOLE - 1) + ["ok", "block-busy", "block-busy", "ok", "ok"]
+    assert codes(block(*story[1:3], reader=applied(first))) == ["ok", "ok"]
+
+
 def test_inv_89_strangers_together_keep_no_member_out() -> None:
     names = [f"stranger {number}" for number in range(9)]
     law = Toy(strangers=tuple(map(did, names)))
