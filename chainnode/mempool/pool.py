@@ -178,6 +178,12 @@ class Mempool:
         self.counts.dropped_expired += len(expired)
         return len(expired)
 
+    def share_soon(self, now_ms: int) -> None:
+        """A validator is here that may lack all that was sent before: what has long to wait until it is sent again waits as at first."""
+        soon_ms = now_ms + MEMPOOL_SHARE_AGAIN_MS
+        for pending in self._pending.values():
+            pending.share_at_ms = min(pending.share_at_ms, soon_ms)
+
     def share_again(self, now_ms: int, bytes_max: int) -> tuple[Batch, ...]:
         """Our own batches that were sent long ago and are not committed; the wait doubles each time.
 

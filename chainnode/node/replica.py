@@ -169,6 +169,8 @@ class Replica:
                 self._peers[item.peer] = item.is_validator
                 self.gossip.peer_up(item.peer)
                 self.sync.peer_up(item.peer, item.height)
+                if item.is_validator:
+                    self.dissemination.mempool.share_soon(self._now_ms)
                 return [Send(item.peer, self.gossip.status(self.round)), *self._ask_blocks()]
             case PeerDown():
                 return self._peer_down(item.peer)

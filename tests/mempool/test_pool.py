@@ -196,6 +196,17 @@ def test_our_own_batches_are_shared_again_less_and_less_often():
     assert mempool.counts.shared_again == 4
 
 
+def test_what_has_long_to_wait_is_shared_soon_and_nothing_later_than_it_would_be():
+    mempool = Mempool()
+    add(mempool, batch(1), None)
+    shared = []
+    for now_ms in range(NOW_MS, NOW_MS + 31_000, 100):
+        if now_ms in (NOW_MS + 1_000, NOW_MS + 7_000, NOW_MS + 8_000):  # the next ones are due at 2 s, 14 s and, then, 9 s
+            mempool.share_soon(now_ms)
+        shared += [now_ms - NOW_MS for _ in mempool.share_again(now_ms, 10**6)]
+    assert shared == [2_000, 6_000, 9_000, 25_000]
+
+
 def test_a_batch_that_waits_its_turn_is_not_shared_again():
     """Under overload each waited longer than the time after which it seemed lost, and all were sent twice."""
     mempool, ours, peers = Mempool(), batch(9), [batch(number) for number in range(1, 8)]

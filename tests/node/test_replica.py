@@ -14,6 +14,7 @@ from chainnode.node.replica import Replica
 from chainnode.node.replicainputs import (
     ApplySynced,
     BatchesRequested,
+    BatchSubmitted,
     BatchVerified,
     BlockBuilt,
     BlockChecked,
@@ -338,6 +339,17 @@ def test_a_batch_is_passed_on_for_who_does_not_reach_every_validator():
     follower = Driver(start(own=None))
     follower.tell(PeerUp("follower", 1, False))
     assert not of(follower.tell(BatchVerified("follower", batch(1))), Send)
+
+
+def test_a_validator_that_is_here_again_gets_soon_what_it_may_have_lost():
+    driver = Driver(start(own=None))
+    driver.tell(BatchSubmitted(batch(1)))
+    shared = [of(driver.tell(Tick(TIME_MS), 2_000), Broadcast) for _ in range(3)]
+    assert [Broadcast(BatchMessage(batch(1).batch_bytes)) in told for told in shared] == [True, False, True]
+    driver.tell(PeerUp("follower", 1, False))
+    assert not messages(driver.tell(Tick(TIME_MS), 2_000), BatchMessage)
+    driver.tell(PeerUp("p1", 1, True))
+    assert messages(driver.tell(Tick(TIME_MS), 2_000), BatchMessage) == [BatchMessage(batch(1).batch_bytes)]
 
 
 # Transactions

@@ -28,6 +28,11 @@ def test_a_seed_passes(seed):
     World(settings_for(seed, seconds=10)).run()
 
 
+def test_what_all_validators_lost_with_their_power_is_sent_again_soon():
+    """Its node had sent it three times, and would have waited for 16 s."""
+    World(settings_for(344782872, seconds=20)).run()
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(10_000, 10_500, 50))
 def test_many_seeds_pass(first):
