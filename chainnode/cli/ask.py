@@ -209,7 +209,9 @@ def _question(what: str, name: str, height: int | None) -> Question:
     try:
         key = bytes.fromhex(text)
     except ValueError:
-        raise Malformed(BAD_ARGUMENTS, "name a state key as STORE/KEY-IN-HEX") from None
+        key = b""
+    if not store or not key:
+        raise Malformed(BAD_ARGUMENTS, "name a state key as STORE/KEY-IN-HEX")
     return lambda client: client.state(store, key, height)
 
 

@@ -89,7 +89,9 @@ class Prover:
     # Bundles
 
     def header(self, height: int) -> Bundle:
-        """The way of trust to a header."""
+        """The way of trust to a header. There is none to height 0, which `latest` is before the first block."""
+        if height < 1:
+            raise Unavailable(HEIGHT_UNKNOWN, f"there is no header of height {height}; the first is that of block 1")
         return self._bundle(HeaderClaim(), height)
 
     def links(self, height: int, to: int) -> tuple[Header, ...]:

@@ -124,7 +124,10 @@ async def test_questions_are_answered_with_what_is_proved(run, node, tmp_path):
         assert (await asyncio.to_thread(main, ["verify", str(saved), "--genesis", str(tmp_path / "genesis.json")])) == 0
 
 
-@pytest.mark.parametrize(("what", "name"), [("transaction", "00"), ("state", "goods/x"), ("evidence", "/no/such/file")])
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [("transaction", "00"), ("state", "goods/x"), ("state", "goods"), ("state", "goods/"), ("state", "/00"), ("evidence", "/no/such/file")],
+)
 async def test_names_that_are_none_are_refused(run, one, what, name):
     code, _, err = await run("query", what, name)
     assert code == 2 and "bad-arguments" in err and one.asked == []

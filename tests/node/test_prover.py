@@ -172,13 +172,20 @@ def test_before_the_first_block_nothing_is_proved() -> None:
     prover = Prover(SmallChain.open().chain)
     error = refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, None)
     assert "not decided yet" in error.detail
-    refused(HEIGHT_UNKNOWN, Unavailable, prover.header, 1)
+    for height in (-1, 0, 1):
+        refused(HEIGHT_UNKNOWN, Unavailable, prover.header, height)
 
 
 @pytest.mark.parametrize("height", [-1, 4, 10**9])
 def test_heights_that_are_not_there(prover: Prover, height: int) -> None:
     error = refused(HEIGHT_UNKNOWN, Unavailable, prover.state, evidence.NAME, evidence.HEAD_KEY, height)
     assert "not decided yet" in error.detail
+
+
+def test_there_is_no_header_of_height_0(prover: Prover) -> None:
+    """A way of no headers proves nothing, and has no binary form."""
+    error = refused(HEIGHT_UNKNOWN, Unavailable, prover.header, 0)
+    assert error.detail == "there is no header of height 0; the first is that of block 1"
 
 
 def test_heights_to_come_have_nothing(prover: Prover) -> None:
