@@ -10,7 +10,7 @@ from pathlib import Path
 from chainnode.bid import normalise
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.loop import run_loop
-from chainnode.cli.usage import UsageError, argument
+from chainnode.cli.usage import UsageError, argument, folder
 from chainnode.cli.verify import Subparsers
 from chainnode.crypto.suites import PrivateKey
 from chainnode.errors import Malformed, Rejected
@@ -40,7 +40,7 @@ def add_actions(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     attest = actions.add_parser("attest", help="run an attestor of an EVM chain", description=_attest.__doc__)
     attest.add_argument("--config", type=Path, default=Path(SETTINGS_FILE), metavar="FILE", help=f"settings (default {SETTINGS_FILE})")
     what = attest.add_mutually_exclusive_group()
-    what.add_argument("--init", type=Path, metavar="DIR", help="write DIR/attest.toml, draw a key, and end")
+    what.add_argument("--init", type=folder, metavar="DIR", help="write DIR/attest.toml, draw a key, and end")
     what.add_argument("--check", action="store_true", help="ask the chain whether the settings fit, and end")
     what.add_argument("--new-guard", action="store_true", help="the first time, or when the guard is lost: begin one at what is final now")
     attest.add_argument("--passphrase-file", type=Path, metavar="FILE", help="with --init: its first line seals the key")

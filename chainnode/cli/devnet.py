@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chainnode.cli.backbones import BACKBONES_MAX, Chains, open_chains
 from chainnode.cli.network import PORT, VALIDATORS, Member
-from chainnode.cli.usage import UsageError, program, whole_number
+from chainnode.cli.usage import UsageError, folder, program, whole_number
 from chainnode.cli.verify import Subparsers, file_digest
 from chainnode.types.limits import EVIDENCE_META_BYTES_MAX, EVIDENCE_RECORDS_MAX, VALIDATORS_MAX
 
@@ -36,7 +36,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dir", type=Path, default=Path("chain"), metavar="DIR", help="where the network lives (default ./chain)")
+    parser.add_argument("--dir", type=folder, default=Path("chain"), metavar="DIR", help="where the network lives (default ./chain)")
     parser.add_argument(
         "--validators",
         type=whole_number(1, VALIDATORS_MAX),

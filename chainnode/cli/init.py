@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chainnode.cli.keys import read_passphrase
-from chainnode.cli.usage import UsageError, program, reading_words
+from chainnode.cli.usage import UsageError, folder, program, reading_words
 from chainnode.cli.verify import Subparsers
 from chainnode.errors import Malformed, Rejected
 from chainnode.genesisfile import check_chain_id, genesis_from_json, genesis_to_json
@@ -21,7 +21,7 @@ from chainnode.types.limits import NAME_BYTES_MAX
 def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     """Add `init` to the command line."""
     parser = subparsers.add_parser("init", help="make a node's folder", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="the folder to make")
+    parser.add_argument("--home", type=folder, required=True, metavar="DIR", help="the folder to make")
     chain = parser.add_mutually_exclusive_group(required=True)
     chain.add_argument("--chain-id", metavar="NAME-1", help="begin a chain with this node as its only validator and super node")
     chain.add_argument("--genesis", type=Path, metavar="FILE", help="join the chain of this genesis file")

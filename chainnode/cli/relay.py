@@ -21,6 +21,7 @@ from chainnode.bid import did_of
 from chainnode.cli import attest
 from chainnode.cli.keys import read_passphrase
 from chainnode.cli.loop import run_loop
+from chainnode.cli.usage import folder
 from chainnode.cli.verify import Subparsers
 from chainnode.errors import Rejected, Unavailable
 from chainnode.node.homes import load_key, new_key, read_passphrase_file, save_key
@@ -59,7 +60,7 @@ def add_parser(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
         help="write a settings file with every setting explained, and draw a key",
         description="Write DIR/relay.toml and a sealed key.",
     )
-    init.add_argument("--dir", type=Path, required=True, metavar="DIR", help="where relay.toml and keys/relay.json are made")
+    init.add_argument("--dir", type=folder, required=True, metavar="DIR", help="where relay.toml and keys/relay.json are made")
     init.add_argument(
         "--passphrase-file", type=Path, metavar="FILE", help="its first line seals the key; else CHAINNODE_KEYS_PASSPHRASE or a prompt"
     )

@@ -48,6 +48,14 @@ class CommandLine(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
+def folder(text: str) -> Path:
+    """For `type=` of an argument: a folder, which may be still to be made."""
+    path = Path(text)
+    if os.path.lexists(path) and not path.is_dir():
+        raise UsageError(f"{text} is no folder")
+    return path
+
+
 def check_readable(path: Path) -> None:
     """UsageError when a file that is named on the command line can not be read."""
     try:

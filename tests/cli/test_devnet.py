@@ -137,7 +137,7 @@ def test_a_network_that_was_not_made_to_the_end_leaves_nothing_in_the_way(error,
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
-    assert main(["devnet", "--once", "--dir", str(tmp_path / "file"), "--port", str(PORT)]) == 1
+    assert main(["devnet", "--once", "--dir", str(tmp_path / "file" / "below"), "--port", str(PORT)]) == 1
     told = capsys.readouterr().err
     assert told.startswith("chainnode: disk-failed: ") and told.count("\n") == 1
 

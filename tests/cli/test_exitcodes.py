@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chainnode.cli.main import INTERRUPTED, REFUSED, WRONG_USE, main, parser
+from chainnode.cli.usage import folder
 from chainnode.genesisfile import genesis_to_json
 from chainnode.node.homes import save_key
 from chainnode.types.codes import CODES
@@ -38,7 +39,10 @@ RIGHT = {
     "what": "receipt",
 }
 WRONG = {
-    "init": [["--chain-id", "No Revision"], ["--name", ""], ["--peers", "here"], ["--api", "26657"]],
+    "devnet": [["--dir", "file"]],
+    "relay init": [["--dir", "file"]],
+    "relay attest": [["--init", "file"]],
+    "init": [["--home", "file"], ["--chain-id", "No Revision"], ["--name", ""], ["--peers", "here"], ["--api", "26657"]],
     "did resolve": [["nonsense"], [f"{DID}#key-1"], ["--version-id", "0"], ["--version-time", "today"]],
     "did show": [["nonsense"]],
     "did create": [["--controller", "nonsense"], ["--recovery", "nonsense"], ["--service", "shop"], ["--sponsor", ""]],
@@ -159,7 +163,7 @@ def test_every_command_says_2_of_a_wrong_word(command: str, place: Path, capsys:
     if any(one.required for one in options.values()):
         wrong.append(command.split())
     for name, action in options.items():
-        if action.option_strings and (action.choices or action.type not in (None, Path)):
+        if action.option_strings and (action.choices or action.type not in (None, Path, folder)):
             wrong.append(line(command, [name, "?"]))
         if action.dest == "url":
             wrong.append(line(command, [name, "nowhere"]))
