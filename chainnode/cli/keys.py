@@ -24,6 +24,7 @@ from chainnode.types.codes import BAD_KEY, BAD_KEY_FILE, BAD_PASSPHRASE
 
 PASSPHRASE_VARIABLE = "CHAINNODE_KEYS_PASSPHRASE"
 PASSPHRASE_LENGTH_MIN = 8
+_WITHOUT_TERMINAL = f"set {PASSPHRASE_VARIABLE}, or name a file: --passphrase-file, or passphrase_file in the settings of a node or a relay"
 _SUITES = {"ed25519": "e", "sm2": "z", "secp256k1": "s"}
 _LANGUAGES = {"english": mnemonic.ENGLISH, "chinese": mnemonic.CHINESE}
 _LEGACY_PATH = "m/44'/526'/1'/0/0"
@@ -82,7 +83,7 @@ def read_passphrase(file: Path | None, *, is_new: bool) -> str:
         if is_new and getpass.getpass("Once more: ") != passphrase:
             raise Malformed(BAD_PASSPHRASE, "the two passphrases differ")
     else:
-        raise Malformed(BAD_PASSPHRASE, f"no terminal to ask on: give --passphrase-file or {PASSPHRASE_VARIABLE}")
+        raise Malformed(BAD_PASSPHRASE, f"no terminal to ask on: {_WITHOUT_TERMINAL}")
     if is_new and len(passphrase) < PASSPHRASE_LENGTH_MIN:
         raise Malformed(BAD_PASSPHRASE, f"a passphrase has at least {PASSPHRASE_LENGTH_MIN} characters")
     return passphrase

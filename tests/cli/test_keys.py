@@ -81,7 +81,9 @@ def test_a_short_or_missing_passphrase_is_refused(
     monkeypatch.delenv(PASSPHRASE_VARIABLE)
     monkeypatch.setattr("sys.stdin", StringIO(""))
     assert main(["keys", "new", str(tmp_path / "one.json")]) == 1
-    assert capsys.readouterr().err.count("bad-passphrase") == 2
+    told = capsys.readouterr().err
+    assert told.count("bad-passphrase") == 2
+    assert all(way in told for way in (PASSPHRASE_VARIABLE, "--passphrase-file", "passphrase_file in the settings"))
     assert not (tmp_path / "one.json").exists()
 
 
