@@ -47,7 +47,7 @@ class Blocks:
     """A host whose blocks are there in the next turn of the loop."""
 
     def __init__(self) -> None:
-        self.replica = SimpleNamespace(dissemination=Dissemination())
+        self.replica = SimpleNamespace(dissemination=Dissemination(), sync=SimpleNamespace(lacking=str))
         self.clock = SimpleNamespace(is_wrong=False)
         self.ingress: Any = None
         self._height = 0
