@@ -25,7 +25,7 @@ else:
         from chainnode.storage import plainsieve as filters
 
 SALT_BYTES = 32
-_GROWTH = 4  # a part has room for so many times as many keys as the one before, so that few are asked; a large one for as many as there are
+_GROWTH = 2  # a part has room for so many times as many keys as the one before, so that few are asked; a large one for as many as there are
 
 
 class Sieve:
