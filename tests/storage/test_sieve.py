@@ -41,7 +41,7 @@ def kind(request, monkeypatch):
 
 def rooms(one, kind):
     """For how many keys the parts were made."""
-    sizes = {len(kind.make(count)): count for count in (32, 64, 256, 512, 1024)}
+    sizes = {len(kind.make(count)): count for count in (32, 64, 128, 256, 512, 1024)}
     return [sizes[len(part)] for part in one._parts]
 
 
