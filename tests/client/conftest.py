@@ -1,7 +1,7 @@
 """Clients of one or two servers of a chain in memory."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -56,6 +56,10 @@ async def connect(node: LiveNode):
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
+def quiet() -> Iterator[None]:
     """Servers that lie leave tracebacks of cut connections."""
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logger = logging.getLogger("aiohttp.server")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
