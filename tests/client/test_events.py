@@ -213,8 +213,8 @@ async def test_a_stream_that_ends_within_a_line_was_cut(connect, one):
 
 
 async def test_an_honest_quiet_stream_stays_open(connect, one, node, monkeypatch):
-    """Each block is told of, so it is never quiet for long; the clock goes on once a block has come."""
-    now_s, heard = [0.0], asyncio.Queue()
+    """Each block is told of, so it is never quiet for long; the clock goes on once a block has come, and a comment is judged by it then."""
+    now_s, heard, judged = [0.0], asyncio.Queue(), asyncio.Queue()
     monkeypatch.setattr(events_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     check = events_module._Stream._check_height
 
@@ -222,7 +222,16 @@ async def test_an_honest_quiet_stream_stays_open(connect, one, node, monkeypatch
         await check(stream, node, height, time_ns)
         heard.put_nowait(height)
 
+    frames = events_module._frames
+
+    async def noted_frames(node, response):
+        async for frame in frames(node, response):
+            yield frame
+            if frame == (None, None):
+                judged.put_nowait(now_s[0])
+
     monkeypatch.setattr(events_module._Stream, "_check_height", noted)
+    monkeypatch.setattr(events_module, "_frames", noted_frames)
     one.server.app[STREAMS].keepalive_ms = 5
     client = await connect(one, age_ms_max=500)
     asked = asyncio.create_task(take(client, 1, 3))
@@ -232,6 +241,9 @@ async def test_an_honest_quiet_stream_stays_open(connect, one, node, monkeypatch
             await node.decide()
             assert await heard.get() == height
             now_s[0] += 0.4
+            for _ in range(2):  # the first may have been on its way before
+                while await judged.get() < now_s[0]:
+                    pass
     height = await node.decide([1])
     assert await asked == [(height, 0)] and sum(path.startswith("/v1/events") for path in one.asked) == 1
 
